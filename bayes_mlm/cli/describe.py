@@ -56,7 +56,9 @@ def describe(
     table = read_data(data, strip=reading.strip, options=reading.options)
     console = output(as_json=as_json)
     if model is not None and group is None:
-        group = next(iter(parse_formula(model).grouping_factors), None)
+        formula = parse_formula(model)
+        plain = (name for name in formula.grouping_factors if name not in formula.interactions)
+        group = next(plain, None)
     if as_json:
         known = None if group is None else _with_group(table, group)
         print_json(
@@ -119,8 +121,7 @@ def _print_obstacles(
     console = show.make_console()
     if model is not None:
         formula = parse_formula(model)
-        named = [*formula.columns, *formula.grouping_factors]
-        columns = [name for name in named if name in table.columns]
+        columns = [name for name in formula.columns if name in table.columns]
     found = list(obstacles(table, group, columns))
     ready = ""
     if model is not None:

@@ -156,7 +156,7 @@ def _columns(model: ModelSpec) -> tuple[str, ...]:
     formula = parse_formula(model.formula)
     groups = formula.grouping_factors or ((model.group,) if model.group is not None else ())
     names = [*formula.columns, *groups, *model.group_level, *model.residual.columns]
-    return tuple(dict.fromkeys(names))
+    return tuple(name for name in dict.fromkeys(names) if name not in formula.interactions)
 
 
 def _scan_of(source: Any, rows: Rows, options: ReadOptions = USUAL) -> Scan | None:

@@ -25,11 +25,13 @@ from bayes_mlm.data import (
     require_columns,
     require_finite,
     strip_labels,
+    with_interactions,
 )
 from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoded, encode, factors_of, inputs_of, learn_encoding
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
 from bayes_mlm.formula import Formula, parse_formula, refuse_several
 from bayes_mlm.model import (
@@ -101,10 +103,13 @@ def build_design(
     table = strip_labels(as_table(table)) if strip else as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     factors = factors_of(parsed, group)
+    table = with_interactions(table, parsed.interactions, new=True)
+    grouping = {*factors, *parsed.grouping_columns}
     structure = as_residual(residual)
     family = FAMILIES[family] if isinstance(family, str) else family
     check_structure(structure, family)
-    names = list(dict.fromkeys([*parsed.columns, *factors, *group_level, *structure.columns]))
+    named = [*parsed.columns, *factors, *group_level, *structure.columns]
+    names = [name for name in dict.fromkeys(named) if name not in parsed.interactions]
     require_columns(table, names)
     if missing == "error":  # named as a footer, and not by its missing values
         check_footer(table)
@@ -112,7 +117,7 @@ def build_design(
     table = kept.table
     if missing != "error":
         check_footer(table)
-    numbers = [name for name in names if name not in factors]
+    numbers = [name for name in names if name not in grouping]
     require_finite(table, numbers)
     for name in numbers:
         refuse_magnitudes([name], table.columns[name])
@@ -129,7 +134,7 @@ def build_design(
         [
             name
             for name in parsed.predictor_columns
-            if (name not in factors or name in measured) and name not in constant
+            if (name not in grouping or name in measured) and name not in constant
         ],
         categories=set(parsed.predictor_columns) - set(measured),
     )
@@ -158,10 +163,19 @@ def build_design(
     notes = (*notes, *family.check_response(arrays.y))
     for made, columns in _columns_of(arrays):
         refuse_magnitudes(made, columns)
+    group_terms = _group_terms(parsed, found, arrays)
+    notes = (
+        *notes,
+        *check_group_terms(
+            group_terms,
+            residual=laid_out is None,
+            columns=[one.columns for one in parsed.group_terms] or [(name,) for name in factors],
+        ),
+    )
     design = Design(
         response=Response(name=encoding.outcome, y=arrays.y, offset=arrays.offset),
         fixed=FixedColumns(X=arrays.X, terms=arrays.terms),
-        group_terms=_group_terms(parsed, found, arrays),
+        group_terms=group_terms,
         kind="partial_pooling" if parsed.group_terms else "pooled",
         formula=parsed,
         encoding=encoding,
@@ -189,7 +203,8 @@ def _columns_of(arrays: Encoded) -> list[tuple[tuple[str, ...], Floats]]:
 
 def _check_factors(formula: Formula, factors: Sequence[str], table: Table) -> list[Groups]:
     """Return the groups of every factor, after checking that they can be groups."""
-    predictors = [name for name in formula.predictor_columns if name not in factors]
+    grouping = {*factors, *formula.grouping_columns}
+    predictors = [name for name in formula.predictor_columns if name not in grouping]
     found = []
     for place, factor in enumerate(factors):
         terms = formula.group_terms[place].terms if formula.group_terms else ()

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DesignError, Floats, Ints, check_choice, expect, expect_text
-from bayes_mlm.data import Groups, Table, as_table, find_groups, relabelled, strip_labels
+from bayes_mlm.data import (
+    Groups,
+    Table,
+    as_table,
+    find_groups,
+    relabelled,
+    strip_labels,
+    with_interactions,
+)
 from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode
@@ -153,7 +161,7 @@ def replay(
     expect("replay", design, Design)
     table = as_table(table)
     table = strip_labels(table) if design.encoding.strip else table
-    table = as_learned(design, table)
+    table = with_interactions(as_learned(design, table), design.formula.interactions)
     arrays = encode(design.encoding, table, outcome=False, extend=extend)
     offset = np.zeros(table.n) if arrays.offset is None else arrays.offset
     if len(design.group_terms) > 1:

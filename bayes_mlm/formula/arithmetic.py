@@ -73,10 +73,39 @@ def read_group(tree: "Branch", source: Source) -> str:
     if kind_of(bare) not in ("NAME", "QUOTED"):
         raise source.error(
             start_of(tree),
-            "the group is one column, as in (1 | school); for classes nested in schools name a "
-            "column that tells every class from every other: (1 | school) + (1 | class)",
+            "the group is one column, as in (1 | school), or the combinations of several, as in "
+            "(1 | class:school); for classes nested in schools write (1 | school/class), for "
+            "crossed factors (1 | rater) + (1 | item)",
         )
     return _read_name(cast("Token", bare), source)
+
+
+def read_factors(tree: "Branch", source: Source) -> tuple[tuple[str, ...], ...]:
+    """Read what is right of a bar: the columns of each factor, of nested ones the outer first.
+
+    ``school/class`` is the factors school and class:school, which lme4 names so.
+    """
+    bare = unwrap(tree)
+    children = [] if isinstance(bare, str) else bare.children
+    if kind_of(bare) == "product" and all(str(one) == "/" for one in children[1::2]):
+        factors: list[tuple[str, ...]] = []
+        for child in children[::2]:
+            inner = _read_factor(child, source)
+            outer = factors[-1] if factors else ()
+            if set(inner) & set(outer):
+                raise source.error(start_of(child), "a column cannot be nested in itself")
+            factors.append(inner + outer)
+        return tuple(factors)
+    return (_read_factor(tree, source),)
+
+
+def _read_factor(tree: "Branch", source: Source) -> tuple[str, ...]:
+    """Read one grouping factor: a column, or an interaction of columns."""
+    bare = unwrap(tree)
+    if kind_of(bare) != "interaction":
+        return (read_group(bare, source),)
+    children = cast("Tree[Token]", bare).children[::2]
+    return tuple(dict.fromkeys(name for one in children for name in _read_factor(one, source)))
 
 
 def _read_call(tree: "Tree[Token]", source: Source, depth: int) -> Call:

@@ -13,6 +13,8 @@ language:
 ``(1 + a | g)``             one term of group effects: intercept and slope of a differ by g, and
                             may correlate; ``(0 + a | g)``: the slope alone differs
 ``(1 | g) + (1 | h)``       one term for each grouping factor, crossed or nested
+``(1 | g:h)``               the combinations of g and h are the groups
+``(1 | school/class)``      ``(1 | school) + (1 | class:school)``: classes within schools
 ``(1 + a || g)``            the same effects held independent of one another, at a = 0
 ```school id```             a column whose name is not a plain word
 ``log(a)``, ``I(a / b)``    functions of `bayes_mlm.formula.functions.FUNCTIONS`
@@ -24,7 +26,7 @@ Wilkinson and Rogers (1973), Applied Statistics 22(3), 392-399, for the algebra;
 Bolker and Walker (2015), Journal of Statistical Software 67(1), section 2.1, for the bar.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -75,8 +77,18 @@ class Formula:
 
     @property
     def grouping_factors(self) -> tuple[str, ...]:
-        """The grouping columns, one for each group term."""
+        """Names of the grouping factors, one for each group term."""
         return tuple(term.factor for term in self.group_terms)
+
+    @property
+    def grouping_columns(self) -> tuple[str, ...]:
+        """The columns that the grouping factors are made of."""
+        return unique(tuple(name for term in self.group_terms for name in term.columns))
+
+    @property
+    def interactions(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of each grouping factor that is an interaction, by its name."""
+        return {term.factor: term.parts for term in self.group_terms if term.parts}
 
     @property
     def group(self) -> str | None:
@@ -104,7 +116,7 @@ class Formula:
     def predictor_columns(self) -> tuple[str, ...]:
         """The columns needed to predict: of the terms, effects and offsets, and the groups."""
         found = (name for one in (*self.factors, *self.offsets) for name in one.columns)
-        return unique((*found, *self.grouping_factors))
+        return unique((*found, *self.grouping_columns))
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -116,7 +128,7 @@ class Formula:
     def offset_columns(self) -> tuple[str, ...]:
         """Columns that are in an offset and in nothing else, so that they may be constant."""
         others = {name for factor in self.factors for name in factor.columns}
-        others |= {*self.grouping_factors, *self.outcome.columns}
+        others |= {*self.grouping_columns, *self.outcome.columns}
         found = (name for one in self.offsets for name in one.columns)
         return unique(tuple(name for name in found if name not in others))
 
@@ -235,7 +247,7 @@ def _parse(text: str) -> Formula:
         raise source.error(
             start_of(right), f"the outcome {outcome} is also the offset; take it out"
         )
-    if any(term.factor in outcome.columns for term in predictors.group_terms):
+    if any(set(term.columns) & {*outcome.columns} for term in predictors.group_terms):
         raise source.error(
             start_of(right), f"the outcome {outcome} is also the group; choose another"
         )

@@ -12,22 +12,35 @@ class GroupFormula:
     Parameters
     ----------
     factor : str
-        The grouping column.
+        Name of the grouping factor: its column, or ``class:school`` for an interaction.
     terms : tuple of Term
         Effects that differ by group; ``()`` is the intercept.
     correlated : bool
         Whether the effects of a group may correlate (``|``), or are independent (``||``). True
         for an intercept alone, which has nothing to correlate with.
+    parts : tuple of str
+        The columns whose combinations are the groups, of an interaction; empty for a column.
     """
 
     factor: str
     terms: tuple[Term, ...]
     correlated: bool = True
+    parts: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the groups are made of."""
+        return self.parts or (self.factor,)
 
     def __str__(self) -> str:
         """Return the term as a formula writes it."""
         bar = "|" if self.correlated else "||"
-        return f"({join_terms(self.terms)} {bar} {Name(self.factor)})"
+        return f"({join_terms(self.terms)} {bar} {written_factor(self.columns)})"
+
+
+def written_factor(columns: tuple[str, ...]) -> str:
+    """Return a grouping factor as a formula writes it; of an interaction it is the name too."""
+    return ":".join(str(Name(column)) for column in columns)
 
 
 def join_terms(terms: tuple[Term, ...]) -> str:

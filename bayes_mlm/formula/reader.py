@@ -1,14 +1,14 @@
 """Read what the tree of a formula means: an outcome, terms multiplied out, group terms."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from bayes_mlm.formula.algebra import MAX_POWER, Algebra, Products, by_degree
-from bayes_mlm.formula.arithmetic import read_expression, read_group
+from bayes_mlm.formula.arithmetic import read_expression, read_factors
 from bayes_mlm.formula.expressions import Call, Expression, Factor, Name, Term
 from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.formula.grammar import Source, kind_of, start_of, unwrap
-from bayes_mlm.formula.group_terms import GroupFormula
+from bayes_mlm.formula.group_terms import GroupFormula, written_factor
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -74,16 +74,11 @@ def read_predictors(tree: "Branch", source: Source) -> Predictors:
         raise source.error(
             start_of(tree), "no fixed effect is left; write 1 for an intercept: y ~ 1 + (1 | group)"
         )
-    found: dict[str, GroupFormula] = {}
+    found: dict[frozenset[str], GroupFormula] = {}
     for tree_of_bar in parts.bars:
-        term = _read_group_term(tree_of_bar, source, algebra)
-        if term.factor in found:
-            raise source.error(
-                start_of(tree_of_bar),
-                f"{term.factor!r} has a group term already: put all effects of a group in one "
-                "term, as in (1 + x | group), or (1 + x || group) for independent ones",
-            )
-        found[term.factor] = term
+        for term in _read_group_terms(tree_of_bar, source, algebra):
+            key = frozenset(term.columns)
+            found[key] = _joined(found[key], term, tree_of_bar, source) if key in found else term
     return Predictors(
         terms=terms,
         group_terms=tuple(found.values()),
@@ -101,7 +96,10 @@ def _is_offset(tree: "Branch") -> bool:
     return kind_of(tree) == "call" and str(cast("Tree[Token]", tree).children[0]) == "offset"
 
 
-def _read_group_term(tree: "Tree[Token]", source: Source, algebra: Algebra) -> GroupFormula:
+def _read_group_terms(
+    tree: "Tree[Token]", source: Source, algebra: Algebra
+) -> tuple[GroupFormula, ...]:
+    """Read one bar: a term for its factor, or of nested factors for each, the outer first."""
     effects, bar, group = tree.children
     inner = _read_sum(effects, source, algebra)
     if inner.bars:
@@ -113,30 +111,33 @@ def _read_group_term(tree: "Tree[Token]", source: Source, algebra: Algebra) -> G
     products = _finish(inner, algebra)
     if not products:
         raise source.error(start_of(effects), "no group effect is left; write (1 | group)")
-    _refuse_nested(tree, source)
-    return GroupFormula(
-        factor=read_group(group, source),
-        terms=products,
-        # An intercept alone has nothing to correlate with: (1 || g) is (1 | g).
-        correlated=cast("Token", bar).type == "BAR" or products == ((),),
-    )
-
-
-def _refuse_nested(tree: "Tree[Token]", source: Source) -> None:
-    """Refuse R's ``(1 | school/class)``, with the two terms that it stands for."""
-    effects, bar, group = tree.children
-    bare = unwrap(group)
-    nested = kind_of(bare) == "product" and all(
-        kind_of(one) in ("NAME", "QUOTED", "SLASH") for one in cast("Tree[Token]", bare).children
-    )
-    if nested:
-        names = [str(one) for one in cast("Tree[Token]", bare).children[::2]]
-        terms = ") + (".join(f"{source.text_of(effects)} {bar} {name}" for name in names)
-        raise source.error(
-            start_of(group),
-            f"the group is one column; if {names[-1]} has a label of its own in every {names[0]}, "
-            f"write: {source.rewrite(tree, terms)}; else make such a column first",
+    return tuple(
+        GroupFormula(
+            factor=columns[0] if len(columns) == 1 else written_factor(columns),
+            terms=products,
+            # An intercept alone has nothing to correlate with: (1 || g) is (1 | g).
+            correlated=cast("Token", bar).type == "BAR" or products == ((),),
+            parts=columns if len(columns) > 1 else (),
         )
+        for columns in read_factors(group, source)
+    )
+
+
+def _joined(
+    known: GroupFormula, term: GroupFormula, tree: "Tree[Token]", source: Source
+) -> GroupFormula:
+    """Return two terms of one factor as one, of independent effects."""
+    twice = [":".join(map(str, one)) or "intercept" for one in term.terms if one in known.terms]
+    single = all(len(one.terms) == 1 or not one.correlated for one in (known, term))
+    if single and not twice:
+        terms = tuple(sorted(known.terms + term.terms, key=len))
+        return replace(known, terms=terms, correlated=False)
+    why = f", and the {', '.join(twice)} of its groups would be in the model twice" if twice else ""
+    raise source.error(
+        start_of(tree),
+        f"{known.factor!r} has a group term already{why}: put all effects of a group in one "
+        "term, as in (1 + x | group), or (1 + x || group) for independent ones",
+    )
 
 
 def _finish(parts: _Sum, algebra: Algebra) -> tuple[Term, ...]:

@@ -90,7 +90,9 @@ def test_an_intercept_alone_has_nothing_to_correlate_with():
 
 def test_two_group_terms_are_told_of_the_double_bar():
     with pytest.raises(FormulaError, match=r"\(1 \+ x \|\| group\) for independent ones"):
-        parse_formula("y ~ x + (1 | g) + (0 + x | g)")
+        parse_formula("y ~ x + z + (1 + x | g) + (0 + z | g)")
+    joined = parse_formula("y ~ x + (1 | g) + (0 + x | g)")
+    assert joined == parse_formula("y ~ x + (x || g)")
 
 
 def test_categories_are_not_made_independent():

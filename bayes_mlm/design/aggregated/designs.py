@@ -123,6 +123,12 @@ def sum_rows(
     refuse_several(
         factors, "a fit to sums by group", "keep the rows (rows='keep') and use engine='nuts'"
     )
+    for name, parts in parsed.interactions.items():
+        raise DataError(
+            f"sums by {name} need one column that is the combination of {' and '.join(parts)}; "
+            "make it where the rows are (in SQL: concat_ws(':', ...)), or keep the rows "
+            "(rows='keep', --rows keep)"
+        )
     request = _Request(
         formula=parsed,
         group=factors[0] if factors else None,

@@ -17,6 +17,7 @@ from bayes_mlm.data import (
     handle_missing,
     require_columns,
     varies_within,
+    with_interactions,
 )
 from bayes_mlm.design import (
     INTERCEPT,
@@ -227,9 +228,11 @@ def read_again(design: Design, request: ModelRequest | None, data: Any = None) -
             "its rows too (data=..., --data)"
         )
     table = table_of(request.source, data)
-    names = [*design.encoding.columns, *design.factors]
+    interactions = design.formula.interactions
+    names = [*design.encoding.columns, *design.factors, *design.formula.grouping_columns]
     names += [*request.model.group_level, *request.model.residual.columns]
-    require_columns(table, names)
+    require_columns(table, [name for name in names if name not in interactions])
+    table = with_interactions(table, interactions)
     table = handle_missing(table, names, missing=request.source.missing).table
     y = encode(design.encoding, table).y
     if design.kind == "between":

@@ -15,6 +15,7 @@ from bayes_mlm.data import (
     label_text,
     require_columns,
     strip_labels,
+    with_interactions,
 )
 from bayes_mlm.design import Design, GroupRows, notes_beyond, read_data, replay
 from bayes_mlm.model import strata_of
@@ -92,15 +93,19 @@ def check_question(design: Design, question: str | None) -> Question:
 def arrange_rows(design: Design, table: Table, question: Question, kind: PredictionKind) -> NewRows:
     """Validate new rows and encode them as the design was."""
     table = strip_labels(table) if design.encoding.strip else table
+    grouping = design.formula.grouping_columns or design.factors
     needed = list(design.encoding.predictor_columns)
     by_means = design.kind in ("within", "mundlak", "no_pooling")
     if question == "existing_group" or by_means:
-        needed += design.factors
+        needed += grouping
     residual = design.residual if kind == "observation" else None
     needed += [] if residual is None else residual.spec.columns
-    require_columns(table, needed)
-    _check_missing(table, needed)
-    unused = set(design.factors) - set(needed)
+    interactions = design.formula.interactions
+    require_columns(table, [name for name in needed if name not in interactions])
+    _check_missing(table, [name for name in needed if name not in interactions])
+    table = with_interactions(table, interactions)
+    unused = {*grouping} - set(needed)
+    unused |= {name for name, parts in interactions.items() if not set(parts) <= set(needed)}
     columns = {name: values for name, values in table.columns.items() if name not in unused}
     kept = replace(table, columns=columns) if unused else table
     try:
