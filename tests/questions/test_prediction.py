@@ -232,7 +232,7 @@ def test_wrong_rows(sleep, rows, asked, message):
     ("asked", "message"),
     [
         ({"question": "new"}, "did you mean 'new_group'"),
-        ({"kind": "median"}, "'mean' or 'observation'"),
+        ({"kind": "median"}, "allowed: mean, observation"),
         ({"prob": 90}, "between 0 and 1"),
         ({"random_seed": -1}, "0 or more"),
         ({"random_seed": "one"}, "0 or more"),
