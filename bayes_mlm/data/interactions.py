@@ -56,9 +56,9 @@ def combined(columns: Sequence[Column]) -> Column:
     labels = np.array([""], dtype=object)
     codes = np.zeros(len(columns[0]), dtype=np.int64)
     for place, values in enumerate(columns):
-        levels, own = levels_of(values)
+        levels, places = levels_of(values)
         texts = [*map(_text, levels.tolist()), None]
-        pairs = codes * len(texts) + np.where(own < 0, levels.size, own)
+        pairs = codes * len(texts) + np.where(places < 0, levels.size, places)
         present, codes = np.unique(pairs, return_inverse=True)
         before, after = present // len(texts), present % len(texts)
         found = np.empty(present.size, dtype=object)

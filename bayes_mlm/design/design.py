@@ -108,8 +108,8 @@ class Design:
     @property
     def offset(self) -> Floats:
         """What is added to the linear predictor, shape (n,); zero without an offset."""
-        own = self.response.offset
-        return np.zeros(self.n) if own is None else own
+        offset = self.response.offset
+        return np.zeros(self.n) if offset is None else offset
 
     @property
     def y_less_offset(self) -> Floats:

@@ -41,7 +41,7 @@ from .residuals import (
     make_outcomes as make_outcomes,
     residual_draws as residual_draws,
 )
-from .result import Fit as Fit, installed_versions as installed_versions
+from .result import Fit as Fit
 from .side_by_side import (
     Analysis as Analysis,
     analyse as analyse,
@@ -66,3 +66,4 @@ from .structured_densities import (
     spaced as spaced,
 )
 from .summary import summarise as summarise
+from .versions import installed_versions as installed_versions

@@ -25,7 +25,8 @@ from bayes_mlm.fitting.request import (
     make_settings,
     takes_options,
 )
-from bayes_mlm.fitting.result import Fit, installed_versions
+from bayes_mlm.fitting.result import Fit
+from bayes_mlm.fitting.versions import installed_versions
 from bayes_mlm.fitting.waiting import is_watched, waiting
 from bayes_mlm.likelihood import model_priors
 from bayes_mlm.model import HasRequest

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bayes_mlm._version import __version__
 from bayes_mlm.base import (
     DEFAULT_PROB,
     EngineError,
@@ -56,7 +54,6 @@ from bayes_mlm.model import ModelRequest, ModelSpec
 if TYPE_CHECKING:
     import xarray as xr
 
-_PACKAGES = ("pymc", "nutpie", "arviz", "statsmodels", "numpy", "pandas", "xarray")
 # Numbers whose order an interval is read from: of more, every k-th draw will do.
 _MOST_NUMBERS = 1_500_000
 
@@ -426,20 +423,3 @@ class Fit:
     def with_draws(self, draws: Draws) -> "Fit":
         """Return the fit with other draws of its parameters."""
         return replace(self, draws=draws, added={})
-
-
-def installed_versions() -> dict[str, str]:
-    """Return the versions of the packages that a result depends on, without importing them."""
-    return dict(_versions())
-
-
-@cache
-def _versions() -> dict[str, str]:
-    # Read once: looking them up costs a fifth of a direct fit.
-    found = {"bayes-mlm": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

@@ -113,10 +113,10 @@ def _read_coding(tree: "Branch", source: Source) -> dict[str, OptionValue]:
     if kind == "TEXT":
         name = name[1:-1]
     if kind not in ("NAME", "call", "TEXT") or name not in CODINGS:
-        own = name.removeprefix("contr.").capitalize()
+        coding = name.removeprefix("contr.").capitalize()
         hint = nearest(name, CODINGS)
-        if kind in ("NAME", "TEXT") and own in CODINGS:
-            hint = f": {source.rewrite(tree, own)}"
+        if kind in ("NAME", "TEXT") and coding in CODINGS:
+            hint = f": {source.rewrite(tree, coding)}"
         elif kind == "TEXT":
             hint = f": {source.rewrite(tree, f'ref={tree}')}"
         raise source.error(

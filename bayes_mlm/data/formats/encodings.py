@@ -54,8 +54,8 @@ def _implausible(text: str, name: str) -> float:
         letters = [character for character in word if character.isalpha()]
         foreign = [character for character in letters if not character.isascii()]
         if alphabet is not None:  # another script: its words have no Latin letters
-            own = sum(alphabet.match(character) is not None for character in foreign)
-            score += 2.0 * (len(letters) - own) if own else 1.0
+            matched = sum(alphabet.match(character) is not None for character in foreign)
+            score += 2.0 * (len(letters) - matched) if matched else 1.0
         elif len(foreign) > 2 and len(foreign) == len(letters):
             score += len(foreign)  # accents in every letter
         for place, character in enumerate(word):

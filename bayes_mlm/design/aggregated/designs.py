@@ -302,8 +302,8 @@ def _write_columns(learned: Learned) -> _Columns:
     def value(factor: Factor, place: Place) -> nw.Expr:
         """Return what a column takes of a factor."""
         if str(factor) in levels:
-            own = levels[str(factor)]
-            return weighted_levels(own, level_weights(place, own), scan)
+            known = levels[str(factor)]
+            return weighted_levels(known, level_weights(place, known), scan)
         if factor not in written:
             written[factor] = (
                 write_basis(factor, scan, learned.constants)
@@ -317,10 +317,10 @@ def _write_columns(learned: Learned) -> _Columns:
     numbers: dict[str, nw.Expr] = {}
 
     def take_apart(parts: Sequence[tuple[Factor, Place]]) -> Product:
-        own = [one for one in parts if str(one[0]) not in levels]
-        number = ":".join(place_name(*one, None) for one in own) if own else None
+        without = [one for one in parts if str(one[0]) not in levels]
+        number = ":".join(place_name(*one, None) for one in without) if without else None
         if number is not None and number not in numbers:
-            numbers[number] = product([value(*one) for one in own])
+            numbers[number] = product([value(*one) for one in without])
         known = [(levels[str(f)], place) for f, place in parts if str(f) in levels]
         indicators = tuple((one, level_weights(place, one)) for one, place in known)
         return Product(number=number, indicators=indicators)
@@ -335,9 +335,9 @@ def _write_columns(learned: Learned) -> _Columns:
     outcome = _free_name(label(encoding.formula.outcome), plain)
     plain[outcome] = value(encoding.formula.outcome, None)
     for offset in encoding.formula.offsets:
-        own = write(offset, scan, learned.constants)
-        guards.extend(own.guards)
-        plain[outcome] = plain[outcome] - own.value
+        subtracted = write(offset, scan, learned.constants)
+        guards.extend(subtracted.guards)
+        plain[outcome] = plain[outcome] - subtracted.value
     numbers[outcome] = plain[outcome]
     products.append(Product(number=outcome, indicators=()))
     names.append(outcome)

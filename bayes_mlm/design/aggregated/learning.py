@@ -306,13 +306,13 @@ def weighted_levels(levels: Levels, weights: Sequence[float], scan: Scan) -> nw.
     """Return a number for each category: 1 for one and 0 for the others is its indicator."""
     column = scan.col(levels.column)
     text = scan.kinds[levels.column] == "text"
-    own = column.cast(nw.String) if text else number_of(scan, levels.column)
+    values = column.cast(nw.String) if text else number_of(scan, levels.column)
     used = [
         (str(level) if text else float(level), weight)
         for level, weight in zip(levels.levels, weights, strict=True)
         if weight
     ]
-    parts = [(own == level).cast(nw.Float64) * weight for level, weight in used]
+    parts = [(values == level).cast(nw.Float64) * weight for level, weight in used]
     return functools.reduce(operator.add, parts)
 
 

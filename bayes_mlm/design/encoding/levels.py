@@ -87,7 +87,7 @@ def with_reference(
     levels: tuple[Scalar, ...],
     labels: Mapping[float | str, str] | None = None,
 ) -> tuple[Scalar, ...]:
-    """Put the category first that a formula names as the reference: ``C(x, ref="a")``.
+    """Order categories with the reference that a formula names first: ``C(x, ref="a")``.
 
     Parameters
     ----------

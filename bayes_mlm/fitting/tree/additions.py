@@ -17,7 +17,7 @@ _MADE_BY, _EXTENDED = "creation_library", "extended_by_user"
 
 
 def with_added(tree: "xr.DataTree", added: "Mapping[str, xr.Dataset]") -> "xr.DataTree":
-    """Put additions into a tree: variables into a group of the fit, other groups whole.
+    """Add additions to a tree: variables into a group of the fit, other groups whole.
 
     Parameters
     ----------
