@@ -473,7 +473,7 @@ def test_what_cannot_be_fitted_says_why(change, error, message):
 
 def test_bad_settings_say_what_is_allowed():
     d = simulated(6)
-    with pytest.raises(EngineError, match="use 'REML' or 'ML'"):
+    with pytest.raises(EngineError, match="allowed: REML, ML"):
         fit_reml(d, method="reml")
     with pytest.raises(EngineError, match="number between 0 and 1"):
         fit_reml(d, level=95)

@@ -179,7 +179,7 @@ def test_arviz_ranks_by_rows_and_by_groups(slopes, intercepts):
     )
     assert list(own["slopes"].to_arviz().elpd_i["room"].values[:2]) == ["r0", "r1"]
     assert list(leave_one_row_out(simple).to_arviz().elpd_i["obs"].values[:2]) == [0, 1]
-    with pytest.raises(EngineError, match="'row' or 'group'"):
+    with pytest.raises(EngineError, match="allowed: row, group"):
         slopes.tree(by="school")
 
 
