@@ -233,6 +233,15 @@ def test_every_kind_of_file_refuses_what_is_not_one(tmp_path: Path) -> None:
                 read_table(path)
 
 
+@pytest.mark.parametrize("place", [0, 100, 600, -1])
+def test_a_damaged_file_of_r_is_refused(place: int, tmp_path: Path) -> None:
+    whole = (FILES / "factors.rds").read_bytes()
+    for content in (whole[:place], whole[:place] + bytes([whole[place] ^ 255]) + whole[place:][1:]):
+        (tmp_path / "t.rds").write_bytes(content)
+        with pytest.raises(DataError, match=r"^t.rds is not an intact file of saveRDS"):
+            read_table(tmp_path / "t.rds")
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [("pyreadstat", "spss.sav"), ("python_calamine", "libreoffice.xlsx"), ("rdata", "haven.rds")],
