@@ -206,6 +206,15 @@ def test_a_label_that_two_values_have_keeps_them_apart(tmp_path: Path) -> None:
     assert "is used for several values" in table.notes["school"][0]
 
 
+def test_long_codes_with_one_label_remain_different_levels(tmp_path: Path) -> None:
+    codes = [123456789012.0, 123456789013.0]
+    frame = pd.DataFrame({"school": codes * 2, "y": [1.0, 2, 4, 1]})
+    path = tmp_path / "towns.sav"
+    labels = {"school": dict.fromkeys(codes, "St. Mary")}
+    pyreadstat.write_sav(frame, str(path), variable_value_labels=labels)
+    assert len(set(read_table(path).columns["school"].tolist())) == 2
+
+
 def test_missing_codes_of_texts_and_labels_that_repeat_the_values(tmp_path: Path) -> None:
     frame = pd.DataFrame({"g": ["a", "zz", "b"], "year": [2001.0, 2002, 2003], "k": [1.0, 2, 9]})
     path = tmp_path / "t.sav"
