@@ -128,7 +128,6 @@ class ResultTable[R](Tabular):
 
     key: ClassVar[tuple[str, ...]] = ("name",)
     row_type: ClassVar[type | None] = None
-    sectioned: ClassVar[bool] = False
 
     rows: tuple[R, ...]
     verdict: Verdict = NO_VERDICT
@@ -217,9 +216,10 @@ class ResultTable[R](Tabular):
         shown = self.digits(row) if any(one.kind == "number" for one in columns) else None
         return tuple(_cell(row, column, shown) for column in columns)
 
-    def section(self, row: R) -> str:  # noqa: ARG002  (for subclasses)
-        """Return the heading that a row stands under, where the table is `sectioned`."""
-        return ""
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Heading that each row stands under; empty for a table without sections."""
+        return ()
 
     @property
     def legend(self) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ class ResultTable[R](Tabular):
             cells=tuple(map(self.cells, self.rows)),
             legend=self.legend,
             left=frozenset(k for k, one in enumerate(self.columns) if one.kind == "label"),
-            sections=tuple(map(self.section, self.rows)) if self.sectioned else (),
+            sections=self.sections,
         )
 
     def __repr__(self) -> str:

@@ -11,10 +11,8 @@ from hypothesis import given, strategies as st
 from scipy import stats
 
 from bayes_mlm import (
-    as_table,
     build_design,
     fit,
-    fit_reml,
     leave_one_group_out,
     load_dataset,
     load_fit,
@@ -24,9 +22,8 @@ from bayes_mlm import (
     save_fit,
     summarise,
 )
-from bayes_mlm.base.errors import EngineError, FormulaError, PriorError
+from bayes_mlm.base.errors import FormulaError, PriorError
 from bayes_mlm.design.encoding import Encoding
-from bayes_mlm.engines.caution import cautions
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.engines.direct.density import Variances, log_posterior, make_problem, sums_at
 from bayes_mlm.engines.direct.parametrisation import dimension, log_density
@@ -40,8 +37,6 @@ from bayes_mlm.report.equations import equations
 from bayes_mlm.studies.quantities import model_quantities
 from tests.helpers import REFERENCE
 
-# lmer() of lme4 1.1-31, polished by Newton steps, and lme() of nlme 3.1-162; calls in growth.R.
-R = {case["id"]: case for case in json.loads((REFERENCE / "growth.json").read_text())["cases"]}
 # 4 x 2,000 draws of NUTS on the factories' models: make_uncorrelated_nuts.py.
 NUTS = json.loads((REFERENCE / "uncorrelated_nuts.json").read_text())["runs"]
 SLEEP = "reaction ~ days + (days || subject)"
@@ -179,91 +174,6 @@ def test_correlations_of_an_independent_model_have_no_prior():
         model_priors(design, other)
 
 
-def test_the_argument_of_reml_may_not_contradict_the_formula():
-    design = design_of(SLEEP)
-    assert fit_reml(design, correlated=False).loglik == fit_reml(design).loglik
-    with pytest.raises(EngineError, match=r"independent group effects.*write \|"):
-        fit_reml(design, correlated=True)
-    with pytest.raises(EngineError, match=r"correlated group effects.*write \|\|"):
-        fit_reml(design_of(BOTH[0]), correlated=False)
-    # Statistics know of no formula: there it is asked.
-    bare = fit_reml(design.moments(), correlated=False)
-    assert bare.loglik == pytest.approx(fit_reml(design).loglik, abs=1e-9)
-    assert fit_reml(design.moments()).loglik > bare.loglik
-
-
-# --- REML against lme4 and nlme -------------------------------------------------------------------
-
-
-def key(term):
-    return frozenset(
-        term.replace("(Intercept)", "Intercept")
-        .replace("days^2", "days ** 2")
-        .replace("sexMale", "sex[Male]")
-        .split(":")
-    )
-
-
-@pytest.mark.parametrize("method", ["REML", "ML"])
-@pytest.mark.parametrize("name", R)
-def test_agrees_with_lme4_and_nlme(name, method):
-    case, theirs = R[name], R[name][method.lower()]
-    ours = fit_reml(design_of(case["ours"], case["data"]), method=method, profile=False)
-    assert ours.certificate.ok
-    assert not theirs["singular"]
-    assert not ours.singular
-    # The issue's tolerances; lme4's optimum was polished, and the two agree to 1e-9.
-    assert ours.loglik == pytest.approx(theirs["loglik"], abs=1e-6)
-    assert ours.aic == pytest.approx(theirs["aic"], abs=2e-6)
-    if theirs.get("nlme") is not None:
-        assert ours.loglik == pytest.approx(theirs["nlme"]["loglik"], abs=1e-6)
-    place = {key(effect): k for k, effect in enumerate(ours.effects)}
-    cov = np.zeros_like(ours.cov_u)
-    for row in theirs["varcomp"]:
-        if row["group"] == "Residual":
-            assert ours.sigma_e**2 == pytest.approx(row["vcov"], rel=1e-6)
-            continue
-        a = place[key(row["var1"])]
-        b = a if row["var2"] is None else place[key(row["var2"])]
-        cov[a, b] = cov[b, a] = row["vcov"]
-    sd = np.sqrt(np.diagonal(cov))
-    np.testing.assert_array_less(np.abs(ours.cov_u - cov), 1e-6 * np.outer(sd, sd) + 1e-12)
-    if "||" in case["ours"]:  # exactly, not to rounding
-        assert np.count_nonzero(ours.cov_u - np.diag(np.diagonal(ours.cov_u))) == 0
-    for k, term in enumerate(ours.terms):
-        own = {key(name): value for name, value in theirs["fixef"].items()}
-        error = {key(name): value for name, value in theirs["se"].items()}
-        assert ours.beta[k] == pytest.approx(own[key(term)], abs=1e-6 * error[key(term)])
-        assert ours.beta_se[k] == pytest.approx(error[key(term)], rel=1e-6)
-    labels = ours.labels.astype(str).tolist()
-    for row in theirs["ranef_head"]:
-        for effect, blup in row["blup"].items():
-            k = place[key(effect)]
-            found = ours.u[labels.index(row["id"]), k]
-            # A prediction moves with the variances: 1e-6 of the sd of what it predicts.
-            assert found == pytest.approx(blup, abs=1e-6 * sd[k])
-
-
-def test_independent_effects_depend_on_where_zero_lies():
-    """What || says: the same model in other words has another likelihood; | has the same."""
-    sleep = dict(load_dataset("sleepstudy").columns)
-    sleep["late"] = sleep["days"] - 5.0
-
-    def loglik(formula):
-        return fit_reml(build_design(formula, sleep), profile=False).loglik
-
-    one, two = (loglik(f"reaction ~ {x} + ({x} | subject)") for x in ("days", "late"))
-    assert one == pytest.approx(two, abs=1e-8)
-    one, two = (loglik(f"reaction ~ {x} + ({x} || subject)") for x in ("days", "late"))
-    assert abs(one - two) > 0.1
-    far = build_design(
-        "reaction ~ later + (later || subject)", sleep | {"later": sleep["days"] + 90}
-    )
-    (finding,) = cautions(far, model_priors(far), None)
-    assert "holds intercepts and slopes independent" in finding.message
-    assert "rho_u" not in finding.message
-
-
 # --- the direct engine ----------------------------------------------------------------------------
 
 
@@ -329,13 +239,13 @@ def test_recovered_effects_have_their_exact_distribution():
     """Against the closed form of `group_effects`, another route through the algebra."""
     for formula in BOTH:
         design, n = design_of(formula), 20_000
-        own = fitted(formula).draws
+        drawn = fitted(formula).draws
         one = {
             name: Variable(v.dims, np.repeat(v.values[:1, :1], n, axis=1))
-            for name, v in own.posterior.items()
+            for name, v in drawn.posterior.items()
             if name != "u"
         }
-        draws = Draws(posterior=one, sample_stats={}, coords=own.coords)
+        draws = Draws(posterior=one, sample_stats={}, coords=drawn.coords)
         places = np.array([3, 11])
         u = effects_of_groups(design, draws, np.random.default_rng(5))(places)
         sigma_e = draws["sigma_e"].ravel()[0]
@@ -348,8 +258,8 @@ def test_recovered_effects_have_their_exact_distribution():
             assert np.abs(z).max() < 4.5  # four numbers; one in 30,000 would fail
             np.testing.assert_allclose(np.cov(u[:, k].T), cov, atol=0.05 * np.diagonal(cov).max())
         assert draws.posterior["sigma_e"].dims == SAMPLE_DIMS
-        stored = effects_of_groups(design, own, np.random.default_rng(5))(places)
-        np.testing.assert_array_equal(stored, own["u"][:, :, places].reshape(-1, 2, design.q))
+        stored = effects_of_groups(design, drawn, np.random.default_rng(5))(places)
+        np.testing.assert_array_equal(stored, drawn["u"][:, :, places].reshape(-1, 2, design.q))
 
 
 @pytest.mark.parametrize(
@@ -390,7 +300,7 @@ def test_fits_of_one_seed_are_one_fit():
 
 
 def test_the_sds_have_the_priors_that_they_were_given():
-    """With next to no data the posterior of each sd is its prior: half-normal of its own scale."""
+    """With next to no data the posterior of each sd is its prior: half-normal of that scale."""
     given_priors = {"sigma_u[Intercept]": "HalfNormal(2)", "sigma_u[x]": "HalfNormal(0.5)"}
     table = {"y": [0.0, 50.0, -60.0, 20.0], "x": [0.0, 1.0, 0.5, 0.25], "g": [1, 1, 2, 2]}
     design = build_design("y ~ 1 + (x || g)", table)
@@ -400,18 +310,3 @@ def test_the_sds_have_the_priors_that_they_were_given():
         # Four residuals of 50 say nothing of sds near 1. Kolmogorov's distance of 10,000 draws
         # is below 0.02 in all but one case of a thousand.
         assert stats.kstest(values, stats.halfnorm(scale=scale).cdf).statistic < 0.03
-
-
-def test_independent_effects_far_from_zero_are_no_worse_than_without_one_of_them():
-    """Julian days: the model nests (1 | g) and (0 + t | g), so its maximum is no lower."""
-    rng = np.random.default_rng(5)
-    g = np.repeat(np.arange(25), 6)
-    t = 2460310.5 + rng.uniform(0, 180, g.size).round(1)
-    y = rng.normal(0, 2, 25)[g] + 0.01 * (t - t.mean()) + rng.normal(0, 0.8, g.size)
-    table = as_table({"y": y, "t": t, "g": g})
-    fits = {
-        bar: fit_reml(build_design(f"y ~ t + ({bar} g)", table))
-        for bar in ("t ||", "1 |", "0 + t |")
-    }
-    assert fits["t ||"].certificate.ok, fits["t ||"].certificate.message
-    assert fits["t ||"].loglik >= max(one.loglik for one in fits.values()) - 1e-6

@@ -76,7 +76,6 @@ class VarianceTable(ResultTable[VarianceRow]):
 
     key = ("quantity",)
     row_type = VarianceRow
-    sectioned = True
 
     interval: str
 
@@ -99,9 +98,10 @@ class VarianceTable(ResultTable[VarianceRow]):
             Column(name="meaning", kind="label"),
         )
 
-    def section(self, row: VarianceRow) -> str:
-        """Return the question that a row answers."""
-        return QUESTIONS[row.question]
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Question that each row answers."""
+        return tuple(QUESTIONS[row.question] for row in self.rows)
 
     def digits(self, row: VarianceRow) -> Digits:
         """Return the digits of a row."""
