@@ -24,11 +24,8 @@ from bayes_mlm.figures.residuals import group_residuals, plot_group_residuals
 from bayes_mlm.figures.shrinkage import plot_group_shrinkage, shrinkage
 from bayes_mlm.figures.subgroup_difference import plot_subgroup_difference, subgroup_difference
 from bayes_mlm.figures.traces import plot_traces, traces
-from bayes_mlm.fitting.request import as_request, make_settings
-from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.studies import FIGURES
-from bayes_mlm.studies.record import load_record
-from bayes_mlm.studies.result import analyse_record
+from tests.helpers.figures import awkward_ladders, awkward_rows, run, study as of_record
 from tests.helpers.pages import check_page, laid_out
 
 # Of a direct fit; the others need NUTS.
@@ -49,72 +46,27 @@ MINE = {
     "group-residuals",
 }
 STUDY = ("hsb_sector_ses", "hsb_ses", "hsb_mundlak_random")
-ODD = [
-    "<script>alert(1)</script>",
-    "St. Mary's $x_1$ & Sons: a school whose name goes on and on",
-    "Größe 7 100%_",
-    "a" * 80,
-    *(f"School number {k} of the {'north' if k % 2 else 'south'} district" for k in range(26)),
-]
 
 
-def fitted(record, data=None, null=None):
-    settings = make_settings(record, draws=100, random_seed=5)
-    return analyse(record, settings, data=data, engines=["direct"], null=null)
-
-
-def named(formula, data, name, **given):
-    record = as_request(formula, data if isinstance(data, str) else {}, **given)
-    return fitted(replace(record, model=replace(record.model, name=name)), data)
-
-
-def simulated(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):
-    rng = np.random.default_rng(8)
-    codes = np.repeat(np.arange(n_groups), size)
-    predictor = rng.normal(size=n_groups)[codes] + rng.normal(size=codes.size)
-    side = (np.arange(n_groups) % 2)[codes]
-    outcome = predictor + side + rng.standard_t(3, size=n_groups)[codes]
-    outcome = outcome + rng.normal(size=codes.size)
-    group = np.array(labels, dtype=object)[codes] if labels else codes
-    data = {y: outcome, x: predictor, w: side, g: group}
-    x, w, y, bar = (f"`{name}`" for name in (x, w, y, g))
+def simulated(*shape, **names):
+    data, (y, x, w, g) = awkward_rows(*shape, **names)
     return [
-        named(f"{y} ~ {x} * {w} + (1 | {bar})", data, "partial"),
-        named(f"{y} ~ {x} + (1 | {bar})", data, "two slopes", kind="mundlak"),
+        run(f"{y} ~ {x} * {w} + (1 | {g})", data, name="partial", draws=100),
+        run(f"{y} ~ {x} + (1 | {g})", data, name="two slopes", kind="mundlak", draws=100),
     ]
 
 
 @pytest.fixture(scope="module")
 def study():
-    def of_record(name, null=None):
-        record = load_record(name)
-        settings = make_settings(record.request, draws=100, random_seed=5)
-        return analyse_record(record, settings, engines=["direct"], null=null)
-
-    null = of_record("hsb_null")
-    found = {name: of_record(name, null) for name in STUDY} | {"hsb_null": null}
+    null = of_record("hsb_null", draws=100)
+    found = {name: of_record(name, null, draws=100) for name in STUDY} | {"hsb_null": null}
     return {name: one.analysis for name, one in found.items()}
 
 
 @pytest.fixture(scope="module")
 def ladders(study):
-    return {
-        "hsb": list(study.values()),
-        "three groups": simulated(3, 8),
-        "2,000 groups": simulated(2000, 4),
-        "odd names": simulated(
-            30,
-            9,
-            ODD,
-            x="socio-economic status of the household, standardised ($)",
-            w="is the school $private$",
-            g="the school's full name",
-            y="score in the test of spring $2015$, out of 25",
-        ),
-        "singular": [named("yield ~ 1 + (1 | batch)", "dyestuff2", "dyes")],
-        "growth": [named("reaction ~ days + (days | subject)", "sleepstudy", "sleep")],
-        "two sexes": [named("distance ~ age * sex + (1 | subject)", "orthodont", "jaws")],
-    }
+    growth = run("reaction ~ days + (days | subject)", "sleepstudy", name="sleep", draws=100)
+    return {"hsb": list(study.values()), "growth": [growth], **awkward_ladders(simulated, 30)}
 
 
 @pytest.fixture
@@ -195,7 +147,7 @@ def segments(axes: Axes):
 
 
 def points(axes: Axes):
-    """Give the places of all single points."""
+    """Return the places of all single points."""
     return {float(line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1}
 
 
@@ -298,7 +250,7 @@ def test_predictive_says_what_lies_beyond_the_data(study):
 
 def test_predictive_without_groups_has_two_panels():
     rng = np.random.default_rng(2)
-    analysis = named("y ~ x", {"y": rng.normal(size=50), "x": rng.normal(size=50)}, "line")
+    analysis = run("y ~ x", {"y": rng.normal(size=50), "x": rng.normal(size=50)}, draws=100)
     assert len(plot_predictive(predictive_checks(analysis)).axes) == 2
 
 
@@ -308,7 +260,7 @@ def test_group_residuals_name_whoever_is_outside():
     u = rng.normal(size=60)
     u[7] = 12.0
     data = {"y": u[codes] + rng.normal(size=codes.size), "g": codes}
-    picture = group_residuals(named("y ~ 1 + (1 | g)", data, "far"))
+    picture = group_residuals(run("y ~ 1 + (1 | g)", data, draws=100))
     (axes,) = plot_group_residuals(picture).axes
     assert "7" in [text.get_text() for text in axes.texts]
 

@@ -13,7 +13,7 @@ from bayes_mlm.figures.style import WIDTH
 
 
 def shown_texts(figure: Figure):
-    """Give every text on the page with its box; labels of ticks out of view are not on it."""
+    """Return every text on the page with its box, arrow included; not ticks out of view."""
     hidden = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
@@ -29,7 +29,7 @@ def shown_texts(figure: Figure):
 
 
 def collisions(figure: Figure):
-    boxes = [(text.get_text(), Text.get_window_extent(text)) for text, _ in shown_texts(figure)]
+    boxes = [(text.get_text(), box) for text, box in shown_texts(figure)]
     return [
         (one, other)
         for (one, a), (other, b) in itertools.combinations(boxes, 2)
@@ -45,12 +45,11 @@ def laid_out(figure: Figure):
     return figure
 
 
-def check_page(figure: Figure, what):
+def check_page(figure: Figure, what, narrowest=0.14):
     laid_out(figure)
     assert collisions(figure) == [], what
     page = figure.bbox
-    for text, _ in shown_texts(figure):
-        box = Text.get_window_extent(text)
+    for text, box in shown_texts(figure):
         # A pixel of antialiasing may stand over the edge.
         edges = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
         assert min(edges) >= -1, (what, text.get_text())
@@ -58,4 +57,7 @@ def check_page(figure: Figure, what):
     assert figure.get_size_inches()[0] == pytest.approx(WIDTH)
     for axes in figure.axes:
         # The drawing keeps most of its part of the page: names do not squeeze it out.
-        assert axes.get_window_extent().width > 0.14 * page.width, what
+        assert axes.get_window_extent().width > narrowest * page.width, what
+        legend = axes.get_legend()
+        if legend is not None:
+            assert legend.get_window_extent().y0 >= axes.get_window_extent().y1 - 1, what

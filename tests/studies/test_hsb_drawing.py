@@ -3,13 +3,9 @@
 Structure, never pixels: artists, their data and their boxes on the page.
 """
 
-import warnings
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -17,9 +13,7 @@ from matplotlib.text import Text
 import bayes_mlm.figures
 from bayes_mlm.base.text import estimate
 from bayes_mlm.figures import ladder_figures, model_figures
-from bayes_mlm.figures.style import WIDTH, engine_style, model_styles
-from bayes_mlm.fitting.request import as_request, make_settings
-from bayes_mlm.fitting.side_by_side import analyse
+from bayes_mlm.figures.style import engine_style, model_styles
 from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.hsb.figures.by_group import plot_group_spread, spread_by_group
 from bayes_mlm.studies.hsb.figures.extremes import extreme_groups, plot_extremes
@@ -28,8 +22,9 @@ from bayes_mlm.studies.hsb.figures.prototypes import plot_prototypes, prototypes
 from bayes_mlm.studies.hsb.figures.slopes import four_slopes, plot_four_slopes
 from bayes_mlm.studies.hsb.figures.subgroup_means import plot_subgroup_means, subgroup_means
 from bayes_mlm.studies.hsb.figures.within_line import plot_within_line, within_line
-from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
-from tests.helpers.pages import collisions, shown_texts
+from bayes_mlm.studies.record import WORKED_STUDY, records
+from tests.helpers.figures import awkward_ladders, awkward_rows, run, study as of_record
+from tests.helpers.pages import check_page
 
 MINE = {
     "group-spread",
@@ -49,73 +44,35 @@ STUDY = (
     "hsb_ses",
     "hsb_sector_ses",
 )
-ODD = [
-    "<script>alert(1)</script>",
-    "St. Mary's $x_1$ & Sons: a school whose name goes on and on",
-    "Größe 7 100%_",
-    "a" * 80,
-    *(f"School number {k} of the {'north' if k % 2 else 'south'} district" for k in range(8)),
-]
 
 
-def fitted(record, data=None):
-    settings = make_settings(record, draws=100, random_seed=5)
-    return analyse(record, settings, data=data, engines=["direct"])
-
-
-def named(formula, data, name, **given):
-    record = as_request(formula, data if isinstance(data, str) else {}, **given)
-    return fitted(replace(record, model=replace(record.model, name=name)), data)
-
-
-def simulated(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):
-    """Fit the kinds of model that the document compares to rows of our own."""
-    rng = np.random.default_rng(8)
-    codes = np.repeat(np.arange(n_groups), size)
-    predictor = rng.normal(size=n_groups)[codes] + rng.normal(size=codes.size)
-    side = (np.arange(n_groups) % 2)[codes]
-    outcome = predictor + side + rng.normal(size=n_groups)[codes] + rng.normal(size=codes.size)
-    group = np.array(labels, dtype=object)[codes] if labels else codes
-    data = {y: outcome, x: predictor, w: side, g: group}
-    x, w, y, bar = (f"`{name}`" for name in (x, w, y, g))
+def simulated(*shape, g="g", **names):
+    """Fit the kinds of model that the document compares to rows of no study."""
+    data, (y, x, w, bar) = awkward_rows(*shape, g=g, **names)
+    line = f"{y} ~ {x}"
     return [
-        named(f"{y} ~ {x}", data, "total", kind="pooled", group=g),
-        named(f"{y} ~ {x}", data, "means", kind="between", group=g),
-        named(f"{y} ~ {x}", data, "own", kind="no_pooling", group=g),
-        named(f"{y} ~ {x}", data, "deviations", kind="within", group=g),
-        named(f"{y} ~ {x} * {w} + (1 | {bar})", data, "partial"),
+        run(line, data, name="total", kind="pooled", group=g, draws=100),
+        run(line, data, name="means", kind="between", group=g, draws=100),
+        run(line, data, name="unpooled", kind="no_pooling", group=g, draws=100),
+        run(line, data, name="deviations", kind="within", group=g, draws=100),
+        run(f"{line} * {w} + (1 | {bar})", data, name="partial", draws=100),
     ]
 
 
 @pytest.fixture(scope="module")
 def study():
-    return {name: fitted(load_record(name)) for name in STUDY}
+    return {name: of_record(name, draws=100).analysis for name in STUDY}
 
 
 @pytest.fixture(scope="module")
 def ladders(study):
-    """The ladders that figures must stand: the study's, and awkward ones."""
-    return {
-        "hsb": list(study.values()),
-        "three groups": simulated(3, 8),
-        "2,000 groups": simulated(2000, 4),
-        "odd names": simulated(
-            12,
-            9,
-            ODD,
-            x="socio-economic status of the household, standardised ($)",
-            w="is the school $private$",
-            g="the school's full name",
-            y="score in the test of spring $2015$, out of 25",
-        ),
-        "singular": [named("yield ~ 1 + (1 | batch)", "dyestuff2", "dyes")],
-        "growth": [
-            named("reaction ~ days + (days | subject)", "sleepstudy", "sleep"),
-            named("reaction ~ days", "sleepstudy", "sleep_total", kind="pooled", group="subject"),
-            named("reaction ~ days", "sleepstudy", "sleep_own", kind="within", group="subject"),
-        ],
-        "two sexes": [named("distance ~ age * sex + (1 | subject)", "orthodont", "jaws")],
-    }
+    sleep = "reaction ~ days"
+    growth = [
+        run(f"{sleep} + (days | subject)", "sleepstudy", name="sleep", draws=100),
+        run(sleep, "sleepstudy", name="total", kind="pooled", group="subject", draws=100),
+        run(sleep, "sleepstudy", name="within", kind="within", group="subject", draws=100),
+    ]
+    return {"hsb": list(study.values()), "growth": growth, **awkward_ladders(simulated, 12)}
 
 
 def drawn(ladder):
@@ -141,25 +98,8 @@ def labels_of(axes: Axes):
 def test_text_fits_and_never_overlaps(ladders, which):
     seen = set()
     for entry, _, figure in drawn(ladders[which]):
-        FigureCanvasAgg(figure)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a layout that gave up, a glyph that is not there
-            figure.draw_without_rendering()
         seen.add(entry.name)
-        assert collisions(figure) == [], (which, entry.name)
-        page = figure.bbox
-        for text, box in shown_texts(figure):
-            # A pixel of antialiasing may stand over the edge.
-            edges = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
-            assert min(edges) >= -1, (which, entry.name, text.get_text())
-            assert text.get_fontsize() >= 8
-        assert figure.get_size_inches()[0] == pytest.approx(WIDTH)
-        for axes in figure.axes:
-            # The drawing keeps most of the page: names and legends do not squeeze it out.
-            assert axes.get_window_extent().width > 0.25 * page.width, (which, entry.name)
-            legend = axes.get_legend()
-            if legend is not None:
-                assert legend.get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+        check_page(figure, (which, entry.name), narrowest=0.25)
     assert "group-spread" in seen
     if which in ("hsb", "three groups", "2,000 groups", "odd names"):
         assert seen == MINE
@@ -244,7 +184,7 @@ def test_dollar_signs_are_text(ladders):
 
 
 def lines_in(axes: Axes, x):
-    """Give the heights of the lines drawn along x."""
+    """Return the heights of the lines drawn along x."""
     return [line.get_ydata() for line in axes.lines if np.array_equal(line.get_xdata(), x)]
 
 

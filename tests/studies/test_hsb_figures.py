@@ -10,7 +10,7 @@ from bayes_mlm.base.text import estimate, number, percent, shorten, shorten_all
 from bayes_mlm.design import build_design
 from bayes_mlm.engines.draws import Draws, Variable
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.fitting.request import as_request, make_settings
+from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.studies.hsb.figures.by_group import spread_by_group
 from bayes_mlm.studies.hsb.figures.extremes import extreme_groups
@@ -20,16 +20,7 @@ from bayes_mlm.studies.hsb.figures.slopes import four_slopes
 from bayes_mlm.studies.hsb.figures.subgroup_means import subgroup_means
 from bayes_mlm.studies.hsb.figures.within_line import within_line
 from bayes_mlm.studies.record import WORKED_STUDY, records
-
-# Two sums of the same numbers in another order.
-EXACT = 1e-9
-
-
-def run(formula, data, *, kind=None, group=None, name="model", draws=250):
-    record = as_request(formula, data if isinstance(data, str) else {}, kind=kind, group=group)
-    record = replace(record, model=replace(record.model, name=name))
-    settings = make_settings(record, draws=draws, random_seed=7)
-    return analyse(record, settings, data=data, engines=["direct"])
+from tests.helpers.figures import EXACT, run
 
 
 def simulate(n_groups, size, *, seed=5, contextual=0.0):
