@@ -46,7 +46,7 @@ def mock_fit():
             "priors": model_priors(design, request.model.priors),
             "draws": _independent_draws(design, draws, seed),
             "engine": "nuts",
-            "reason": "asked for",
+            "reason": "requested",
             "report": None,
             "settings": settings,
             "versions": {"bayes-mlm": "test"},

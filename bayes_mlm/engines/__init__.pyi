@@ -58,6 +58,7 @@ from .ols import OlsFit as OlsFit, fit_ols as fit_ols
 from .recovery import (
     conditions_of as conditions_of,
     effect_moments as effect_moments,
+    effects_covariance as effects_covariance,
     effects_of_groups as effects_of_groups,
     effects_root as effects_root,
     recover_effects as recover_effects,

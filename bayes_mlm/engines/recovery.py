@@ -177,6 +177,21 @@ def conditions_of(design: Design, draws: Draws) -> Conditions:
 
 def effects_root(draws: Draws) -> Floats:
     """Return a root (S, q, q) of the covariance of the group effects at each draw."""
+    sds, correlation = _spread(draws)
+    # Not Cholesky's: a correlation that rounds to one must not end the fit.
+    values, vectors = np.linalg.eigh(correlation)
+    root: Floats = sds[:, :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    return root
+
+
+def effects_covariance(draws: Draws) -> Floats:
+    """Return the covariance (S, q, q) of the group effects at each draw."""
+    sds, correlation = _spread(draws)
+    return correlation * sds[:, :, None] * sds[:, None, :]
+
+
+def _spread(draws: Draws) -> tuple[Floats, Floats]:
+    """Return the sds (S, q) and the correlation matrices (S, q, q) of the group effects."""
     sds = draws["sigma_u"].reshape(draws.n_chains * draws.n_draws, -1)
     n_draws, q = sds.shape
     correlation = np.broadcast_to(np.eye(q), (n_draws, q, q)).copy()
@@ -184,10 +199,7 @@ def effects_root(draws: Draws) -> Floats:
         lower, upper = np.triu_indices(q, k=1)
         correlation[:, lower, upper] = draws["rho_u"].reshape(n_draws, -1)
         correlation[:, upper, lower] = correlation[:, lower, upper]
-    # Not Cholesky's: a correlation that rounds to one must not end the fit.
-    values, vectors = np.linalg.eigh(correlation)
-    root: Floats = sds[:, :, None] * vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-    return root
+    return sds, correlation
 
 
 def _some(reduced: RotatedMoments, places: Ints) -> RotatedMoments:

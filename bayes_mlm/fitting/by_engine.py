@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bayes_mlm.base import EngineError, Verdict, describe_value
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import (
     ENGINES,
     Drawn,
@@ -47,8 +47,8 @@ class Result(Protocol):
     def request(self) -> ModelRequest | None:
         """The model and its data."""
 
-    def summary(self) -> Summary:
-        """Return every quantity as a row."""
+    def summary(self, *, prob: float) -> Summary:
+        """Return every quantity as a row, with intervals of a coverage."""
 
 
 class HasPriors(Protocol):
@@ -100,7 +100,7 @@ def compare_with(
                 "no likelihood engine can fit this model; give another: compare('nuts')"
             )
         others = (likely,)
-    summaries = [_again(result, prob)]
+    summaries = [result.summary(prob=prob)]
     for other in others:
         if isinstance(other, str):
             summaries.append(_by(other, result, prob, random_seed, of))
@@ -116,23 +116,17 @@ def compare_with(
                 f"'{result.design.formula}' and '{other.design.formula}' (n = {result.design.n}, "
                 f"{other.design.n}); rank models by compare_models([one, other])"
             )
-        summaries.append(_again(other, prob))
+        summaries.append(other.summary(prob=prob))
     return compare_summaries(*summaries)
 
 
 def _model_of(result: Result) -> tuple[object, ...]:
     design = result.design
     residual = None if design.residual is None else design.residual.spec
-    return str(design.formula), design.kind, design.n, design.family.name, residual
-
-
-def _again(result: Result, prob: float) -> Summary:
-    draws = getattr(result, "draws", None)
-    if draws is not None:
-        return summarise_posterior(result, prob=prob)  # type: ignore[arg-type]
-    at_prob = getattr(result, "at_prob", None)
-    summary: Summary = (result if at_prob is None else at_prob(prob)).summary()
-    return summary
+    moments = column_moments(design.whole)
+    columns = (moments.y_mean, moments.y_sd, *moments.x_mean, *moments.x_sd)
+    digits = tuple(f"{value:.9g}" for value in columns)  # of rows and of sums alike
+    return str(design.formula), design.kind, design.n, design.family.name, residual, digits
 
 
 def _by(

@@ -12,7 +12,7 @@ def draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
     if engine != AUTO:
         check_engine(engine, task.design, task.priors)
         found = _run(ENGINES[engine], task)
-        return engine, "asked for", found
+        return engine, "requested", found
     passed = ""
     for name, one in ENGINES.items():
         if not one.draws:

@@ -1,4 +1,4 @@
-"""Names that other packages give to what is asked of a result, and where it is found here."""
+"""Methods and attributes of results in other packages, and what does the same here."""
 
 _FOUND = {
     **dict.fromkeys(("fixef", "coef", "params", "bse", "confint", "conf_int"), "summary()"),

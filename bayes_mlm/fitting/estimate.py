@@ -75,7 +75,7 @@ class Estimate:
     registered: str = ""
 
     interval_kind = "Wald"
-    reason = "asked for"
+    reason = "requested"
     random_seed = 0
 
     def __repr__(self) -> str:
@@ -185,11 +185,18 @@ class Estimate:
 
     def at_prob(self, prob: float) -> "Estimate":
         """Return the estimate with intervals of another coverage."""
+        check_prob(prob)
         if prob == self.solution.beta_interval[0].level:
             return self
         return estimate_design(self.design, self.engine, request=self.request, prob=prob)
 
-    def summary(self, *, null: "Estimate | None" = None, groups: bool = False) -> Summary:
+    def summary(
+        self,
+        *,
+        null: "Estimate | None" = None,
+        prob: float | None = None,
+        groups: bool = False,
+    ) -> Summary:
         """Return the estimates as rows named like those of a posterior.
 
         Standard errors are those of generalised least squares at the estimate for the coefficients
@@ -201,12 +208,15 @@ class Estimate:
         ----------
         null : Estimate, optional
             Of the model without predictors, for R² by level.
+        prob : float, optional
+            Of the intervals; by default that of the estimate.
         groups : bool
             Whether every group effect has a row too: its prediction, with the sd given the
             coefficients and variances.
         """
+        solution = self.solution if prob is None else self.at_prob(prob).solution
         return summarise_solution(
-            self.solution,
+            solution,
             self.design,
             name=self.name,
             engine=self.engine,
@@ -215,7 +225,10 @@ class Estimate:
         )
 
     def compare(
-        self, *others: "EngineName | Result", random_seed: int | None = None
+        self,
+        *others: "EngineName | Result",
+        prob: float | None = None,
+        random_seed: int | None = None,
     ) -> EngineComparison:
         """Return the model by other engines next to this one, a row a quantity.
 
@@ -224,6 +237,8 @@ class Estimate:
         *others : str or result
             Engines that fit the model anew ("direct", "nuts", "ml"), or results of the same model;
             by default draws from the posterior with the default priors ("auto").
+        prob : float, optional
+            Of the intervals; by default that of the estimate.
         random_seed : int, optional
             Of the draws; a fresh one by default.
 
@@ -240,7 +255,7 @@ class Estimate:
         >>> found.compare("ml").engines
         ('reml', 'ml')
         """
-        prob = self.solution.beta_interval[0].level
+        prob = self.solution.beta_interval[0].level if prob is None else prob
         return compare_with(self, others or (AUTO,), prob=prob, random_seed=random_seed)
 
 

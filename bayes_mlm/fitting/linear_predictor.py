@@ -42,6 +42,17 @@ def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
 
 
 def conditional_log_densities(fit: Sampled, chosen: Ints) -> Floats:
-    """Return ``log p(y_i | eta_i, auxiliary)`` (S, n) of each row at some draws."""
-    aux = residual_draws(fit.draws).at(chosen).auxiliary(fit.design)
-    return Likelihood(design=fit.design).conditional(linear_predictors(fit, chosen), aux)
+    """Return the log-density (S, n) of each row given every parameter, at some draws.
+
+    Of AR(1) residuals given the row before it in its group, so that the rows' sum is the
+    log-likelihood.
+    """
+    given, eta = residual_draws(fit.draws).at(chosen), linear_predictors(fit, chosen)
+    likelihood = Likelihood(design=fit.design)
+    if not given.rho.any():
+        return likelihood.conditional(eta, given.auxiliary(fit.design))
+    found = np.empty(eta.shape)
+    for s, mean in enumerate(eta):
+        others = {name: values[s] for name, values in given.others.items()}
+        found[s] = likelihood.series(mean, given.sds[s], float(given.rho[s]), others)
+    return found

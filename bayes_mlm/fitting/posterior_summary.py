@@ -92,13 +92,13 @@ def _derived(fit: Posterior, null: Posterior | None) -> Iterator[tuple[str, Any]
             "R² draw by draw needs as many draws of the null model: give both the same settings"
         )
     # Made from one seed, draws of two models are the same quantiles of their posteriors, and R²
-    # would seem far too certain. Shifted by half a turn they are independent: an outer bound.
+    # would seem far too certain. Shifted by half their number they are independent: an outer bound.
     (sigma_u,) = parameters_of(fit.design).role("group sd")
     names = (sigma_u.name, str(fit.design.family.residual_sd))
     sds = [fit.draws[name] for name in names]
     other = [null.draws[name] for name in names]
-    turned = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
-    yield from posterior.r_squared(*sds, *turned).items()
+    shifted = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
+    yield from posterior.r_squared(*sds, *shifted).items()
 
 
 def _independent(values: Array) -> Convergence:

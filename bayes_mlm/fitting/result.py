@@ -10,7 +10,6 @@ import numpy as np
 
 from bayes_mlm.base import (
     DEFAULT_PROB,
-    EngineError,
     Floats,
     Ints,
     Stream,
@@ -27,6 +26,7 @@ from bayes_mlm.engines import (
     EngineName,
     Settings,
     effect_moments,
+    effects_covariance,
     effects_of_groups,
     has_random_effects,
     samples,
@@ -43,19 +43,13 @@ from bayes_mlm.fitting.source import (
     IntervalKind,
     ParameterValues,
     Value,
-    shortest_interval,
 )
-from bayes_mlm.fitting.tree.additions import with_added
-from bayes_mlm.fitting.tree.assemble import lay_out_tree, reported_posterior
 from bayes_mlm.formula import place_of_factor
 from bayes_mlm.likelihood import ModelPriors, group_parameters
 from bayes_mlm.model import ModelRequest, ModelSpec
 
 if TYPE_CHECKING:
     import xarray as xr
-
-# Numbers whose order an interval is read from: of more, every k-th draw will do.
-_MOST_NUMBERS = 1_500_000
 
 
 def _now() -> str:
@@ -87,7 +81,7 @@ class Fit:
     versions : mapping of str to str
         Of the packages that matter.
     verdict : Verdict
-        Whether to believe the draws, and what to do if not.
+        Whether the draws can be relied on, and what to do if not.
     seconds : float
         Wall time of building, compiling and sampling.
     created_at : str
@@ -257,15 +251,7 @@ class Fit:
             if "u_mean" not in draws.posterior:
                 return None
             return GroupEffects.wald(draws["u_mean"], draws["u_sd"], prob)
-        u = samples(draws, "u")
-        mean = u.mean(axis=0)
-        # Not u.std: of 2,000 groups it takes a second.
-        square = np.einsum("sjq,sjq->jq", u, u) / len(u)
-        thin = max(1, u.size // _MOST_NUMBERS)
-        flat = u[::thin].reshape(-1, mean.size)
-        lower, upper = (ends.reshape(mean.shape) for ends in shortest_interval(flat, prob))
-        sd = np.sqrt(np.maximum(square - np.square(mean), 0.0))
-        return GroupEffects(mean=mean, sd=sd, lower=lower, upper=upper, interval="HDI")
+        return GroupEffects.of_draws(samples(draws, "u"), prob)
 
     def effect_moments(self, factor: str | None = None) -> Callable[[Ints], tuple[Floats, Floats]]:
         """Return what computes posterior means and sds (G, q) of the effects of groups.
@@ -286,11 +272,7 @@ class Fit:
     @cached_property
     def beta(self) -> Floats:
         """The draws (S, p) of the coefficients, chains joined."""
-        return self._joined("beta")
-
-    def _joined(self, name: str) -> Floats:
-        values = self.draws[name]
-        return np.asarray(values, dtype=np.float64).reshape(-1, *values.shape[2:])
+        return np.asarray(samples(self.draws, "beta"), dtype=np.float64)
 
     @property
     def random_seed(self) -> int:
@@ -334,25 +316,15 @@ class Fit:
         EngineError
             If the family has no residual variance.
         """
-        draws, design, joined = self.draws, self.design, self._joined
+        draws, design = self.draws, self.design
         design.single_term("a question on variances")
         design.family.require_residual_sd("a question on variances")
-        beta = self.beta
-        size = beta.shape[0]
-        cov = np.zeros((size, 0, 0))
-        if has_random_effects(design):
-            sds = joined("sigma_u").reshape(size, design.q)
-            cov = np.zeros((size, design.q, design.q))
-            cov[:, range(design.q), range(design.q)] = np.square(sds)
-            if "rho_u" in draws.posterior:
-                rho = joined("rho_u").reshape(size, -1)
-                for k, (a, b) in enumerate(design.group_term.pairs):
-                    cov[:, a, b] = cov[:, b, a] = rho[:, k] * sds[:, a] * sds[:, b]
+        cov = effects_covariance(draws) if has_random_effects(design) else None
         return ParameterValues(
-            beta=beta,
-            cov_u=cov,
-            residual_variance=np.square(joined(str(design.family.residual_sd))),
-            u=joined("u") if "u" in draws.posterior else None,
+            beta=self.beta,
+            cov_u=np.zeros((len(self.beta), 0, 0)) if cov is None else cov,
+            residual_variance=np.square(samples(draws, str(design.family.residual_sd))),
+            u=samples(draws, "u") if "u" in draws.posterior else None,
         )
 
     @cached_property
@@ -378,6 +350,8 @@ class Fit:
         >>> fitted.data["log_likelihood"]["reaction"].dims
         ('chain', 'draw', 'obs')
         """
+        from bayes_mlm.fitting.tree.additions import with_added
+
         return with_added(self.tree(), self.added)
 
     def tree(self, *, by: Literal["row", "group"] = "row", mu: bool | None = None) -> "xr.DataTree":
@@ -404,20 +378,19 @@ class Fit:
         >>> fitted.tree(by="group")["log_likelihood"]["reaction"].dims
         ('chain', 'draw', 'subject')
         """
+        from bayes_mlm.fitting.tree.assemble import lay_out_tree  # a fit does not need it
+
         laid_out = lay_out_tree(self, mu=mu)
         check_choice("by", by, ("row", "group"))
         if by == "group":
-            if "log_likelihood_group" not in laid_out.groups:
-                raise EngineError(
-                    "the tree has no log-likelihood by group: "
-                    f"{laid_out.attrs['no_log_likelihood_group']}"
-                )
             laid_out = laid_out.by_group()
         return laid_out.to_datatree()
 
     @property
     def posterior(self) -> "xr.Dataset":
         """The posterior draws of the reported quantities, by ``chain`` and ``draw``."""
+        from bayes_mlm.fitting.tree.assemble import reported_posterior
+
         return reported_posterior(self)
 
     def with_draws(self, draws: Draws) -> "Fit":

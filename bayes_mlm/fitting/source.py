@@ -1,4 +1,4 @@
-"""What every question asks of a result: linear combinations, group effects, variances."""
+"""What every question needs of a result: linear combinations, group effects, variances."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bayes_mlm.model import ModelRequest
 
 type IntervalKind = Literal["hdi", "eti"]
+# Numbers whose order an interval is read from: of more, every k-th draw will do.
+_MOST_NUMBERS = 1_500_000
 INTERVALS: tuple[str, ...] = get_args(IntervalKind.__value__)
 
 
@@ -223,6 +225,18 @@ class GroupEffects:
         """Return effects with the intervals of their means and sds."""
         half = wald_reach(prob, df) * sd
         return cls(mean=mean, sd=sd, lower=mean - half, upper=mean + half, interval="interval")
+
+    @classmethod
+    def of_draws(cls, u: Floats, prob: float) -> "GroupEffects":
+        """Return the effects that draws (S, J, q) are of, with shortest intervals."""
+        mean = u.mean(axis=0)
+        # Not u.std: of 2,000 groups it takes a second.
+        deviations = u - mean
+        sd = np.sqrt(np.einsum("sjq,sjq->jq", deviations, deviations) / len(u))
+        thin = max(1, u.size // _MOST_NUMBERS)
+        flat = u[::thin].reshape(-1, mean.size)
+        lower, upper = (ends.reshape(mean.shape) for ends in shortest_interval(flat, prob))
+        return cls(mean=mean, sd=sd, lower=lower, upper=upper, interval="HDI")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -50,10 +50,9 @@ from bayes_mlm.fitting.stored import (
 from bayes_mlm.fitting.tree.additions import added_to
 from bayes_mlm.fitting.tree.assemble import Group, Tree, lay_out_tree, plain_labels
 from bayes_mlm.fitting.tree.computed import Computed
-from bayes_mlm.fitting.tree.constant import term_names
 from bayes_mlm.fitting.tree.groups import KEPT, MAX_NUMBERS
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.likelihood import known_parameters, parameters_of
+from bayes_mlm.likelihood import known_parameters, parameters_of, term_names
 from bayes_mlm.model import FAMILIES, ResidualRows
 from bayes_mlm.moments import GroupMoments
 
@@ -280,8 +279,8 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         GroupTerm(
             factor=one.factor,
             labels=known,
-            codes=arrays.get(dim.array("codes")),
-            Z=arrays.get(dim.array("Z"), empty),
+            codes=arrays.get(dim.variable("codes")),
+            Z=arrays.get(dim.variable("Z"), empty),
             effects=one.effects,
             correlated=one.correlated,
         )

@@ -9,8 +9,7 @@ from bayes_mlm.base import Finding
 from bayes_mlm.design import Design, check_names, check_sums, require
 from bayes_mlm.engines import ENGINES, SAMPLE_DIMS, DirectReport, Settings
 from bayes_mlm.fitting.result import Fit
-from bayes_mlm.fitting.tree.constant import term_names
-from bayes_mlm.likelihood import ModelPriors
+from bayes_mlm.likelihood import ModelPriors, term_names
 from bayes_mlm.model import Kind, ModelRequest, Residual
 
 RESIDUAL = ("spec", "levels", "step", "whole")

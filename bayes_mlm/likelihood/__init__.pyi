@@ -33,6 +33,7 @@ from .likelihood import Likelihood as Likelihood, Point as Point
 from .parameters import (
     GroupParameters as GroupParameters,
     Parameters as Parameters,
+    TermNames as TermNames,
     factor_dim as factor_dim,
     group_dim as group_dim,
     group_parameters as group_parameters,
@@ -40,6 +41,8 @@ from .parameters import (
     known_parameters as known_parameters,
     outcome_variable as outcome_variable,
     parameters_of as parameters_of,
+    row_dim as row_dim,
+    term_names as term_names,
 )
 from .prior_distributions import draw_priors as draw_priors, log_priors as log_priors
 from .pymc.compiled import LogDensity as LogDensity, compile_log_density as compile_log_density

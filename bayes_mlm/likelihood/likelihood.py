@@ -69,7 +69,8 @@ class Likelihood:
     Parameters
     ----------
     design : Design
-        Its rows in order of their groups, with a residual structure by row.
+        With rows; for `marginal` and `by_row` in order of their groups, and with a residual
+        structure by row.
 
     Raises
     ------
@@ -106,6 +107,25 @@ class Likelihood:
     def conditional(self, eta: Floats, aux: Auxiliary) -> Floats:
         """Return ``log p(y_i | eta_i, aux)`` of each row, of the shape of eta (..., n)."""
         return self.design.family.log_density(self.design.y, eta, aux)
+
+    def series(self, eta: Floats, sds: Floats, rho: float, others: Auxiliary) -> Floats:
+        """Return the log-density of each row given the one before it in its group, AR(1): (n,).
+
+        Parameters
+        ----------
+        eta : ndarray, shape (n,)
+        sds : ndarray, shape (n_sds,)
+            Residual sds, by stratum.
+        rho : float
+            Correlation of residuals one step apart.
+        others : mapping of str to ndarray
+            The family's further auxiliary parameters.
+        """
+        rows, family = self.rows, self.design.family
+        spread = sds[rows.stratum] * np.exp(0.5 * log_innovation_variances(rows, rho))
+        innovations = whiten(rows, self.design.y - eta, sds, rho) * spread
+        auxiliary = {**others, str(family.residual_sd): spread}
+        return family.log_density(innovations, np.zeros(innovations.size), auxiliary)
 
     def marginal(self, at: Point) -> Floats:
         """Return ``log p(y_j | beta, theta)`` of each group, its effects integrated out: (J,)."""

@@ -1,7 +1,7 @@
 """The table of a model's parameters: the only source of their names, order, dims and supports."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bayes_mlm.design import INTERCEPT, Design
@@ -22,32 +22,52 @@ _TAKEN |= {"y", "X", "Z"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupParameters:
-    """Parameters of one term of group effects, with the names of its dimensions.
+class TermNames:
+    """Names of the dimensions and variables of one group term.
 
     Parameters
     ----------
+    group : str
+        Name of the dimension of the groups.
+    suffix : str
+        Of the names of variables, with several factors: "_school".
+    """
+
+    group: str
+    suffix: str
+
+    @property
+    def effect(self) -> str:
+        """Dimension of the effects."""
+        return f"effect{self.suffix}"
+
+    @property
+    def pair(self) -> str:
+        """Dimension of the pairs of effects."""
+        return f"effect_pair{self.suffix}"
+
+    def variable(self, name: str) -> str:
+        """Return the name of one of the variables of this term."""
+        return f"{name[:-1]}{self.suffix}_" if name.endswith("_") else f"{name}{self.suffix}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupParameters(TermNames):
+    """Parameters of one term of group effects, with its names.
+
+    Parameters
+    ----------
+    group, suffix
+        As of `TermNames`.
     u, sigma_u, rho_u : Parameter
     sd_names : tuple of str, length q
         What tables call each sd.
-    group, effect, pair : str
-        Names of the dimensions: of groups, of effects, and of pairs of effects.
-    suffix : str
-        Of the names of variables, with several factors: "_school".
     """
 
     u: Parameter
     sigma_u: Parameter
     rho_u: Parameter
     sd_names: tuple[str, ...]
-    group: str
-    effect: str
-    pair: str
-    suffix: str
-
-    def variable(self, name: str) -> str:
-        """Return the name of one of the model's variables of this term."""
-        return f"{name[:-1]}{self.suffix}_" if name.endswith("_") else f"{name}{self.suffix}"
 
 
 def factor_dim(factor: str) -> str:
@@ -61,6 +81,16 @@ def factor_dim(factor: str) -> str:
     name = factor.replace("/", "|")  # a path, in a netCDF file
     auxiliary = {one.name for family in FAMILIES.values() for one in family.auxiliary}
     return f"{name}_label" if name in _TAKEN or name in auxiliary else name
+
+
+def term_names(factors: Sequence[str]) -> tuple[TermNames, ...]:
+    """Return the names of each group term; without the factor's where there is one."""
+    several = len(factors) > 1
+    return tuple(_names(one, several=several) for one in factors)
+
+
+def _names(factor: str, *, several: bool) -> TermNames:
+    return TermNames(group=factor_dim(factor), suffix=f"_{factor}" if several else "")
 
 
 def outcome_variable(design: Design) -> str:
@@ -81,6 +111,18 @@ def outcome_variable(design: Design) -> str:
 def group_dim(design: Design) -> str:
     """Return the name of the dimension of the groups of a design with one factor."""
     return factor_dim(str(design.group))
+
+
+def row_dim(design: Design) -> str:
+    """Return the dimension of the rows: ``obs``, or the factor's where a row is a group.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design
+    >>> row_dim(build_design("y ~ x", {"y": [1.0, 2, 4], "x": [1.0, 2, 3]}))
+    'obs'
+    """
+    return group_dim(design) if design.kind == "between" else "obs"
 
 
 def group_views(design: Design) -> tuple[Design, ...]:
@@ -105,26 +147,21 @@ def group_parameters(design: Design) -> tuple[GroupParameters, ...]:
 
 
 def _of_term(view: Design, *, several: bool) -> GroupParameters:
-    factor = str(view.group) if several else None
-    suffix = f"_{factor}" if several else ""
-    group, effect, pair = (group_dim(view), f"effect{suffix}", f"effect_pair{suffix}")
-    alone = view.effects == (INTERCEPT,)
-    sigma_u = replace(
-        _SIGMA_U,
-        name=f"sigma_u{suffix}",
-        base="sigma_u",
-        factor=factor,
-        dims=() if alone else (effect,),
-    )
+    names = _names(str(view.group), several=several)
+    factor, alone = str(view.group) if several else None, view.effects == (INTERCEPT,)
+
+    def named(parameter: Parameter, *dims: str) -> Parameter:
+        base = parameter.name
+        return replace(parameter, name=names.variable(base), base=base, factor=factor, dims=dims)
+
+    sigma_u = named(_SIGMA_U, *(() if alone else (names.effect,)))
     return GroupParameters(
-        u=replace(_U, name=f"u{suffix}", base="u", factor=factor, dims=(group, effect)),
+        group=names.group,
+        suffix=names.suffix,
+        u=named(_U, names.group, names.effect),
         sigma_u=sigma_u,
-        rho_u=replace(_RHO_U, name=f"rho_u{suffix}", base="rho_u", factor=factor, dims=(pair,)),
+        rho_u=named(_RHO_U, names.pair),
         sd_names=tuple([sigma_u.text] if alone else map(sigma_u.element, view.effects)),
-        group=group,
-        effect=effect,
-        pair=pair,
-        suffix=suffix,
     )
 
 

@@ -6,24 +6,11 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import PriorError
+from bayes_mlm.model.prior import PRIOR_FAMILIES
 
-# PyMC keeps these parameters as scales; 1 / scale is its argument.
-_RATES: Mapping[str, str] = {"Exponential": "lam", "Gamma": "beta"}
+# PyMC keeps the last parameter of these as a scale; its argument is 1 / scale.
+_BY_RATE = ("Exponential", "Gamma")
 _RENAMED: Mapping[str, str] = {"HalfFlat": "Flat", "LKJCorr": "LKJ"}
-_NAMES: Mapping[str, tuple[str, ...]] = {
-    "Normal": ("mu", "sigma"),
-    "StudentT": ("nu", "mu", "sigma"),
-    "Cauchy": ("alpha", "beta"),
-    "Flat": (),
-    "HalfNormal": ("sigma",),
-    "HalfStudentT": ("nu", "sigma"),
-    "HalfCauchy": ("beta",),
-    "Exponential": ("lam",),
-    "Gamma": ("alpha", "beta"),
-    "InverseGamma": ("alpha", "beta"),
-    "Uniform": ("lower", "upper"),
-    "LKJ": ("eta",),
-}
 
 
 def read_distribution(name: str, value: object) -> tuple[str, dict[str, float]] | None:
@@ -50,14 +37,19 @@ def read_distribution(name: str, value: object) -> tuple[str, dict[str, float]] 
     reader = _reader(value)
     if reader is None:
         return None
-    family, numbers = reader(name, value)
-    family = _RENAMED.get(family, family)
-    if family not in _NAMES:
-        return family, {}  # `parse_prior` says which are allowed
-    return family, dict(zip(_NAMES[family], numbers, strict=True))
+    stated, read = reader(value)
+    family = _RENAMED.get(stated, stated)
+    if family not in PRIOR_FAMILIES:
+        return family, {}  # `parse_prior` states which are allowed
+    names = PRIOR_FAMILIES[family][0]
+    numbers = [_number(name, family, one) for one in read(names)]
+    return family, dict(zip(names, numbers, strict=True))
 
 
-def _reader(value: Any) -> Callable[[str, Any], tuple[str, list[float]]] | None:
+type _Read = Callable[[tuple[str, ...]], list[Any]]
+
+
+def _reader(value: Any) -> Callable[[Any], tuple[str, _Read]] | None:
     if hasattr(value, "owner") and hasattr(getattr(value.owner, "op", None), "dist_params"):
         return _of_pymc
     if hasattr(value, "param_names") and hasattr(value, "rvs"):
@@ -65,22 +57,22 @@ def _reader(value: Any) -> Callable[[str, Any], tuple[str, list[float]]] | None:
     return None
 
 
-def _of_pymc(name: str, value: Any) -> tuple[str, list[float]]:
+def _of_pymc(value: Any) -> tuple[str, _Read]:
     op = value.owner.op
     family = op._print_name[0]
-    known = _NAMES.get(_RENAMED.get(family, family), ())
-    parameters = op.dist_params(value.owner)[-len(known) :] if known else []
-    numbers = [_number(name, family, one.eval()) for one in parameters]
-    if family in _RATES:
-        numbers[-1] = 1.0 / numbers[-1]
-    return family, numbers
+
+    def read(names: tuple[str, ...]) -> list[Any]:
+        # Some have a location or a dimension first, which is no parameter here.
+        found = [one.eval() for one in op.dist_params(value.owner)]
+        found = found[len(found) - len(names) :]
+        return [*found[:-1], 1.0 / found[-1]] if family in _BY_RATE else found
+
+    return family, read
 
 
-def _of_preliz(name: str, value: Any) -> tuple[str, list[float]]:
-    family = type(value).__name__
-    known = _NAMES.get(_RENAMED.get(family, family), ())
-    # Elicited or given in another parametrisation, PreliZ sets these attributes too.
-    return family, [_number(name, family, getattr(value, one, None)) for one in known]
+def _of_preliz(value: Any) -> tuple[str, _Read]:
+    # Elicited or stated in another parametrisation, PreliZ sets these attributes too.
+    return type(value).__name__, lambda names: [getattr(value, one, None) for one in names]
 
 
 def _number(name: str, family: str, value: Any) -> float:

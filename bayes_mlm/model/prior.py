@@ -1,8 +1,25 @@
 """A prior distribution, as data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bayes_mlm.base import rounded
+
+# The families of priors: parameter names in PyMC's order, and which of them must be above 0.
+PRIOR_FAMILIES: Mapping[str, tuple[tuple[str, ...], frozenset[str]]] = {
+    "Normal": (("mu", "sigma"), frozenset({"sigma"})),
+    "StudentT": (("nu", "mu", "sigma"), frozenset({"nu", "sigma"})),
+    "Cauchy": (("alpha", "beta"), frozenset({"beta"})),
+    "HalfNormal": (("sigma",), frozenset({"sigma"})),
+    "HalfStudentT": (("nu", "sigma"), frozenset({"nu", "sigma"})),
+    "HalfCauchy": (("beta",), frozenset({"beta"})),
+    "Exponential": (("lam",), frozenset({"lam"})),
+    "Gamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
+    "InverseGamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
+    "Uniform": (("lower", "upper"), frozenset()),
+    "LKJ": (("eta",), frozenset({"eta"})),
+    "Flat": ((), frozenset()),
+}
 
 
 @dataclass(frozen=True)

@@ -28,50 +28,37 @@ from typing import Any
 from bayes_mlm.base import PriorError, describe_value, suggest
 from bayes_mlm.model.distributions import read_distribution
 from bayes_mlm.model.families import FAMILIES
-from bayes_mlm.model.prior import Prior
+from bayes_mlm.model.prior import PRIOR_FAMILIES, Prior
 
-type Signatures = Mapping[str, tuple[tuple[str, ...], frozenset[str]]]
+type Families = tuple[str, ...]
 
-# Family -> (parameter names in positional order, which of them must be > 0).
-_COEFFICIENT: Signatures = {
-    "Normal": (("mu", "sigma"), frozenset({"sigma"})),
-    "StudentT": (("nu", "mu", "sigma"), frozenset({"nu", "sigma"})),
-    "Cauchy": (("alpha", "beta"), frozenset({"beta"})),
-    "Flat": ((), frozenset()),
-}
-_POSITIVE: Signatures = {
-    "HalfNormal": (("sigma",), frozenset({"sigma"})),
-    "HalfStudentT": (("nu", "sigma"), frozenset({"nu", "sigma"})),
-    "HalfCauchy": (("beta",), frozenset({"beta"})),
-    "Exponential": (("lam",), frozenset({"lam"})),
-    "Gamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
-    "InverseGamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
-    "Uniform": (("lower", "upper"), frozenset()),
-    "Flat": ((), frozenset()),
-}
-_CORRELATION: Signatures = {"LKJ": (("eta",), frozenset({"eta"}))}
-_BOUNDED: Signatures = {
-    "Uniform": (("lower", "upper"), frozenset()),
-    "Normal": (("mu", "sigma"), frozenset({"sigma"})),
-}
-_TRUNCATED: Signatures = {
-    "Gamma": (("alpha", "beta"), frozenset({"alpha", "beta"})),
-    "Exponential": (("lam",), frozenset({"lam"})),
-}
+_COEFFICIENT: Families = ("Normal", "StudentT", "Cauchy", "Flat")
+_POSITIVE: Families = (
+    "HalfNormal",
+    "HalfStudentT",
+    "HalfCauchy",
+    "Exponential",
+    "Gamma",
+    "InverseGamma",
+    "Uniform",
+    "Flat",
+)
+_BOUNDED: Families = ("Uniform", "Normal")
+_TRUNCATED: Families = ("Gamma", "Exponential")
 # Parameters that do not depend on the family of the outcome.
-_COMMON: Mapping[str, Signatures] = {
+_COMMON: Mapping[str, Families] = {
     "Intercept": _COEFFICIENT,
     "beta": _COEFFICIENT,
     "u": _COEFFICIENT,
     "sigma_u": _POSITIVE,
-    "rho_u": _CORRELATION,
+    "rho_u": ("LKJ",),
     "rho_e": _BOUNDED,
 }
 _ONE_OF = re.compile(r"(?P<name>\w+)\[(?P<label>.+)\]")
 _CALL = re.compile(r"\s*(?P<family>\w+)\s*(?:\((?P<arguments>[^()]*)\))?\s*")
 
 
-def _known() -> dict[str, Signatures]:
+def _known() -> dict[str, Families]:
     """Return the distributions that each parameter may have, of every registered family."""
     found = dict(_COMMON)
     for family in FAMILIES.values():
@@ -79,7 +66,7 @@ def _known() -> dict[str, Signatures]:
     return found
 
 
-def _allowed(support: tuple[float, float]) -> Signatures:
+def _allowed(support: tuple[float, float]) -> Families:
     """Return the distributions for a parameter that lies between two values."""
     lower, upper = support
     if math.isinf(lower):
@@ -160,7 +147,7 @@ Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat()
             f"prior for {name}: {family!r} is not a family for it; allowed: {_signatures(families)}"
         )
     family = known[family.lower()]
-    names, positive = families[family]
+    names, positive = PRIOR_FAMILIES[family]
     return Prior(family, _bind(name, family, names, positive, positional, named))
 
 
@@ -234,5 +221,5 @@ def _check_range(name: str, lower: float, upper: float) -> None:
         )
 
 
-def _signatures(families: Signatures) -> str:
-    return ", ".join(f"{family}({', '.join(names)})" for family, (names, _) in families.items())
+def _signatures(families: Families) -> str:
+    return ", ".join(f"{family}({', '.join(PRIOR_FAMILIES[family][0])})" for family in families)

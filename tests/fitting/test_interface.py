@@ -230,3 +230,20 @@ def test_jupyter_is_watched_without_a_terminal(monkeypatch):
     assert not is_watched()
     monkeypatch.setitem(sys.modules, "IPython", IPython)
     assert is_watched()
+
+
+def test_the_same_formula_on_other_data_is_another_model():
+    formula, table = "reaction ~ days + (1 | subject)", load_sleepstudy()
+    one = fit(formula, "sleepstudy", engine="reml")
+    table["reaction"] = table["reaction"].to_numpy()[::-1] * 1.5
+    other = fit(formula, table, engine="ml")
+    with pytest.raises(EngineError, match="two models"):
+        one.compare(other)
+
+
+def test_estimates_are_compared_at_a_coverage():
+    one = fit("reaction ~ days + (1 | subject)", "sleepstudy", engine="reml")
+    wide, narrow = one.compare("ml", prob=0.95), one.compare("ml", prob=0.5)
+    assert narrow.engines == wide.engines == ("reml", "ml")
+    spans = [one.summary(prob=prob)["beta[days]"] for prob in (0.5, 0.95)]
+    assert spans[0].upper - spans[0].lower < spans[1].upper - spans[1].lower

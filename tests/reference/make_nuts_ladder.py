@@ -22,7 +22,7 @@ from bayes_mlm.engines.draws import quantities
 from bayes_mlm.engines.nuts import sample_nuts
 from bayes_mlm.engines.recovery import recover_effects
 from bayes_mlm.engines.settings import Settings
-from bayes_mlm.fitting.result import installed_versions
+from bayes_mlm.fitting import installed_versions
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.pymc.models import FACTORIES
 from bayes_mlm.studies.record import WORKED_STUDY, load_record, records

@@ -17,7 +17,7 @@ from bayes_mlm.engines.diagnostics import convergence
 from bayes_mlm.engines.draws import quantities
 from bayes_mlm.engines.nuts import sample_nuts
 from bayes_mlm.engines.settings import Settings
-from bayes_mlm.fitting.result import installed_versions
+from bayes_mlm.fitting import installed_versions
 from bayes_mlm.likelihood.pymc.models import partial_pooling
 
 MODELS = (

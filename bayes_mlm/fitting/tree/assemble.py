@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm._version import __version__
-from bayes_mlm.base import Array
+from bayes_mlm.base import Array, EngineError
 from bayes_mlm.engines import ENGINES, SAMPLE_DIMS, in_arviz_order
 from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.fitting.tree.computed import Computed
@@ -51,7 +51,16 @@ class Tree:
         return replace(self, groups=left)
 
     def by_group(self) -> "Tree":
-        """Return the tree whose log-likelihood is by group, without what is by row."""
+        """Return the tree whose log-likelihood is by group, without what is by row.
+
+        Raises
+        ------
+        EngineError
+            If the model has no log-likelihood by group.
+        """
+        if "log_likelihood_group" not in self.groups:
+            reason = self.attrs["no_log_likelihood_group"]
+            raise EngineError(f"the tree has no log-likelihood by group: {reason}")
         by_row = {"log_likelihood", "posterior_predictive", "prior_predictive", "observed_data"}
         left = dict(self.without({*by_row, "log_likelihood_group"}).groups)
         return replace(self, groups=left | {"log_likelihood": self.groups["log_likelihood_group"]})

@@ -1,7 +1,6 @@
 """The group ``constant_data``: predictors by name, the design's arrays, or its moments."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,43 +9,8 @@ from numpy.typing import NDArray
 from bayes_mlm.base import Ints
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines import Variable
-from bayes_mlm.likelihood import factor_dim, group_dim
+from bayes_mlm.likelihood import TermNames, row_dim, term_names
 from bayes_mlm.moments import GroupMoments
-
-
-@dataclass(frozen=True)
-class TermNames:
-    """Names in a file of the dimensions and arrays of one group term."""
-
-    group: str
-    suffix: str
-
-    @property
-    def effect(self) -> str:
-        """Dimension of the effects."""
-        return f"effect{self.suffix}"
-
-    def array(self, name: str) -> str:
-        """Return the name of an array of the term."""
-        return f"{name}{self.suffix}"
-
-
-def term_names(factors: Sequence[str]) -> tuple[TermNames, ...]:
-    """Return the names of each group term; without the factor's where there is one."""
-    several = len(factors) > 1
-    return tuple(TermNames(factor_dim(one), f"_{one}" if several else "") for one in factors)
-
-
-def row_dim(design: Design) -> str:
-    """Return the dimension of the rows: ``obs``, or the factor's where a row is a group.
-
-    Examples
-    --------
-    >>> from bayes_mlm import build_design
-    >>> row_dim(build_design("y ~ x", {"y": [1.0, 2, 4], "x": [1.0, 2, 3]}))
-    'obs'
-    """
-    return group_dim(design) if design.kind == "between" else "obs"
 
 
 def constant_variables(design: Design) -> dict[str, Variable]:
@@ -61,7 +25,7 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     dims = term_names(design.factors)
     found = _of_rows(design, dims) if design.has_rows else _of_moments(design.moments())
     for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
-        found[dim.array("group_number")] = Variable((dim.group,), np.arange(term.J))
+        found[dim.variable("group_number")] = Variable((dim.group,), np.arange(term.J))
     if design.base is not None:
         found["base_means"] = Variable((dims[0].group, "base_term"), design.base.means)
         found["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
@@ -113,8 +77,8 @@ def _of_rows(design: Design, dims: tuple[TermNames, ...]) -> dict[str, Variable]
     found = {"X": Variable((rows, "term"), design.X)}
     for dim, term in zip(dims, design.group_terms, strict=True):
         if term.q:
-            found[dim.array("Z")] = Variable((rows, dim.effect), term.Z)
-        found[dim.array("codes")] = Variable((rows,), _places(term.codes))
+            found[dim.variable("Z")] = Variable((rows, dim.effect), term.Z)
+        found[dim.variable("codes")] = Variable((rows,), _places(term.codes))
         if rows == "obs":
             found[f"{dim.group}_of_obs"] = Variable((rows,), term.row_labels)
     if design.inputs:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bayes_mlm.base import BayesMLMError, EngineError, Registry, RowsNeededError, Stream
+from bayes_mlm.base import Array, BayesMLMError, EngineError, Registry, RowsNeededError, Stream
 from bayes_mlm.engines import SAMPLE_DIMS, Variable, in_arviz_order
 from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.fitting.tree.computed import Computed
-from bayes_mlm.fitting.tree.constant import constant_variables, row_dim
+from bayes_mlm.fitting.tree.constant import constant_variables
 from bayes_mlm.fitting.tree.pointwise import (
     expected_outcomes,
     group_log_likelihood,
@@ -16,7 +16,13 @@ from bayes_mlm.fitting.tree.pointwise import (
     row_log_likelihood,
 )
 from bayes_mlm.fitting.tree.prior_draws import N_PRIOR_DRAWS, LogPriorOf, PriorOf
-from bayes_mlm.likelihood import group_dim, group_parameters, outcome_variable, parameters_of
+from bayes_mlm.likelihood import (
+    group_dim,
+    group_parameters,
+    outcome_variable,
+    parameters_of,
+    row_dim,
+)
 
 type Values = Variable | Computed
 type Variables = Mapping[str, Values]
@@ -115,9 +121,9 @@ def _size(fit: Sampled) -> tuple[int, int]:
     return fit.draws.n_chains, fit.draws.n_draws
 
 
-def _by_row(fit: Sampled, shape: tuple[int, int], compute: Callable[[], object]) -> Computed:
+def _by_row(fit: Sampled, shape: tuple[int, int], compute: Callable[[], Array]) -> Computed:
     dims = (*SAMPLE_DIMS, row_dim(fit.design))
-    return Computed(dims, (*shape, fit.design.n), compute)  # type: ignore[arg-type]
+    return Computed(dims, (*shape, fit.design.n), compute)
 
 
 def _posterior(fit: Sampled) -> Variables:

@@ -7,12 +7,11 @@ import numpy as np
 from bayes_mlm.base import Array, EngineError, Floats, Stream, check_memory, stream
 from bayes_mlm.design import Design
 from bayes_mlm.engines import effects_root
-from bayes_mlm.fitting.linear_predictor import linear_predictors
+from bayes_mlm.fitting.linear_predictor import conditional_log_densities, linear_predictors
 from bayes_mlm.fitting.residuals import ResidualDraws, make_outcomes, residual_draws
 from bayes_mlm.fitting.sampled import Sampled
 from bayes_mlm.fitting.structured_densities import conditional_model, group_log_densities
 from bayes_mlm.likelihood import LOG_2PI, invert_classes
-from bayes_mlm.model import log_innovation_variances, whiten
 from bayes_mlm.moments import GroupMoments, rest_by_group, rotate_moments
 
 # Numbers that are computed at a time.
@@ -29,19 +28,10 @@ def expected_outcomes(fit: Sampled) -> Floats:
 
 
 def row_log_likelihood(fit: Sampled) -> Floats:
-    """Return the log-likelihood of each row given every parameter: (chain, draw, n).
-
-    Of AR(1) residuals given the row before it in its group, so that the rows' sum is the
-    log-likelihood.
-    """
-    design, given = fit.design, residual_draws(fit.draws)
+    """Return the log-likelihood of each row given every parameter: (chain, draw, n)."""
     found = _by_row(fit)
-    for part, eta in _linear_predictors(fit):
-        now = given.at(part)
-        if given.rho.any():
-            found[part] = _series_log_likelihood(design, now, eta)
-        else:
-            found[part] = design.family.log_density(design.y, eta, now.auxiliary(design))
+    for part in _parts(fit):
+        found[part] = conditional_log_densities(fit, np.arange(part.start, part.stop))
     return _in_chains(fit, found)
 
 
@@ -100,31 +90,21 @@ def _by_row(fit: Sampled) -> Floats:
     return np.empty(shape)
 
 
-def _linear_predictors(fit: Sampled) -> Iterator[tuple[slice, Floats]]:
-    """Yield the linear predictors (S, n) of successive draws, chains joined."""
+def _parts(fit: Sampled) -> Iterator[slice]:
+    """Yield successive draws, chains joined, of which rows are computed at a time."""
     n_draws = fit.draws.n_chains * fit.draws.n_draws
     step = max(1, _CHUNK // max(fit.design.n, 1))
-    for start in range(0, n_draws, step):
-        part = slice(start, min(start + step, n_draws))
+    return (slice(start, min(start + step, n_draws)) for start in range(0, n_draws, step))
+
+
+def _linear_predictors(fit: Sampled) -> Iterator[tuple[slice, Floats]]:
+    """Yield the linear predictors (S, n) of successive draws, chains joined."""
+    for part in _parts(fit):
         yield part, linear_predictors(fit, np.arange(part.start, part.stop))
 
 
 def _in_chains(fit: Sampled, values: Array) -> Array:
     return values.reshape(fit.draws.n_chains, fit.draws.n_draws, *values.shape[1:])
-
-
-def _series_log_likelihood(design: Design, given: ResidualDraws, eta: Floats) -> Floats:
-    rows, family = design.residual, design.family
-    assert rows is not None  # for mypy: residuals are autocorrelated
-    found = np.empty(eta.shape)
-    for s, mean in enumerate(eta):
-        sds, rho = given.sds[s], float(given.rho[s])
-        spread = sds[rows.stratum] * np.exp(0.5 * log_innovation_variances(rows, rho))
-        unexplained = whiten(rows, design.y - mean, sds, rho) * spread
-        auxiliary = {name: values[s] for name, values in given.others.items()}
-        auxiliary |= {str(family.residual_sd): spread}
-        found[s] = family.log_density(unexplained, np.zeros(unexplained.size), auxiliary)
-    return found
 
 
 def _normal_groups(fit: Sampled) -> Floats:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, check_choice
 from bayes_mlm.design import Design
 from bayes_mlm.likelihood.default_priors import ModelPriors, model_priors
 from bayes_mlm.likelihood.effect_centring import at_means
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 type Priors = Mapping[str, Any] | ModelPriors | None
-Likelihood = Literal["conditional", "marginal"]
+LikelihoodForm = Literal["conditional", "marginal"]
 
 
 def regression(design: Design, priors: Priors, *, mu: bool = False) -> "pm.Model":
@@ -50,17 +50,14 @@ def multilevel(
     design: Design,
     priors: Priors,
     centred: bool | None,
-    likelihood: Likelihood,
+    likelihood: LikelihoodForm,
     *,
     mu: bool = False,
 ) -> "pm.Model":
     """Build the model of a design with group effects that have a distribution."""
     import pymc as pm
 
-    if likelihood not in get_args(Likelihood):
-        raise EngineError(
-            f"likelihood must be one of {', '.join(get_args(Likelihood))}, found {likelihood!r}"
-        )
+    check_choice("likelihood", likelihood, get_args(LikelihoodForm))
     chosen = model_priors(design, priors)
     if likelihood == "marginal":
         if mu:

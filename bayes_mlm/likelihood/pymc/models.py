@@ -56,7 +56,7 @@ from bayes_mlm.base import EngineError, expect
 from bayes_mlm.design import Design, for_kind
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.parameters import group_dim
-from bayes_mlm.likelihood.pymc.builders import Likelihood, Priors, multilevel, regression
+from bayes_mlm.likelihood.pymc.builders import LikelihoodForm, Priors, multilevel, regression
 from bayes_mlm.likelihood.pymc.parts import (
     coefficients,
     coords,
@@ -233,7 +233,7 @@ def mundlak(
     priors: Priors = None,
     *,
     centred: bool | None = None,
-    likelihood: Likelihood = "conditional",
+    likelihood: LikelihoodForm = "conditional",
     mu: bool = False,
 ) -> "pm.Model":
     r"""Build the model with each predictor and its group mean.
@@ -292,7 +292,7 @@ def partial_pooling(
     priors: Priors = None,
     *,
     centred: bool | None = None,
-    likelihood: Likelihood = "conditional",
+    likelihood: LikelihoodForm = "conditional",
     mu: bool = False,
 ) -> "pm.Model":
     r"""Build the multilevel model: group effects drawn from one normal distribution.

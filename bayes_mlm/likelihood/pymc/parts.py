@@ -20,6 +20,7 @@ from bayes_mlm.likelihood.parameters import (
     group_views,
     outcome_variable,
     parameters_of,
+    row_dim,
 )
 from bayes_mlm.likelihood.pymc.series import autocorrelation, observe_series
 from bayes_mlm.model import Parameter, Prior
@@ -35,16 +36,11 @@ def data(name: str, values: Any, dims: tuple[str, ...]) -> "TensorVariable":
     return pm.Data(name, values, dims=dims)
 
 
-def rows_dim(design: Design) -> str:
-    """Return the name of the dimension of the observations: rows, or groups of their means."""
-    return group_dim(design) if design.kind == "between" else "obs"
-
-
 def fixed_part(design: Design, beta: "TensorVariable") -> "TensorVariable":
     """Return ``X beta``, with `X` a container."""
     import pymc as pm
 
-    return pm.math.dot(data("X", design.X, (rows_dim(design), "term")), beta)
+    return pm.math.dot(data("X", design.X, (row_dim(design), "term")), beta)
 
 
 def group_part(design: Design, names: GroupParameters, u: "TensorVariable") -> "TensorVariable":
@@ -316,10 +312,10 @@ def observe(
     import pymc as pm
 
     if mu:
-        eta = pm.Deterministic("mu", eta, dims=rows_dim(design))
+        eta = pm.Deterministic("mu", eta, dims=row_dim(design))
     rows, aux = design.residual, dict(sd)
     if design.response.offset is not None:
-        eta = eta + data("offset", design.offset, (rows_dim(design),))
+        eta = eta + data("offset", design.offset, (row_dim(design),))
     if rows is not None and rows.levels:
         stratum = data("stratum_idx", rows.stratum, ("obs",))
         for one in parameters_of(design).role("residual sd"):
@@ -333,8 +329,8 @@ def observe(
     for one in design.family.auxiliary:
         if one.name not in aux:
             aux[one.name] = _auxiliary(one, priors.auxiliary[one.name])
-    observed = data("y_data", design.y, (rows_dim(design),))
-    design.family.observe(outcome_variable(design), eta, aux, observed, rows_dim(design))
+    observed = data("y_data", design.y, (row_dim(design),))
+    design.family.observe(outcome_variable(design), eta, aux, observed, row_dim(design))
 
 
 def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":

@@ -37,7 +37,12 @@ from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
 from bayes_mlm.questions.prediction.plug_in import plug_in
 from bayes_mlm.questions.prediction.result import PlugIn, Prediction, PredictionKind, Question
-from bayes_mlm.questions.prediction.rows import NewRows, arrange_rows, check_question, check_rows
+from bayes_mlm.questions.prediction.rows import (
+    PredictionRows,
+    arrange_rows,
+    check_question,
+    check_rows,
+)
 
 __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 
@@ -158,7 +163,7 @@ def predict(
 
 def _draw(
     fit: Fit,
-    new: NewRows,
+    new: PredictionRows,
     question: Question,
     kind: PredictionKind,
     prob: float,

@@ -8,7 +8,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines import samples
 from bayes_mlm.fitting import Fit, residual_draws
 from bayes_mlm.questions.prediction.residuals import Neighbours, draw_together
-from bayes_mlm.questions.prediction.rows import NewRows
+from bayes_mlm.questions.prediction.rows import PredictionRows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +33,7 @@ class Noise:
 class Residuals:
     """Residuals of new rows of any structure."""
 
-    def __init__(self, fit: Fit, new: NewRows, rng: np.random.Generator) -> None:
+    def __init__(self, fit: Fit, new: PredictionRows, rng: np.random.Generator) -> None:
         self.fit, self.new, self.rng = fit, new, rng
         self.residual = residual_draws(fit.draws)
 

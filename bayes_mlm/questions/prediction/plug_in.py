@@ -6,13 +6,13 @@ from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import Solution, expected_outcomes, summarise_wald
 from bayes_mlm.questions.prediction.result import PlugIn
-from bayes_mlm.questions.prediction.rows import NewRows
+from bayes_mlm.questions.prediction.rows import PredictionRows
 
 
 def plug_in(
     fit: Solution,
     design: Design,
-    new: NewRows,
+    new: PredictionRows,
     *,
     known: bool,
     new_group: bool,
@@ -26,7 +26,7 @@ def plug_in(
     fit : RemlFit or OlsFit
     design : Design
         Of the fit.
-    new : NewRows
+    new : PredictionRows
         The rows.
     known : bool
         Whether their groups are those of the data, with predicted effects (BLUP).
@@ -72,7 +72,7 @@ def plug_in(
     )
 
 
-def _residual_variance(fit: Solution, new: NewRows) -> Floats:
+def _residual_variance(fit: Solution, new: PredictionRows) -> Floats:
     """Return the residual variance of each row, shape (m,)."""
     if fit.residual is not None:
         return np.asarray(np.square(fit.residual.sigma_e)[new.stratum])
@@ -80,7 +80,7 @@ def _residual_variance(fit: Solution, new: NewRows) -> Floats:
 
 
 def _less_neighbours(
-    fit: Solution, design: Design, new: NewRows
+    fit: Solution, design: Design, new: PredictionRows
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Subtract from rows the contribution of their neighbours in time.
 

@@ -41,7 +41,7 @@ def check_rows(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NewRows:
+class PredictionRows:
     """Design columns of new rows, and the group of each by the estimand.
 
     For outcomes, which have residuals: `stratum` is the place of the residual sd of each row, and
@@ -90,7 +90,9 @@ def check_question(design: Design, question: str | None) -> Question:
     return next(one for one in get_args(Question.__value__) if one == question)
 
 
-def arrange_rows(design: Design, table: Table, question: Question, kind: PredictionKind) -> NewRows:
+def arrange_rows(
+    design: Design, table: Table, question: Question, kind: PredictionKind
+) -> PredictionRows:
     """Validate new rows and encode them as the design was."""
     table = strip_labels(table) if design.encoding.strip else table
     grouping = design.formula.grouping_columns or design.factors
@@ -129,7 +131,7 @@ def arrange_rows(design: Design, table: Table, question: Question, kind: Predict
         times = table.columns[residual.spec.ar].astype(np.float64)
         time = times / residual.step
         near = neighbours(design, codes if question == "existing_group" else codes * 0 - 1, times)
-    return NewRows(
+    return PredictionRows(
         X=rows.X,
         offset=rows.offset,
         groups=groups,
