@@ -253,6 +253,15 @@ def _whole(values: Any) -> Column:
     return _floats(values)
 
 
+def as_whole(values: Column) -> Column:
+    """Return numbers that are all whole, and exact as float64, as whole numbers."""
+    if values.dtype.kind != "f" or not np.isfinite(values).all():
+        return values
+    if (values != np.rint(values)).any() or (np.abs(values) >= EXACT).any():
+        return values
+    return values.astype(np.int64)
+
+
 def _floats(values: Any) -> Column:
     return _numpy(values.cast(pa.float64()), np.array([np.nan]))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError, Ints
-from bayes_mlm.data.columns import Column
+from bayes_mlm.data.columns import EXACT, Column
 from bayes_mlm.data.table import Table
 
 # Two values differ when they are further apart than this part of the column's range, or than
@@ -212,5 +212,16 @@ def varies_within(table: Table, group: str, names: Sequence[str]) -> tuple[str, 
 
 
 def label_text(value: Any) -> str:
-    """Return a group label or a value of a column as text: 1224, not 1224.0."""
-    return f"{value:.10g}" if isinstance(value, float | np.floating) else str(value)
+    """Return a group label or a value of a column as text: 1224, not 1224.0.
+
+    Whole numbers have all their digits, so that two identifiers never have one text.
+
+    Examples
+    --------
+    >>> label_text(1224.0), label_text(123456789012.0), label_text(0.1 + 0.2)
+    ('1224', '123456789012', '0.3')
+    """
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    return f"{number:.0f}" if number.is_integer() and abs(number) <= EXACT else f"{number:.10g}"

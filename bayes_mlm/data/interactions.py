@@ -71,6 +71,5 @@ def combined(columns: Sequence[Column]) -> Column:
 
 def _text(value: object) -> str:
     """Return the label of one part in full: an id of 12 digits keeps them."""
-    whole = isinstance(value, float) and value.is_integer()
-    text = str(int(value)) if isinstance(value, float) and whole else str(value)
-    return text.replace("\\", "\\\\").replace(":", "\\:")
+    text = int(value) if isinstance(value, float) and value.is_integer() else value
+    return str(text).replace("\\", "\\\\").replace(":", "\\:")

@@ -2,13 +2,13 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bayes_mlm.data.groups import levels_of
+from bayes_mlm.data.groups import label_text, levels_of
 from bayes_mlm.data.numerals import is_number
 from bayes_mlm.data.table import Table
 from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
@@ -51,23 +51,57 @@ def strip_categories(declared: Mapping[str, tuple[str, ...]]) -> dict[str, tuple
 
 
 def label_texts(labels: Mapping[float | str, str]) -> dict[float | str, str]:
-    """Return a text of its own for each value: its label, with the value where two are alike.
+    """Return a distinct text for each value: its label, with the value where two are alike.
 
     Examples
     --------
     >>> label_texts({1.0: "Nord", 3.0: "St. Mary", 9.0: "St. Mary"})
     {1.0: 'Nord', 3.0: 'St. Mary (3)', 9.0: 'St. Mary (9)'}
+    >>> label_texts({1.0: "a", 2.0: "a", 3.0: "a (1)"})
+    {1.0: 'a (1)', 2.0: 'a (2)', 3.0: 'a (1) (3)'}
     """
+    coded = {value: f"{label} ({label_text(value)})" for value, label in labels.items()}
     many = Counter(labels.values())
-    return {
-        value: f"{label} ({value_text(value)})" if many[label] > 1 else label
-        for value, label in labels.items()
-    }
+    texts = {value: coded[value] if many[one] > 1 else one for value, one in labels.items()}
+    # A label may be what another one has become.
+    return texts if len(set(texts.values())) == len(texts) else coded
 
 
-def value_text(value: Any) -> str:
-    """Return a value of a column as text: 3, not 3.0."""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+def advice_to_code(name: str) -> str:
+    """Return the advice of a note on a column that is numeric and could be categorical."""
+    return f"C({name}) makes it categorical"
+
+
+def notes_on_columns(
+    notes: Mapping[str, tuple[str, ...]],
+    names: Iterable[str],
+    categories: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Return the notes on a whole table and some of its columns, as a model takes them.
+
+    Parameters
+    ----------
+    notes : mapping of str to tuple of str
+        As of `Table.notes`.
+    names : iterable of str
+        The columns.
+    categories : collection of str, optional
+        Those that are categorical in the model, of which no note advises to make them so.
+
+    Examples
+    --------
+    >>> notes = {"": ("detected",), "x": ("x: numeric; C(x) makes it categorical",)}
+    >>> notes_on_columns(notes, ["x"])
+    ('detected', 'x: numeric; C(x) makes it categorical')
+    >>> notes_on_columns(notes, ["x"], categories=["x"])
+    ('detected',)
+    """
+    return tuple(
+        note
+        for name in ("", *names)
+        for note in notes.get(name, ())
+        if not (name in categories and note.endswith(advice_to_code(name)))
+    )
 
 
 def relabelled(table: Table, as_text: Mapping[str, bool]) -> Table:
@@ -100,7 +134,7 @@ def relabelled(table: Table, as_text: Mapping[str, bool]) -> Table:
         elif values.dtype != object and wanted:
             column = np.empty(values.shape, dtype=object)
             column[:] = [
-                None if value != value else texts.get(float(value), value_text(value))
+                None if value != value else texts.get(float(value), label_text(value))
                 for value in values.tolist()
             ]
             columns[name] = column

@@ -143,7 +143,7 @@ def _retyped(table: Table, names: Sequence[str]) -> Table:
 def is_missing(values: Column) -> NDArray[np.bool_]:
     """Return the mask (n,) of the missing values of a column of a `Table`."""
     if values.dtype == object:
-        absent: NDArray[np.bool_] = (values == None).astype(np.bool_)  # noqa: E711  (elementwise)
+        absent: NDArray[np.bool_] = np.equal(values, np.array(None))
         return absent
     return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=np.bool_)
 

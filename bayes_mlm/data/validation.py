@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
 from bayes_mlm.data.groups import label_text, levels_of, spread_tolerance
-from bayes_mlm.data.labels import value_text
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.data.numerals import is_number, mostly_numbers
@@ -218,7 +217,7 @@ def _explain_text(table: Table, name: str) -> str:
     labels = table.value_labels.get(name)
     if labels and name in table.categories:
         shown = ", ".join(
-            f"{value_text(v)} {label!r}" for v, label in list(labels.items())[:_SHOWN]
+            f"{label_text(v)} {label!r}" for v, label in list(labels.items())[:_SHOWN]
         )
         return (
             f"its values have labels ({shown}{', …' if len(labels) > _SHOWN else ''}); "

@@ -44,8 +44,6 @@ from bayes_mlm.fitting.source import (
     ParameterValues,
     Value,
 )
-from bayes_mlm.fitting.tree.additions import with_added
-from bayes_mlm.fitting.tree.assemble import lay_out_tree, reported_posterior
 from bayes_mlm.formula import place_of_factor
 from bayes_mlm.likelihood import ModelPriors, group_parameters
 from bayes_mlm.model import ModelRequest, ModelSpec
@@ -352,6 +350,8 @@ class Fit:
         >>> fitted.data["log_likelihood"]["reaction"].dims
         ('chain', 'draw', 'obs')
         """
+        from bayes_mlm.fitting.tree.additions import with_added
+
         return with_added(self.tree(), self.added)
 
     def tree(self, *, by: Literal["row", "group"] = "row", mu: bool | None = None) -> "xr.DataTree":
@@ -378,6 +378,8 @@ class Fit:
         >>> fitted.tree(by="group")["log_likelihood"]["reaction"].dims
         ('chain', 'draw', 'subject')
         """
+        from bayes_mlm.fitting.tree.assemble import lay_out_tree  # a fit does not need it
+
         laid_out = lay_out_tree(self, mu=mu)
         check_choice("by", by, ("row", "group"))
         if by == "group":
@@ -387,6 +389,8 @@ class Fit:
     @property
     def posterior(self) -> "xr.Dataset":
         """The posterior draws of the reported quantities, by ``chain`` and ``draw``."""
+        from bayes_mlm.fitting.tree.assemble import reported_posterior
+
         return reported_posterior(self)
 
     def with_draws(self, draws: Draws) -> "Fit":

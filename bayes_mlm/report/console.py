@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from bayes_mlm.assess import BY, CRITERIA, ComparisonRow, Criterion
 from bayes_mlm.base import (
     LOGLIK_ERROR,
     Span,
@@ -27,7 +26,13 @@ from bayes_mlm.likelihood import group_parameters, group_views, hold_at_means
 from bayes_mlm.report.estimates import estimates_view
 
 if TYPE_CHECKING:
-    from bayes_mlm.assess import ModelComparison, Sensitivity, SensitivityRow
+    from bayes_mlm.assess import (
+        ComparisonRow,
+        Criterion,
+        ModelComparison,
+        Sensitivity,
+        SensitivityRow,
+    )
     from bayes_mlm.figures import Entry
     from bayes_mlm.studies import PublishedRow, Record
 
@@ -203,6 +208,8 @@ def _moved(rows: "Sequence[SensitivityRow]") -> list[str]:
 
 def comparison_parts(found: "ModelComparison") -> list[TerminalTable | str]:
     """Return each measure with the question it answers: one row per model, best first."""
+    from bayes_mlm.assess import CRITERIA  # which a fit that is printed does not load
+
     parts: list[TerminalTable | str] = []
     for criterion in CRITERIA:
         rows = [row for row in found.by(criterion) if row.value is not None]
@@ -222,6 +229,8 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
 
     What is fine takes one line: the largest numbers are in the tables.
     """
+    from bayes_mlm.assess import BY
+
     without: dict[tuple[Criterion, str], list[str]] = {}
     for row in found.rows:
         if row.value is None:
@@ -243,7 +252,7 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
     return lines + [f"{sign(False)} {finding.message}" for finding in found.verdict.problems]
 
 
-def _ranked(row: ComparisonRow, sampled: bool) -> list[str]:
+def _ranked(row: "ComparisonRow", sampled: bool) -> list[str]:
     """Return one model's measure and its difference from the best, each with its error."""
     if not sampled:
         return [

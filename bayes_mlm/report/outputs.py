@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.base import atomic_folder, csv_text, expand_home, tables_csv, visible
 from bayes_mlm.design import rows_at_source
-from bayes_mlm.fitting import Analysis, installed_versions, save_fit
+from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.model import SamplerSettings
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def write_run(
     StorageError
         If the folder cannot be written to; it is then as it was.
     """
+    from bayes_mlm.fitting import save_fit  # which a fit that is only printed does not load
+
     # An earlier run's posterior would not belong to the new estimates.
     stale = [f"{one.spec.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
     with atomic_folder(folder, without=stale) as stage:

@@ -168,8 +168,11 @@ def half_labelled(path: Path, values: list[int]) -> Path:
 
 def test_a_value_without_a_label_is_a_level_and_no_row_is_lost(tmp_path: Path) -> None:
     path = half_labelled(tmp_path / "t.dta", [1, 2, 3, 1] * 6)
-    assert build_design("y ~ track + (1 | g)", read_table(path)).terms == ("Intercept", "track")
+    numeric = build_design("y ~ track + (1 | g)", read_table(path))
+    assert numeric.terms == ("Intercept", "track")
+    assert any(note.endswith("C(track) makes it categorical") for note in numeric.notes)
     design = build_design("y ~ C(track) + (1 | g)", read_table(path))
+    assert not any("makes it categorical" in note for note in design.notes)
     assert design.terms == ("Intercept", "C(track)[academic]", "C(track)[3]")
     assert design.n == 24
     fitted = fit("y ~ C(track) + (1 | g)", path, random_seed=1, draws=50)
@@ -178,6 +181,7 @@ def test_a_value_without_a_label_is_a_level_and_no_row_is_lost(tmp_path: Path) -
     assert again.design.encoding.levels == design.encoding.levels
     summed = design_of(as_request("y ~ C(track) + (1 | g)", str(path)), rows="sum")
     assert summed.terms == design.terms
+    assert not any("makes it categorical" in note for note in summed.notes)
     np.testing.assert_allclose(
         design.moments().scatter, summed.moments().scatter, rtol=1e-9, atol=1e-9
     )
@@ -206,6 +210,15 @@ def test_a_label_that_two_values_have_keeps_them_apart(tmp_path: Path) -> None:
     assert "is used for several values" in table.notes["school"][0]
 
 
+def test_long_codes_with_one_label_remain_different_levels(tmp_path: Path) -> None:
+    codes = [123456789012.0, 123456789013.0]
+    frame = pd.DataFrame({"school": codes * 2, "y": [1.0, 2, 4, 1]})
+    path = tmp_path / "towns.sav"
+    labels = {"school": dict.fromkeys(codes, "St. Mary")}
+    pyreadstat.write_sav(frame, str(path), variable_value_labels=labels)
+    assert len(set(read_table(path).columns["school"].tolist())) == 2
+
+
 def test_missing_codes_of_texts_and_labels_that_repeat_the_values(tmp_path: Path) -> None:
     frame = pd.DataFrame({"g": ["a", "zz", "b"], "year": [2001.0, 2002, 2003], "k": [1.0, 2, 9]})
     path = tmp_path / "t.sav"
@@ -231,6 +244,15 @@ def test_every_kind_of_file_refuses_what_is_not_one(tmp_path: Path) -> None:
             path.write_bytes(content)
             with pytest.raises(DataError, match=r"^junk"):
                 read_table(path)
+
+
+@pytest.mark.parametrize("place", [0, 100, 600, -1])
+def test_a_damaged_file_of_r_is_refused(place: int, tmp_path: Path) -> None:
+    whole = (FILES / "factors.rds").read_bytes()
+    for content in (whole[:place], whole[:place] + bytes([whole[place] ^ 255]) + whole[place:][1:]):
+        (tmp_path / "t.rds").write_bytes(content)
+        with pytest.raises(DataError, match=r"^t.rds is not an intact file of saveRDS"):
+            read_table(tmp_path / "t.rds")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def relation_of(
     try:
         connection.execute(f"attach '{place}' as data (read_only)")
         connection.execute("use data")
-        # A query may come with a record of somebody else's: it reads this file and nothing besides.
+        # A query may come with somebody else's record: it may read this file only.
         connection.execute("set python_enable_replacements = false")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
@@ -157,5 +157,5 @@ def _refused(path: Path, part: str, error: Exception) -> str:
             f"{shown(path)} is open for writing elsewhere ({text}); close it there, or give its "
             "relation: connection.table(…)"
         )
-    asked = f" answer {part!r}" if part else " be read"
-    return f"{shown(path)} cannot{asked}: {text}"
+    refused = f"answer {part!r}" if part else "be read"
+    return f"{shown(path)} cannot {refused}: {text}"

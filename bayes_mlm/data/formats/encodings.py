@@ -5,7 +5,7 @@ import re
 # In order of how common they are; the first of equals is chosen.
 CANDIDATES = ("cp1252", "cp1250", "cp1251", "cp1253", "mac-roman", "cp850")
 _MOST = 20_000  # characters that are looked at
-# Letters beside ASCII that no language writes together, or hardly any.
+# Letters outside ASCII that hardly any language uses.
 _ODD = frozenset("ƒªºµˆ")
 # Signs that ordinary text has next to a letter (quotation marks, …, €), and between two letters.
 _USUAL = frozenset("\u201c\u201d\u2018\u2026\u20ac")
@@ -64,9 +64,9 @@ def _implausible(text: str, name: str) -> float:
             before = word[place - 1] if place else ""
             after = word[place + 1 : place + 2]
             if not character.isalpha():
-                beside = before.isalpha() + after.isalpha()
+                neighbours = before.isalpha() + after.isalpha()
                 allowed = 2 if character in _BETWEEN else int(character in _USUAL)
-                score += beside > allowed
+                score += neighbours > allowed
             else:
                 score += character in _ODD
                 score += character.isupper() and before.islower()

@@ -72,17 +72,17 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
     if decimal is None and delimiter != ",":
         example = _decimal_comma(lines, delimiter)
         decimal = "," if example else None
-    said = {}
+    detected = {}
     if options.delimiter is None and delimiter != usual:
         mark = "tab" if delimiter == "\t" else repr(delimiter)
-        said["delimiter"] = f"columns separated by {mark}"
+        detected["delimiter"] = f"columns separated by {mark}"
     if example:
-        said["decimal"] = (
+        detected["decimal"] = (
             f"numbers with a decimal comma (such as {example!r}; 1.000,00 is one thousand)"
         )
     if encoding is None and found != UTF8:
-        said["encoding"] = _about_encoding(text, found)
-    notes = (_recognised(path, said),) if said else ()
+        detected["encoding"] = _about_encoding(text, found)
+    notes = (_recognised(path, detected),) if detected else ()
     return TextLayout(
         delimiter=delimiter,
         encoding=found,
@@ -162,11 +162,10 @@ def note_on_encoding(path: Path, text: str, encoding: str) -> str:
     return _recognised(path, {"encoding": _about_encoding(text, encoding)})
 
 
-def _recognised(path: Path, said: Mapping[str, str]) -> str:
-    options, flags = ", ".join(said), ", ".join(f"--{name}" for name in said)
-    return (
-        f"{shown(path)}{RECOGNISED}{'; '.join(said.values())}. Set {options} ({flags}) to override"
-    )
+def _recognised(path: Path, detected: Mapping[str, str]) -> str:
+    options, flags = ", ".join(detected), ", ".join(f"--{name}" for name in detected)
+    what = "; ".join(detected.values())
+    return f"{shown(path)}{RECOGNISED}{what}. Set {options} ({flags}) to override"
 
 
 def _about_encoding(text: str, encoding: str) -> str:

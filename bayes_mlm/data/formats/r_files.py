@@ -25,8 +25,10 @@ def read_r(
     rdata = import_extra("rdata", "rdata", path, "an R file")
     try:
         root = rdata.parser.parse_file(path).object
-    except Exception as error:  # of any class: the parser asserts, unpacks and converts
-        if isinstance(error, OSError):
+    except Exception as error:
+        # The parser raises any class on a damaged file: zlib.error, LZMAError, EOFError,
+        # ValueError, IndexError, AssertionError, BadGzipFile, even UnboundLocalError.
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(

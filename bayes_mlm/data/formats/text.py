@@ -48,7 +48,7 @@ def read_text(
     layout = layout_of(path, options)
     try:
         return _read(path, columns, layout)
-    except UnicodeDecodeError as error:  # beyond the bytes that the encoding was told from
+    except UnicodeDecodeError as error:  # after the bytes by which it was detected
         if options.encoding is not None:
             raise DataError(
                 f"{shown(path)} is not text in the encoding {options.encoding} ({error.reason}); "

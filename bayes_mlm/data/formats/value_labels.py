@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import DataError, count
-from bayes_mlm.data.columns import Column, TypedColumn, from_any
-from bayes_mlm.data.labels import label_texts, value_text
+from bayes_mlm.data.columns import Column, TypedColumn, as_whole, from_any
+from bayes_mlm.data.groups import label_text
+from bayes_mlm.data.labels import advice_to_code, label_texts
+from bayes_mlm.data.missing import is_missing
 from bayes_mlm.data.table import Table, table_of_columns
 
 type Value = float | str
@@ -57,14 +59,14 @@ def table_of_coded(columns: Mapping[str, Coded], source: str, codes: str | None)
     DataError
         If a column of `codes` is not there, or has no value labels.
     """
-    kept = _asked(columns, source, codes)
+    kept = _read_by_value(columns, source, codes)
     given: dict[str, TypedColumn] = {}
     notes: dict[str, tuple[str, ...]] = {}
     labelled: dict[str, dict[Value, str]] = {}
     for name, one in columns.items():
         values, counts = _without_missing(one)
         found = from_any(name, values)
-        whole = TypedColumn(values=_whole(found.values), is_time=found.is_time)
+        whole = TypedColumn(values=as_whole(found.values), is_time=found.is_time)
         remarks = _about_missing(name, one, counts)
         labels = _labels_of(one, whole.values)
         if labels:
@@ -85,7 +87,7 @@ def table_of_coded(columns: Mapping[str, Coded], source: str, codes: str | None)
     )
 
 
-def _asked(columns: Mapping[str, Coded], source: str, codes: str | None) -> frozenset[str]:
+def _read_by_value(columns: Mapping[str, Coded], source: str, codes: str | None) -> frozenset[str]:
     if codes is None:
         return frozenset()
     with_labels = [name for name, one in columns.items() if one.labels]
@@ -131,7 +133,7 @@ def _about_missing(name: str, one: Coded, counts: Counter[Value]) -> tuple[str, 
         return ()
     parts = []
     for value in sorted(counts, key=lambda value: (isinstance(value, str), value)):
-        code = f".{value}" if value in one.tags else value_text(value)
+        code = f".{value}" if value in one.tags else label_text(value)
         label = one.labels.get(value, "")
         parts.append(f"{code}{f' {label!r}' if label else ''}: {counts[value]:,}")
     shown = ", ".join(parts[:_SHOWN]) + (", …" if len(parts) > _SHOWN else "")
@@ -150,7 +152,7 @@ def _labels_of(one: Coded, values: Column) -> dict[Value, str]:
         and value not in gone
         and not any(_between(value, low, high) for low, high in one.missing)
     }
-    if all(label == value_text(value) for value, label in labels.items()):
+    if all(label == label_text(value) for value, label in labels.items()):
         return {}
     if values.dtype == object:
         return {value: label for value, label in labels.items() if isinstance(value, str)}
@@ -162,22 +164,19 @@ def _labelled(
 ) -> tuple[TypedColumn, tuple[str, ...]]:
     """Replace values by their labels, if every value that occurs has one."""
     values = given.values
-    present = values[values != None] if values.dtype == object else values[~np.isnan(values)]  # noqa: E711
-    occurring = set(present.tolist())
+    occurring = set(values[~is_missing(values)].tolist())
     if not occurring:
         return given, ()
     without = sorted(occurring - set(labels))
+    if without and values.dtype == object:
+        return given, ()
     if without:
-        shown = ", ".join(map(value_text, without[:_SHOWN])) + (
-            ", …" if len(without) > _SHOWN else ""
-        )
-        some = ", ".join(
-            f"{value_text(value)} {label!r}" for value, label in list(labels.items())[:2]
-        )
-        return given, (
-            f"{name}: only some values have labels ({some}; none for {shown}), so it is numeric; "
-            f"C({name}) makes it categorical",
-        ) if values.dtype != object else ()
+        shown = ", ".join(map(label_text, without[:_SHOWN]))
+        more = ", …" if len(without) > _SHOWN else ""
+        pairs = list(labels.items())[:2]
+        some = ", ".join(f"{label_text(value)} {label!r}" for value, label in pairs)
+        which = f"only some values have labels ({some}; none for {shown}{more})"
+        return given, (f"{name}: {which}, so it is numeric; {advice_to_code(name)}",)
     texts, repeated = label_texts(labels), _repeated(labels, occurring)
     column = np.empty(values.shape, dtype=object)
     column[:] = [texts.get(value) for value in values.tolist()]
@@ -197,12 +196,3 @@ def _repeated(labels: Mapping[Value, str], used: set[Any]) -> list[str]:
     """Return the labels that several of the values that occur have."""
     many = Counter(labels[value] for value in used)
     return [label for label, count in many.items() if count > 1]
-
-
-def _whole(values: Column) -> Column:
-    """Return numbers that are all whole as whole numbers."""
-    if values.dtype.kind != "f" or not np.isfinite(values).all():
-        return values
-    if (values != np.rint(values)).any() or (np.abs(values) >= 2.0**53).any():
-        return values
-    return values.astype(np.int64)

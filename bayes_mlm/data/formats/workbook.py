@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import DataError, count, shown
-from bayes_mlm.data.columns import TypedColumn, from_any
+from bayes_mlm.data.columns import Column, TypedColumn, as_whole, from_any
 from bayes_mlm.data.formats.sheet import (
     Area,
     Findings,
@@ -246,10 +246,8 @@ def _is_plain(text: str) -> bool:
     return is_number(bare) and not (bare.lstrip("+-").startswith("0") and bare[1:2].isdigit())
 
 
-def _numbers(values: Sequence[Any]) -> np.ndarray[Any, Any]:
-    found = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-    whole = np.isfinite(found).all() and (found == np.rint(found)).all()
-    return found.astype(np.int64) if whole and (np.abs(found) < 2.0**53).all() else found
+def _numbers(values: Sequence[Any]) -> Column:
+    return as_whole(np.array([np.nan if v is None else v for v in values], dtype=np.float64))
 
 
 def _as_text(value: Any) -> str:
