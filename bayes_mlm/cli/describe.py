@@ -44,6 +44,7 @@ def describe(
         describe as describe_columns,
         describe_variables,
         group_sizes,
+        notes_on_columns,
         obstacles,
     )
     from bayes_mlm.design import read_data
@@ -55,21 +56,24 @@ def describe(
         cross = cross or "sector,female,minority"
     table = read_data(data, strip=reading.strip, options=reading.options)
     console = output(as_json=as_json)
-    if model is not None and group is None:
+    categories: set[str] = set()
+    if model is not None:
         formula = parse_formula(model)
-        plain = (name for name in formula.grouping_factors if name not in formula.interactions)
-        group = next(plain, None)
+        plain = [name for name in formula.grouping_factors if name not in formula.interactions]
+        group = group or next(iter(plain), None)
+        taken = {*formula.predictor_columns, *formula.grouping_columns}
+        categories = taken - {*formula.measured_columns}
+    notes = notes_on_columns(table.notes, column or table.names, categories)
     if as_json:
         known = None if group is None else _with_group(table, group)
         print_json(
             ok=True,
-            notes=table.notes_on(column or table.names),
+            notes=notes,
             variables=describe_variables(table, group, column),
             group_sizes=None if known is None or group is None else group_sizes(known, group),
             obstacles=obstacles(table, group, column),
         )
         return
-    notes = table.notes_on(column or table.names)
     for note in notes[:_MOST_NOTES]:
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
     if len(notes) > _MOST_NOTES:

@@ -42,6 +42,7 @@ from .interactions import with_interactions as with_interactions
 from .labels import (
     ALIKE as ALIKE,
     label_texts as label_texts,
+    notes_on_columns as notes_on_columns,
     notes_on_labels as notes_on_labels,
     relabelled as relabelled,
     strip_labels as strip_labels,

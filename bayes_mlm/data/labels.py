@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +65,43 @@ def label_texts(labels: Mapping[float | str, str]) -> dict[float | str, str]:
     texts = {value: coded[value] if many[one] > 1 else one for value, one in labels.items()}
     # A label may be what another one has become.
     return texts if len(set(texts.values())) == len(texts) else coded
+
+
+def advice_to_code(name: str) -> str:
+    """Return the advice of a note on a column that is numeric and could be categorical."""
+    return f"C({name}) makes it categorical"
+
+
+def notes_on_columns(
+    notes: Mapping[str, tuple[str, ...]],
+    names: Iterable[str],
+    categories: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Return the notes on a whole table and some of its columns, as a model takes them.
+
+    Parameters
+    ----------
+    notes : mapping of str to tuple of str
+        As of `Table.notes`.
+    names : iterable of str
+        The columns.
+    categories : collection of str, optional
+        Those that are categorical in the model, of which no note advises to make them so.
+
+    Examples
+    --------
+    >>> notes = {"": ("detected",), "x": ("x: numeric; C(x) makes it categorical",)}
+    >>> notes_on_columns(notes, ["x"])
+    ('detected', 'x: numeric; C(x) makes it categorical')
+    >>> notes_on_columns(notes, ["x"], categories=["x"])
+    ('detected',)
+    """
+    return tuple(
+        note
+        for name in ("", *names)
+        for note in notes.get(name, ())
+        if not (name in categories and note.endswith(advice_to_code(name)))
+    )
 
 
 def relabelled(table: Table, as_text: Mapping[str, bool]) -> Table:

@@ -99,10 +99,6 @@ class Table:
         """Names of the columns, in order."""
         return tuple(self.columns)
 
-    def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the remarks on how the table and some of its columns were read."""
-        return tuple(note for name in ("", *names) for note in self.notes.get(name, ()))
-
 
 def take(table: Table, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Table:
     """Return some rows of a table.

@@ -20,6 +20,7 @@ from bayes_mlm.data import (
     handle_missing,
     levels_of,
     note_on_lost_groups,
+    notes_on_columns,
     notes_on_labels,
     refuse_magnitudes,
     require_columns,
@@ -143,8 +144,8 @@ def build_design(
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     for one in found:
         notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
-    strata, noted = structure.sigma_column, (*factors, *(item.column for item in encoding.levels))
-    if strata is not None and strata not in noted:
+    strata, coded = structure.sigma_column, {item.column for item in encoding.levels}
+    if strata is not None and strata not in {*factors, *coded}:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     if structure.ar is not None:
         refuse_several(factors, "an autoregression of residuals", "omit one of them")
@@ -182,7 +183,7 @@ def build_design(
         base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
         notes=(
-            *table.notes_on(names),
+            *notes_on_columns(table.notes, names, {*grouping, *coded}),
             *notes,
             *encoding.notes,
             *(() if laid_out is None else laid_out.notes),

@@ -9,6 +9,7 @@ from bayes_mlm.base import Ints, count, number, percent, shorten, shorten_all
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import name_ticks
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
@@ -19,7 +20,6 @@ _OUTLYING_EACH_END = 3
 _POINTS_WIDE, _GAP = 380.0, 0.04
 # Beyond so many groups in a panel intervals are a band.
 _MOST_LINES = 600
-_MOST_LEVEL = 90
 # Part of a panel's width that a name may take.
 _NAME_WIDE = 0.3
 
@@ -270,9 +270,7 @@ def _name_groups(ax: Axes, data: Caterpillar, panel: EffectPanel, starts: list[f
         for rank, group in enumerate(block.order)
     }
     if data.labels.size <= MOST_TICKS:
-        names = shorten_all((data.labels[k] for k in place), 18)
-        level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
-        ax.set_xticks(list(place.values()), names, rotation=0 if level else 90)
+        name_ticks(ax, list(place.values()), (data.labels[k] for k in place))
         ax.tick_params(axis="x", length=0)
         return
     ax.set_xticks([])

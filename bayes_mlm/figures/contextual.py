@@ -43,6 +43,12 @@ class TwoSlopes:
     difference: QuantityEstimates
     positive: float
 
+    @property
+    def sure(self) -> str:
+        """Posterior probability of the sign of the difference, as text."""
+        sure = max(self.positive, 1.0 - self.positive)
+        return "over 99.9 %" if sure > 0.999 else percent(sure)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contextual:
@@ -77,14 +83,12 @@ class Contextual:
     def _describe(self, item: TwoSlopes) -> str:
         first = [m.posteriors[0] for m in (item.within, item.between, item.difference)]
         within, between, gap = (estimate(one.mean, one.lower, one.upper) for one in first)
-        sure = max(item.positive, 1.0 - item.positive)
-        way = "more" if item.positive >= 0.5 else "less"
-        shown = "over 99.9 %" if sure > 0.999 else percent(sure)
+        way = "steeper upward" if item.positive >= 0.5 else "lower"
         return (
             f"One unit of {item.predictor} goes with {within} {self.outcome} among members of one "
             f"{self.group} and with {between} between {self.group} means "
             f"({percent(self.prob)} intervals): {gap} apart. The posterior probability that the "
-            f"slope between is the {'steeper upward' if way == 'more' else 'lower'} one is {shown}."
+            f"slope between is the {way} one is {item.sure}."
         )
 
 
@@ -175,10 +179,8 @@ def plot_contextual(data: Contextual) -> Figure:
         draw_estimates(right, item.difference)
         right.axvline(0.0, color=GREY, lw=0.9, zorder=0)
         right.set_xlabel(f"difference of the slopes\n({outcome})")
-        sure = max(item.positive, 1.0 - item.positive)
         sign = ">" if item.positive >= 0.5 else "<"
-        shown = "over 99.9 %" if sure > 0.999 else percent(sure)
-        right.set_title(f"P(difference {sign} 0): {shown}", fontsize=9)
+        right.set_title(f"P(difference {sign} 0): {item.sure}", fontsize=9)
     items = [one for item in data.predictors for one in (item.within, item.between)]
     legend_below(figure, items, data.prob)
     return figure

@@ -1,4 +1,4 @@
-"""Show which groups lie far out, which ones the results hang on, and whose rows spread unlike."""
+"""Outlying and influential groups, and the spread of the rows of each."""
 
 from dataclasses import dataclass
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, estimate
 from bayes_mlm.design import Column, Design, Place, column_moments
 from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.roles import Roles, base_columns, base_values
@@ -61,6 +61,20 @@ class Line:
     likelihood: Floats
     likelihood_slope: float
     prob: float
+
+    @property
+    def slope_text(self) -> str:
+        """The slope with its interval: ``2.39 (2.17 to 2.60)``."""
+        return estimate(self.slope, self.slope_lower, self.slope_upper)
+
+    @property
+    def slope_margin(self) -> float:
+        """Half the width of the slope's interval."""
+        return (self.slope_upper - self.slope_lower) / 2
+
+    def slope_overlaps(self, other: "Line") -> bool:
+        """Test whether the intervals of two slopes overlap."""
+        return self.slope_lower <= other.slope_upper and other.slope_lower <= self.slope_upper
 
 
 def has_effects(fit: Fit) -> bool:

@@ -1,4 +1,4 @@
-"""Compute how well the other groups predict each one, and whether the weights are reliable."""
+"""How well the other groups predict each one, and whether the weights are reliable."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,17 @@ from bayes_mlm.engines import has_random_effects, reliable_k_hat
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_above, legend_key, name_points
-from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, axes_or_new, figure_of, styled
+from bayes_mlm.figures.style import (
+    BLUE,
+    INK,
+    MANY_GROUPS,
+    ORANGE,
+    Axes,
+    Figure,
+    axes_or_new,
+    figure_of,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
 
 _NAMED = 3
@@ -128,7 +138,7 @@ def plot_loo_groups(data: LooGroups, *, ax: Axes | None = None) -> Figure:
     k_hat = np.where(known, data.k_hat, floor)
     bad = k_hat > data.limit
     refits = data.refitted
-    dot = 4.5 if k_hat.size <= 400 else 2.2
+    dot = 4.5 if k_hat.size <= MANY_GROUPS else 2.2
     ax.plot(k_hat[~bad], data.per_row[~bad], "o", ms=dot, color=BLUE, mew=0, alpha=0.7)
     ax.plot(k_hat[refits], data.per_row[refits], "s", ms=6.0, mec=ORANGE, mfc="white", mew=1.1)
     worst = bad & ~refits
@@ -137,7 +147,7 @@ def plot_loo_groups(data: LooGroups, *, ax: Axes | None = None) -> Figure:
     ax.set_xlim(floor - 0.04, max(data.limit, float(k_hat.max())) + 0.14)
     ax.margins(y=0.1)
     name_points(ax, k_hat, data.per_row, data.named, data.labels)
-    ax.set_xlabel("Pareto k-hat of the weights that leave the group out")
+    ax.set_xlabel("Pareto k-hat of the leave-one-group-out weights")
     ax.set_ylabel("log predictive density\nfor a row of the group")
     handles = [
         legend_key(ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),

@@ -1,6 +1,7 @@
 """Draw the parts that several figures share: clouds of rows, lines with bands, legends."""
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from bayes_mlm.figures.style import GREY, INK, Artist, Axes, Style, engine_style
 _MOST_POINTS = 1500
 # Characters of a legend, with room for the samples, that fit the width of a figure.
 _WIDEST = 92
+# Characters of the names at ticks that fit the width of a figure side by side.
+_MOST_LEVEL = 90
 _PALE, _DARK = "#EFEFEF", "#A0A0A0"
 
 
@@ -176,6 +179,13 @@ def label_points(
         steps = np.linspace(0.5 * letter, wide, 6)
         label = np.column_stack([x[k] + sign * steps, np.full(6, at)])
         covered = np.concatenate([covered, label])
+
+
+def name_ticks(ax: Axes, places: Sequence[float], labels: Iterable[Any]) -> None:
+    """Label groups at their places on the axis: upright where their names need more room."""
+    names = shorten_all(labels, 18)
+    level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
+    ax.set_xticks(places, names, rotation=0 if level else 90)
 
 
 def _width(widths: list[int], columns: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.assess import Sensitivity, SensitivityRow, comparable
 from bayes_mlm.base import EngineError
 from bayes_mlm.figures.parts import legend_key
-from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, Style, model_styles
+from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, Style, model_styles, new_figure
 
 
 def plot_sensitivity(
@@ -44,8 +44,6 @@ def plot_sensitivity(
     >>> [axes.get_xlabel() for axes in figure.axes]
     ['icc (share of variance between groups)', 'beta[sector] (mathach)']
     """
-    from matplotlib.figure import Figure
-
     shown = _choose_quantities(sensitivity) if quantities is None else tuple(quantities)
     known = dict.fromkeys(row.quantity for row in sensitivity)
     for quantity in shown:
@@ -55,7 +53,7 @@ def plot_sensitivity(
     labels = tuple(dict.fromkeys(row.label for row in sensitivity))
     styles = model_styles(list(dict.fromkeys(row.model for row in drawn)))
     height = 1.8 + len(labels) * max(0.4, 0.13 * len(styles))
-    figure = Figure(figsize=(3.0 + 4.0 * len(shown), height), layout="constrained")
+    figure = new_figure(height, width=3.0 + 4.0 * len(shown))
     panels = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
     for axes, quantity in zip(panels, shown, strict=True):
         _draw_panel(axes, sensitivity, quantity, labels, styles)

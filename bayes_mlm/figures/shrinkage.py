@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, count, percent, shorten, shorten_all
+from bayes_mlm.base import Floats, Ints, count, percent, shorten
 from bayes_mlm.design import Design
 from bayes_mlm.engines import samples
 from bayes_mlm.figures.caterpillar import MOST_TICKS
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_above, legend_key
+from bayes_mlm.figures.parts import legend_above, legend_key, name_ticks
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit
@@ -20,8 +20,7 @@ from bayes_mlm.fitting import Analysis, Fit
 # A group's unpooled estimate needs columns of Z that are not nearly collinear within it.
 _CONDITION = 1e6
 _LEAST_THIRD = 9
-_POINTS_WIDE, _GAP = 380.0, 0.04
-_MOST_LEVEL = 90
+_POINTS_WIDE = 380.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,8 +74,8 @@ class Shrinkage:
         described = " ".join(self._describe(effect) for effect in self.effects)
         return Text(
             title=f"Shrinkage of each {self.group}'s estimate by partial pooling ({self.model})",
-            caption="Zero is what the coefficients alone expect; the open point is the group's "
-            f"unpooled estimate, the filled one its posterior mean. {described}",
+            caption="Zero is the expectation from the coefficients alone; the open point is the "
+            f"group's unpooled estimate, the filled one its posterior mean. {described}",
             alt=f"For each {self.group}, in order of its number of rows, a line from its unpooled "
             "estimate to its partially pooled one, which lies nearer zero."
             if all(self.kept(e, slice(None)) < 1.0 for e in self.effects)
@@ -97,11 +96,7 @@ class Shrinkage:
         none = f" It is not identified in {count(unknown, 'group')} alone." if unknown else ""
         third = self.sizes.size // 3
         if self.sizes[0] == self.sizes[-1] or self.sizes.size < _LEAST_THIRD:
-            rows = (
-                f"{self.sizes[0]}"
-                if self.sizes[0] == self.sizes[-1]
-                else (f"{self.sizes[0]} to {self.sizes[-1]}")
-            )
+            rows = " to ".join(dict.fromkeys(str(self.sizes[end]) for end in (0, -1)))
             return (
                 f"{what} {percent(self.kept(effect, slice(None)))} of their unpooled deviation "
                 f"({rows} rows each).{none}"
@@ -258,9 +253,7 @@ def _size_ticks(ax: Axes, data: Shrinkage) -> None:
     places = np.unique(np.linspace(0, many - 1, min(many, 7)).round().astype(int))
     ax.set_xlim(-0.02 * many - 0.4, 1.02 * many - 0.6)
     if many <= MOST_TICKS and sizes[0] == sizes[-1]:
-        names = shorten_all(data.labels, 18)
-        level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
-        ax.set_xticks(range(many), names, rotation=0 if level else 90)
+        name_ticks(ax, range(many), data.labels)
         each = count(int(sizes[0]), "row")
         ax.set_xlabel(f"{shorten(data.group)} ({count(many, 'group')} of {each})")
         return

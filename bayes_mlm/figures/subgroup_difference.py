@@ -5,14 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
-from bayes_mlm.design import Column, Design
+from bayes_mlm.design import Design
 from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.parts import legend_key, legend_patch
 from bayes_mlm.figures.roles import Roles, base_columns, roles_of
-from bayes_mlm.figures.style import BLACK, BLUE, INK, SUBGROUP_STYLES, Figure, new_figure, styled
+from bayes_mlm.figures.style import (
+    BLUE,
+    INK,
+    LIKELIHOOD_STYLE,
+    SUBGROUP_STYLES,
+    Figure,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, shortest_interval
+from bayes_mlm.formula import label
 
 _POINTS, _BINS = 401, 40
 
@@ -140,7 +150,8 @@ def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
         return None
     values = roles.x
     x = np.linspace(float(values.min()), float(values.max()), _POINTS)
-    rows = _difference_rows(design, roles, x)
+    first, second = (rows_of_x(design, roles, x, None, k, follow=False) for k in (0, 1))
+    rows = second - first
     drawn = samples(fit.draws, "beta") @ rows.T
     # Equal tails, as bands have everywhere and as `effects` finds its stretches.
     tail = 0.5 * (1.0 - analysis.prob)
@@ -177,45 +188,8 @@ def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
 def _crossed(design: Design, roles: Roles) -> bool:
     """Test whether some term is a product of the slope and the moderator."""
     both = {roles.slope, roles.moderator}
-    return any(both <= _factors(column) for column in base_columns(design))
-
-
-def _factors(column: Column) -> set[str | None]:
-    return {str(factor) for factor, _ in column.parts}
-
-
-def _difference_rows(design: Design, roles: Roles, x: Floats) -> Floats:
-    """Return the change in X from the first subgroup to the second, at each x: (m, p)."""
-    assert roles.subgroup is not None
-    known = {column.name: column for column in base_columns(design)}
-    rows = np.zeros((x.size, design.p))
-    for k, term in enumerate(design.terms):
-        # A Mundlak model's group mean of a column stays where it is for all.
-        of_means = term not in known
-        column = known[term.removeprefix("between(").removesuffix(")") if of_means else term]
-        factors = _factors(column)
-        if roles.moderator not in factors:
-            continue
-        low, high = _moderator_values(design, roles, column)
-        divisor = design.group_term.by_row(np.where(roles.subgroup == 0, low, high))
-        wanted = np.full_like(x, high - low)
-        if roles.slope in factors:
-            divisor = divisor * roles.x
-            wanted = wanted * (float(roles.x.mean()) if of_means else x)
-        # What is left of a product of more factors is taken at its mean.
-        values = design.X[:, design.terms.index(column.name)]
-        used = np.abs(divisor) > 0.0
-        rows[:, k] = wanted * float((values[used] / divisor[used]).mean()) if used.any() else 0.0
-    return rows
-
-
-def _moderator_values(design: Design, roles: Roles, column: Column) -> tuple[float, float]:
-    """Return the moderator's factor in a column in either subgroup: a number, or a dummy."""
-    place = next(place for factor, place in column.parts if str(factor) == roles.moderator)
-    if place is None:
-        return roles.moderator_values[0], roles.moderator_values[1]
-    dummy = next(other for other in base_columns(design) if other.name == roles.moderator_column)
-    return (0.0, 1.0) if place == dummy.parts[0][1] else (1.0, 0.0)
+    columns = base_columns(design)
+    return any(both <= {label(factor) for factor, _ in column.parts} for column in columns)
 
 
 def _rows_where(values: Floats, x: Floats, sign: np.ndarray) -> int:
@@ -243,13 +217,14 @@ def plot_subgroup_difference(data: SubgroupDifference) -> Figure:
         edgecolor=BLUE,
     )
     top.plot(x, data.centre, color=BLUE, lw=1.8)
-    top.plot(x, data.likelihood, color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)))
+    other = LIKELIHOOD_STYLE
+    top.plot(x, data.likelihood, color=other.colour, lw=0.9, ls=other.line)
     top.axhline(0.0, color=INK, lw=0.9)
     for k in range(1, x.size):
         if excludes_zero[k] != excludes_zero[k - 1]:
             for ax in (top, bottom):
                 ax.axvline(x[k] if excludes_zero[k] else x[k - 1], color=INK, lw=0.8, ls=":")
-    top.set_ylabel(f"difference in {shorten(data.outcome, 30)}")
+    top.set_ylabel(f"difference in {shorten(data.outcome, 22)}")
     figure.suptitle(
         f"{shorten(data.subgroups[1], 40)} less {shorten(data.subgroups[0], 40)}",
         x=0.01,
@@ -261,7 +236,7 @@ def plot_subgroup_difference(data: SubgroupDifference) -> Figure:
         handles=[
             legend_key(color=BLUE, lw=1.8, label="posterior mean"),
             legend_patch(facecolor=BLUE, alpha=0.2, label=f"{prob} interval"),
-            legend_key(color=BLACK, lw=0.9, ls=(0, (3.5, 2.0)), label=data.likelihood_engine),
+            legend_key(color=other.colour, lw=0.9, ls=other.line, label=data.likelihood_engine),
             legend_patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="excludes zero"),
         ],
         loc="lower left",

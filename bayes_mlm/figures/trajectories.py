@@ -151,8 +151,11 @@ def trajectories(analysis: Analysis) -> Trajectories | None:
     ----------
     analysis : Analysis
 
-    None without a posterior, without a numeric slope that varies between groups, or where the rows
-    cannot be taken back out of the model.
+    Returns
+    -------
+    Trajectories or None
+        None without a posterior, without a numeric slope that varies between groups, or where the
+        rows cannot be taken back out of the model.
 
     Examples
     --------

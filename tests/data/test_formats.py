@@ -168,8 +168,11 @@ def half_labelled(path: Path, values: list[int]) -> Path:
 
 def test_a_value_without_a_label_is_a_level_and_no_row_is_lost(tmp_path: Path) -> None:
     path = half_labelled(tmp_path / "t.dta", [1, 2, 3, 1] * 6)
-    assert build_design("y ~ track + (1 | g)", read_table(path)).terms == ("Intercept", "track")
+    numeric = build_design("y ~ track + (1 | g)", read_table(path))
+    assert numeric.terms == ("Intercept", "track")
+    assert any(note.endswith("C(track) makes it categorical") for note in numeric.notes)
     design = build_design("y ~ C(track) + (1 | g)", read_table(path))
+    assert not any("makes it categorical" in note for note in design.notes)
     assert design.terms == ("Intercept", "C(track)[academic]", "C(track)[3]")
     assert design.n == 24
     fitted = fit("y ~ C(track) + (1 | g)", path, random_seed=1, draws=50)
@@ -178,6 +181,7 @@ def test_a_value_without_a_label_is_a_level_and_no_row_is_lost(tmp_path: Path) -
     assert again.design.encoding.levels == design.encoding.levels
     summed = design_of(as_request("y ~ C(track) + (1 | g)", str(path)), rows="sum")
     assert summed.terms == design.terms
+    assert not any("makes it categorical" in note for note in summed.notes)
     np.testing.assert_allclose(
         design.moments().scatter, summed.moments().scatter, rtol=1e-9, atol=1e-9
     )

@@ -10,7 +10,7 @@ import numpy as np
 from bayes_mlm.base import DataError, count
 from bayes_mlm.data.columns import Column, TypedColumn, as_whole, from_any
 from bayes_mlm.data.groups import label_text
-from bayes_mlm.data.labels import label_texts
+from bayes_mlm.data.labels import advice_to_code, label_texts
 from bayes_mlm.data.missing import is_missing
 from bayes_mlm.data.table import Table, table_of_columns
 
@@ -168,17 +168,15 @@ def _labelled(
     if not occurring:
         return given, ()
     without = sorted(occurring - set(labels))
+    if without and values.dtype == object:
+        return given, ()
     if without:
-        shown = ", ".join(map(label_text, without[:_SHOWN])) + (
-            ", …" if len(without) > _SHOWN else ""
-        )
-        some = ", ".join(
-            f"{label_text(value)} {label!r}" for value, label in list(labels.items())[:2]
-        )
-        return given, (
-            f"{name}: only some values have labels ({some}; none for {shown}), so it is numeric; "
-            f"C({name}) makes it categorical",
-        ) if values.dtype != object else ()
+        shown = ", ".join(map(label_text, without[:_SHOWN]))
+        more = ", …" if len(without) > _SHOWN else ""
+        pairs = list(labels.items())[:2]
+        some = ", ".join(f"{label_text(value)} {label!r}" for value, label in pairs)
+        which = f"only some values have labels ({some}; none for {shown}{more})"
+        return given, (f"{name}: {which}, so it is numeric; {advice_to_code(name)}",)
     texts, repeated = label_texts(labels), _repeated(labels, occurring)
     column = np.empty(values.shape, dtype=object)
     column[:] = [texts.get(value) for value in values.tolist()]

@@ -100,10 +100,6 @@ class Scan:
         """Return a column of the table by its name there, whatever its alias in the frame."""
         return nw.col(self.aliases.get(name, name))
 
-    def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the remarks on how the data and some of their columns were read."""
-        return tuple(note for name in ("", *names) for note in self.notes.get(name, ()))
-
     def __repr__(self) -> str:
         """Return the source, the engine and the number of columns, on one line."""
         return f"<Scan of {self.source} by {self.engine}, {len(self.kinds)} columns>"

@@ -15,6 +15,7 @@ from bayes_mlm.data import (
     explain_absent,
     narrowed,
     note_on_lost_groups,
+    notes_on_columns,
     refuse_magnitude,
 )
 from bayes_mlm.design.aggregated.checking import (
@@ -233,7 +234,11 @@ def _reduce(
         base = group_means(summed, terms)
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
-        *scan.notes_on(request.columns),
+        *notes_on_columns(
+            scan.notes,
+            request.columns,
+            [*filter(None, [request.group]), *(item.column for item in encoding.levels)],
+        ),
         *notes,
         *label_notes(encoding.levels, request.group, summed.labels),
         *encoding.notes,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import count, estimate, interval, number, percent, shorten
+from bayes_mlm.base import count, interval, number, percent, shorten
 from bayes_mlm.figures import (
     SUBGROUP_STYLES,
     Axes,
@@ -65,9 +65,9 @@ class Extremes:
             title=f"No pooling: the groups with the lowest and the highest mean {self.cloud.slope}",
             caption=f"Of {count(cloud.sizes.size, 'group')}, {cloud.group} {shorten(low.name)} "
             f"has the lowest mean {cloud.slope} ({means[0]}, {sizes[0]}) and {shorten(high.name)} "
-            f"the highest ({means[1]}, {sizes[1]}). Every group has a group-specific intercept, "
+            f"the highest ({means[1]}, {sizes[1]}). Each group has an intercept, "
             "and all share one slope, which only differences within groups inform: "
-            f"{estimate(low.slope, low.slope_lower, low.slope_upper)}. In the middle of its range "
+            f"{low.slope_text}. In the middle of its range "
             f"the expected {cloud.outcome} is {expected[0]} in the first and {expected[1]} in the "
             f"second ({percent(low.prob)} intervals); the model has nothing on groups that were "
             "not observed.",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.base import count, estimate, number, percent, shorten
+from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.figures import (
     MANY_GROUPS,
     Axes,
@@ -54,24 +54,22 @@ class PooledBetween:
     def text(self) -> Text:
         """Title, caption and alternative text."""
         cloud, pooled, between = self.cloud, self.pooled, self.between
-        apart = between.slope_lower > pooled.slope_upper or between.slope_upper < pooled.slope_lower
         steeper = abs(between.slope) > abs(pooled.slope)
         compared = (
-            f"the line through the group means is {'steeper' if steeper else 'flatter'}, and the "
-            "intervals do not overlap"
-            if apart
-            else "the intervals overlap"
+            "the intervals overlap"
+            if between.slope_overlaps(pooled)
+            else f"the line through the group means is {'steeper' if steeper else 'flatter'}, and "
+            "the intervals do not overlap"
         )
         least_squares = " and ".join(
-            number(line.likelihood_slope, (line.slope_upper - line.slope_lower) / 2)
-            for line in (pooled, between)
+            number(line.likelihood_slope, line.slope_margin) for line in (pooled, between)
         )
         return Text(
             title=f"{self.cloud.outcome} on {self.cloud.slope}: all rows, and group means",
             caption=f"One unit of {cloud.slope} goes with "
-            f"{estimate(pooled.slope, pooled.slope_lower, pooled.slope_upper)} units of "
+            f"{pooled.slope_text} units of "
             f"{cloud.outcome} among all {count(cloud.n, 'row')} and with "
-            f"{estimate(between.slope, between.slope_lower, between.slope_upper)} among the means "
+            f"{between.slope_text} among the means "
             f"of the {count(cloud.sizes.size, 'group')} ({percent(pooled.prob)} intervals): "
             f"{compared}. Least squares gives {least_squares}.",
             alt=f"Scatter of {self.cloud.outcome} against {self.cloud.slope} for all rows and for "

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
+from bayes_mlm.base import Floats, count, number, percent, shorten
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.figures import (
     INK,
@@ -105,24 +105,23 @@ class Prototypes:
             title=f"{many}: members, unpooled line, partially pooled line",
             caption=f"The group {each}is drawn {rule}: {described} ({prob} intervals).",
             alt=f"Members of {self.cloud.group} {named} as points, with the unpooled least-squares "
-            "line, its partially pooled line and the posterior's band.",
+            "line, the partially pooled line and the posterior's band.",
         )
 
     def _describe(self, group: Prototype) -> str:
         """Describe how far partial pooling moved the slope of one group."""
         line = group.line
-        pooled = estimate(line.slope, line.slope_lower, line.slope_upper)
-        spread = (line.slope_upper - line.slope_lower) / 2
         unpooled = (
             "has no unpooled slope"
             if group.unpooled_slope is None
-            else f"has an unpooled slope of {number(group.unpooled_slope, spread)}"
+            else f"has an unpooled slope of {number(group.unpooled_slope, line.slope_margin)}"
         )
         of = f"for {group.subgroup}, " if len(self.groups) > 1 else ""
         mean = number(float(group.x.mean()), float(np.std(self.cloud.x)))
         return (
             f"{of}{self.cloud.group} {shorten(group.label)} ({count(group.x.size, 'row')}, mean "
-            f"{self.cloud.slope} {mean}) {unpooled} and one of {pooled} with partial pooling"
+            f"{self.cloud.slope} {mean}) {unpooled} and one of {line.slope_text} with partial "
+            "pooling"
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import estimate, number, percent, shorten
+from bayes_mlm.base import number, percent, shorten
 from bayes_mlm.figures import (
     GREY,
     LIKELIHOOD_STYLE,
@@ -61,10 +61,7 @@ class FourSlopes:
     @property
     def text(self) -> Text:
         """Title, caption and alternative text."""
-        listed = "; ".join(
-            f"{line.name} {estimate(line.slope, line.slope_lower, line.slope_upper)}"
-            for line in self.lines
-        )
+        listed = "; ".join(f"{line.name} {line.slope_text}" for line in self.lines)
         return Text(
             title=f"{self.cloud.outcome} on {self.cloud.slope}: one predictor, several slopes",
             caption=f"Slopes of {self.cloud.outcome} on {self.cloud.slope}, with "
@@ -86,13 +83,12 @@ class FourSlopes:
         between, within = by_name.get("between groups"), by_name.get("within groups")
         if between is None or within is None:
             return ""
-        apart = between.slope_lower > within.slope_upper or between.slope_upper < within.slope_lower
         gap = between.slope - within.slope
-        spread = (between.slope_upper - between.slope_lower) / 2
-        if not apart:
+        difference = number(gap, between.slope_margin)
+        if between.slope_overlaps(within):
             return (
-                f"Between and within groups the slopes differ by {number(gap, spread)}, and their "
-                "intervals overlap."
+                f"Between and within groups the slopes differ by {difference}, and their intervals "
+                "overlap."
             )
         shares = {
             name: (by_name[name].slope - within.slope) / gap
@@ -107,7 +103,7 @@ class FourSlopes:
             else ""
         )
         return (
-            f"Between groups the slope differs by {number(gap, spread)} from the one within them, "
+            f"Between groups the slope differs by {difference} from the one within them, "
             f"more than the intervals allow for.{way}"
         )
 
@@ -193,7 +189,7 @@ def plot_four_slopes(data: FourSlopes) -> Figure:
         right.text(
             0.2,
             k - 0.36,
-            f"{line.name}\n{estimate(line.slope, line.slope_lower, line.slope_upper)}",
+            f"{line.name}\n{line.slope_text}",
             transform=right.get_yaxis_transform(),
             va="center",
             fontsize=8.5,

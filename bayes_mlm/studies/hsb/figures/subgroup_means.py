@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, count, estimate, number, percent, shorten
+from bayes_mlm.base import Floats, Ints, count, number, percent, shorten
 from bayes_mlm.figures import (
     GREY,
     MANY_GROUPS,
@@ -87,10 +87,7 @@ class SubgroupMeans:
     @property
     def text(self) -> Text:
         """Title, caption and alternative text."""
-        described = " and ".join(
-            f"{estimate(one.line.slope, one.line.slope_lower, one.line.slope_upper)} for {one.name}"
-            for one in self.subgroups
-        )
+        described = " and ".join(f"{one.line.slope_text} for {one.name}" for one in self.subgroups)
         return Text(
             title=f"Group means of {self.cloud.outcome} on {self.cloud.slope}, by {self.moderator}",
             caption=f"Each point is one of {count(self.cloud.sizes.size, 'group')}; the lines are "
@@ -115,9 +112,8 @@ class SubgroupMeans:
                 continue
             line = subgroup.line
             outside = not line.slope_lower <= subgroup.unpooled_slope <= line.slope_upper
-            spread = (line.slope_upper - line.slope_lower) / 2
             described.append(
-                f"{number(subgroup.unpooled_slope, spread)} for {subgroup.name} "
+                f"{number(subgroup.unpooled_slope, line.slope_margin)} for {subgroup.name} "
                 f"({'outside' if outside else 'inside'} the interval)"
             )
         if not described:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
+from bayes_mlm.base import Floats, count, number, percent, shorten
 from bayes_mlm.figures import (
     Axes,
     Cloud,
@@ -51,15 +51,13 @@ class WithinLine:
         """Title, caption and alternative text."""
         line, cloud = self.line, self.cloud
         share = float(np.var(self.deviation) / np.var(cloud.x)) if np.var(cloud.x) > 0 else 0.0
-        spread = (line.slope_upper - line.slope_lower) / 2
         return Text(
             title=f"{self.cloud.outcome} on {self.cloud.slope} less its {self.cloud.group} mean",
             caption=f"Among members of one group, one unit of {cloud.slope} goes with "
-            f"{estimate(line.slope, line.slope_lower, line.slope_upper)} units of {cloud.outcome} "
-            f"({percent(line.prob)} interval; least squares "
-            f"{number(line.likelihood_slope, spread)}). The {count(cloud.n, 'row')} are placed by "
-            f"how far they lie from their group's mean, which keeps {percent(share)} "
-            f"of the variance of {cloud.slope}.",
+            f"{line.slope_text} units of {cloud.outcome} ({percent(line.prob)} interval; least "
+            f"squares {number(line.likelihood_slope, line.slope_margin)}). The "
+            f"{count(cloud.n, 'row')} are placed by how far they lie from their group's mean, "
+            f"which keeps {percent(share)} of the variance of {cloud.slope}.",
             alt=f"Scatter of {self.cloud.outcome} against the deviation of {self.cloud.slope} "
             f"from the mean of its {self.cloud.group}, with the line within groups and its band.",
         )
