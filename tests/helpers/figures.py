@@ -57,7 +57,7 @@ def awkward_rows(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):
 
 
 def awkward_ladders(simulated, n_odd):
-    """Return the ladders that every figure must stand; `simulated` fits the rows to models."""
+    """Return ladders that are hard to draw; `simulated` fits the rows to models."""
     return {
         "three groups": simulated(3, 8),
         "2,000 groups": simulated(2000, 4),

@@ -90,9 +90,9 @@ def test_roles_of_the_study(hsb, name, slope, split):
 
 
 def test_every_kind_gives_the_slope_in_its_own_units(hsb):
-    own = roles_of(hsb["hsb_pooled"].design).x
+    x = roles_of(hsb["hsb_pooled"].design).x
     for name in ("hsb_within", "hsb_no_pooling", "hsb_mundlak", "hsb_ses"):
-        np.testing.assert_allclose(roles_of(hsb[name].design).x, own, atol=EXACT)
+        np.testing.assert_allclose(roles_of(hsb[name].design).x, x, atol=EXACT)
 
 
 def test_text_splits_and_its_sides_are_named():
@@ -151,10 +151,10 @@ def test_expected_means_are_intercept_and_effect(hsb, ladder):
     null = hsb["hsb_null"]
     expected = joined(null, "beta") + joined(null, "u")[:, :, 0]
     place = {label: j for j, label in enumerate(null.design.labels)}
-    own = expected[:, [place[label] for label in found.labels]]
-    np.testing.assert_allclose(found.fitted, own.mean(axis=0), rtol=EXACT)
+    means = expected[:, [place[label] for label in found.labels]]
+    np.testing.assert_allclose(found.fitted, means.mean(axis=0), rtol=EXACT)
     assert ((found.fitted_lower < found.fitted) & (found.fitted < found.fitted_upper)).all()
-    inside = (own >= found.fitted_lower) & (own <= found.fitted_upper)
+    inside = (means >= found.fitted_lower) & (means <= found.fitted_upper)
     # The shortest interval holds 95 % of 1,000 draws, to the draw at each end.
     np.testing.assert_allclose(inside.mean(axis=0), 0.95, atol=0.002)
 
@@ -250,8 +250,8 @@ def test_slopes_are_those_of_the_tables(hsb, ladder):
 def test_within_line(hsb):
     found = within_line(hsb["hsb_within"])
     for j in (0, 77):
-        own = found.cloud.term.rows_of(j)
-        assert found.deviation[own].mean() == pytest.approx(0.0, abs=EXACT)
+        rows = found.cloud.term.rows_of(j)
+        assert found.deviation[rows].mean() == pytest.approx(0.0, abs=EXACT)
     # Printed in In [49] and In [298], MODEL 3: 2.191172 and 12.747853.
     assert found.line.likelihood_slope == pytest.approx(2.191172, abs=5e-7)
     at_zero = np.interp(0.0, found.line.x, found.line.likelihood)
@@ -267,11 +267,11 @@ def test_extreme_groups(hsb):
     means = np.array([ses[design.codes == j].mean() for j in range(design.J)])
     assert found.groups == (means.argmin(), means.argmax())
     for j, line in zip(found.groups, found.lines, strict=True):
-        own = design.codes == j
+        rows = design.codes == j
         assert line.name == str(design.labels[j])
-        # Least squares with an own intercept goes through the group's own means.
-        through = np.interp(ses[own].mean(), line.x, line.likelihood)
-        assert through == pytest.approx(design.y[own].mean(), rel=EXACT)
+        # Least squares with group intercepts goes through the means of the group.
+        through = np.interp(ses[rows].mean(), line.x, line.likelihood)
+        assert through == pytest.approx(design.y[rows].mean(), rel=EXACT)
         drawn = joined(analysis, "u")[:, j] + joined(analysis, "beta") * line.x
         np.testing.assert_allclose(line.lower, tails(drawn)[0], rtol=EXACT)
     assert extreme_groups(hsb["hsb_ses"]) is None
@@ -397,8 +397,8 @@ def test_subgroup_means(hsb):
     np.testing.assert_allclose(catholic.line.centre, expected.mean(axis=0), rtol=EXACT)
     assert public.line.slope == pytest.approx(beta["ses"].mean(), rel=EXACT)
     cloud = found.cloud
-    own = np.polyfit(cloud.group_x[public.groups], cloud.group_y[public.groups], 1)
-    assert public.unpooled_slope == pytest.approx(own[0], rel=1e-9)
+    line = np.polyfit(cloud.group_x[public.groups], cloud.group_y[public.groups], 1)
+    assert public.unpooled_slope == pytest.approx(line[0], rel=1e-9)
     assert public.groups.size + catholic.groups.size == 160
 
 
@@ -447,8 +447,8 @@ def test_names_that_are_no_words():
             subgroup_means(plain).subgroups[k].line,
         )
         assert mine.slope == pytest.approx(theirs.slope, rel=EXACT)
-        own, other = prototypes(odd).groups[k].line, prototypes(plain).groups[k].line
-        assert own.slope == pytest.approx(other.slope, rel=EXACT)
+        one, other = prototypes(odd).groups[k].line, prototypes(plain).groups[k].line
+        assert one.slope == pytest.approx(other.slope, rel=EXACT)
 
 
 def test_singular_fit_and_few_groups():
