@@ -8,6 +8,7 @@ from bayes_mlm.cli.machine import Json, output, print_json
 from bayes_mlm.cli.options import Reading, grouped
 
 if TYPE_CHECKING:
+    from bayes_mlm.base import Tabular
     from bayes_mlm.data import Table
 
 # A survey may have hundreds of columns with labels for some values.
@@ -40,12 +41,10 @@ def describe(
     sizes; a crosstab; and obstacles to a fit.
     """
     from bayes_mlm.data import (
-        crosstab,
         describe as describe_columns,
         describe_variables,
         group_sizes,
         notes_on_columns,
-        obstacles,
     )
     from bayes_mlm.design import read_data
     from bayes_mlm.formula import parse_formula
@@ -71,7 +70,8 @@ def describe(
             notes=notes,
             variables=describe_variables(table, group, column),
             group_sizes=None if known is None or group is None else group_sizes(known, group),
-            obstacles=obstacles(table, group, column),
+            crosstab=None if cross is None else _crosstab(table, cross),
+            obstacles=_obstacles(table, group, column, model)[0],
         )
         return
     for note in notes[:_MOST_NOTES]:
@@ -87,8 +87,7 @@ def describe(
         sizes = group_sizes(_with_group(table, group), group)
         console.print(f"\n{sizes}\nRows of a group   {sizes.bars()}", soft_wrap=True)
     if cross is not None:
-        row, *columns = [name.strip() for name in cross.split(",")]
-        console.print("\n" + str(crosstab(table, row, columns)), soft_wrap=True)
+        console.print(f"\n{_crosstab(table, cross)}", soft_wrap=True)
     if not worked:
         _print_obstacles(table, group, column, model)
 
@@ -109,32 +108,47 @@ def _print_variables(table: "Table", group: str | None, columns: list[str] | Non
     show.make_console().print(f"{found}\n", soft_wrap=True, highlight=False)
 
 
+def _crosstab(table: "Table", names: str) -> "Tabular":
+    from bayes_mlm.data import crosstab
+
+    row, *columns = [name.strip() for name in names.split(",")]
+    return crosstab(table, row, columns)
+
+
+def _obstacles(
+    table: "Table",
+    group: str | None,
+    columns: list[str] | None,
+    model: str | None,
+) -> tuple[list[str], str]:
+    """Return the obstacles to a fit, in columns and in a design, and what can be fitted."""
+    from bayes_mlm.base import BayesMLMError
+    from bayes_mlm.data import obstacles
+    from bayes_mlm.design import build_design
+    from bayes_mlm.formula import parse_formula
+
+    if model is None:
+        return [*obstacles(table, group, columns)], ""
+    named = [name for name in parse_formula(model).columns if name in table.columns]
+    found = [*obstacles(table, group, named)]
+    try:
+        design = build_design(model, table, missing="drop")
+    except BayesMLMError as error:
+        return [*found, f"{model} is refused: {error}"], ""
+    dropped = f", {design.n_dropped:,} rows dropped" if design.n_dropped else ""
+    return found, f"{model} can be fitted: {design}{dropped}"
+
+
 def _print_obstacles(
     table: "Table",
     group: str | None,
     columns: list[str] | None,
     model: str | None,
 ) -> None:
-    """Print the obstacles to a fit: in the columns of a formula, and in its design."""
-    from bayes_mlm.base import BayesMLMError
-    from bayes_mlm.data import obstacles
-    from bayes_mlm.design import build_design
-    from bayes_mlm.formula import parse_formula
     from bayes_mlm.report import console as show
 
     console = show.make_console()
-    if model is not None:
-        formula = parse_formula(model)
-        columns = [name for name in formula.columns if name in table.columns]
-    found = list(obstacles(table, group, columns))
-    ready = ""
-    if model is not None:
-        try:
-            design = build_design(model, table, missing="drop")
-            dropped = f", {design.n_dropped:,} rows dropped" if design.n_dropped else ""
-            ready = f"{model} can be fitted: {design}{dropped}"
-        except BayesMLMError as error:
-            found.append(f"{model} is refused: {error}")
+    found, ready = _obstacles(table, group, columns, model)
     console.print("\nObstacles to a fit:" if found else "\nNo obstacles to a fit.")
     for one in found:
         console.print(f"- {one}", soft_wrap=True, highlight=False)

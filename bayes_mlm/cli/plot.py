@@ -180,7 +180,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
 def _prepare(entry: "Entry", found: "list[Analysis]", factor: str | None) -> Any:
     if factor is not None and not entry.by_factor:
         raise SpecError(
-            f"the figure {entry.name!r} is not of the groups of one factor; leave --factor out"
+            f"the figure {entry.name!r} is not of the groups of one factor; omit --factor"
         )
     options = {} if factor is None else {"factor": factor}
     picture = entry.prepare(found if entry.of == "ladder" else found[-1], **options)

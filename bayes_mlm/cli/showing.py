@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import visible
+from bayes_mlm.cli.machine import print_json
 from bayes_mlm.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
 
 def print_analysis_json(analysis: "Analysis") -> None:
     """Print one model as a JSON object: its estimates by each engine, verdicts and notes."""
-    from bayes_mlm.cli.machine import print_json
     from bayes_mlm.report import console as show
 
     design = analysis.design

@@ -21,8 +21,12 @@ from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.data import label_text
 from bayes_mlm.design.terms import GroupTerm
 
-# A matrix lies in the span of others if the square of its distance is below this part of its own.
+# Matrices of unit length are dependent if a combination of them, with weights of unit length, is
+# shorter than the root of this: the least eigenvalue of their inner products, which rounding moves
+# by 1e-15.
 _SPANNED = 1e-10
+# A matrix is zero if the square of its length is below this part of the largest.
+_ROUNDING = 1e-20
 # A column is a combination of those before it if less than this part of its length is left.
 _ALIASED = 1e-8
 # Labels are reused as numbers of classes are: in this share of the groups they are the first ones.
@@ -51,7 +55,8 @@ def check_group_terms(
     Raises
     ------
     DesignError
-        If two factors divide the rows alike, or one variance is a combination of others.
+        If an effect is zero in every row, two factors divide the rows alike and have an effect in
+        common, or one variance is a combination of others.
 
     Examples
     --------
@@ -66,8 +71,11 @@ def check_group_terms(
     only the sum of their variances is determined; keep one of them
     """
     active = [term for term in terms if term.q]
+    for term in active:
+        _refuse_zeros(term)
     for a, b in combinations(active, 2):
-        if a.J == b.J == _cells(a.codes, b.codes, b.J).size:
+        common = set(a.effects) & set(b.effects)
+        if common and a.J == b.J == _cells(a.codes, b.codes, b.J).size:
             raise DesignError(
                 f"{a.factor} and {b.factor} divide the rows into the same {a.J:,} groups: only the "
                 "sum of their variances is determined; keep one of them"
@@ -81,6 +89,15 @@ def check_group_terms(
         if a.q and b.q and not set(of_a) & set(of_b)
     )
     return (*(note for term in active for note in _few(term)), *filter(None, reused))
+
+
+def _refuse_zeros(term: GroupTerm) -> None:
+    for effect, some in zip(term.effects, term.Z.any(axis=0), strict=True):
+        if not some:
+            raise DesignError(
+                f"the effect {effect} by {term.factor} has no variance to estimate: its column is "
+                "0 in every row; omit it"
+            )
 
 
 def _few(term: GroupTerm) -> Iterator[str]:
@@ -153,8 +170,7 @@ def _scaled(term: GroupTerm) -> Floats:
 
     That changes no model of correlated effects, and keeps a year and an intercept apart.
     """
-    sizes = np.sqrt(np.square(term.Z).mean(axis=0))
-    Z = term.Z / np.where(sizes > 0.0, sizes, 1.0)
+    Z = term.Z / np.sqrt(np.square(term.Z).mean(axis=0))
     if not term.correlated:
         return Z
     # The intercept first where there is one, as the formula has it.
@@ -180,19 +196,18 @@ def _cell_products(a: GroupTerm, b: GroupTerm, of_a: Floats, of_b: Floats) -> Fl
 
 def _refuse_spanned(gram: Floats, names: Sequence[str]) -> None:
     """Refuse a matrix in the span of those before it, with those that it is made of."""
-    sizes = np.sqrt(np.diag(gram))
-    if (sizes == 0.0).any():
-        return  # an independent effect (||) of zeros alone has no variance to determine
-    unit = gram / np.outer(sizes, sizes)
-    for k in range(1, len(names)):
-        before = unit[:k, :k]
-        weights = np.linalg.lstsq(before, unit[:k, k], rcond=None)[0]
-        rest = 1.0 - weights @ unit[:k, k]
-        if rest > _SPANNED:
+    squares = np.diag(gram)
+    # But for rounding zero: the covariance of effects of which no group has both.
+    some = np.flatnonzero(squares > _ROUNDING * squares.max())
+    unit = gram[np.ix_(some, some)] / np.sqrt(np.outer(squares[some], squares[some]))
+    for k in range(1, some.size):
+        lengths, vectors = np.linalg.eigh(unit[: k + 1, : k + 1])
+        if lengths[0] > _SPANNED:
             continue
-        used = [names[i] for i in range(k) if abs(weights[i]) > 1e-4]
+        weights = np.abs(vectors[:k, 0])
+        used = [names[some[i]] for i in np.flatnonzero(weights > 1e-4 * weights.max())]
         raise DesignError(
-            f"{names[k]} cannot be told from {' and '.join(used)}: the rows determine only a "
+            f"{names[some[k]]} cannot be told from {' and '.join(used)}: the rows determine only a "
             "combination of them; omit one of these effects"
         )
 

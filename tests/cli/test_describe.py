@@ -1,5 +1,6 @@
 """`bayes-mlm describe` on files of several kinds."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ def test_a_model_that_is_refused_says_why(run_command) -> None:
         assert code == 0
         assert f"{model} is refused: " in out
         assert reason in out
+        _, out, _ = run_command("describe", "--data", path, "--model", model, "--json")
+        assert reason in json.loads(out)["obstacles"][-1]
+
+
+def test_a_crosstab_is_part_of_the_object(run_command) -> None:
+    words = ["--data", "hsb", "--column", "ses", "--cross", "sector,female", "--json"]
+    _, out, _ = run_command("describe", *words)
+    assert json.loads(out)["crosstab"][0] == {"sector": 0, "female": 0, "n": 1730}
 
 
 def test_a_column_that_is_not_there_is_an_error_of_one_line(run_command) -> None:

@@ -2,10 +2,8 @@
 
 from decimal import Decimal
 
-import duckdb
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +12,6 @@ from bayes_mlm import (
     build_design,
     fit,
     fit_reml,
-    load_hsb,
     load_sums,
     merge_sums,
     open_data,
@@ -31,15 +28,9 @@ from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.fitting.request import as_request
 from bayes_mlm.questions.lines.level_two import coefficient_weights
+from tests.helpers.lazy import ENGINES, HSB
 
-HSB = load_hsb()
-ENGINES = {
-    "pandas": lambda frame: frame,
-    "polars, lazy": lambda frame: pl.from_pandas(frame).lazy(),
-    "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
-    "duckdb": lambda frame: duckdb.connect().from_df(frame),
-}
-every_engine = pytest.mark.parametrize("engine", ENGINES)
+every_engine = pytest.mark.parametrize("engine", [one for one in ENGINES if one != "polars"])
 
 
 def small(n=240, n_groups=8, seed=0):

@@ -1,7 +1,6 @@
-"""Predictors are what they are meant to be: dates, numbers, ordered categories, or too many."""
+"""Predictors are what they are meant to be: dates, or numbers in another notation."""
 
 import datetime as dt
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,15 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from bayes_mlm import as_table, build_design, fit, open_data, predict, read_table, sum_rows
+from bayes_mlm import as_table, build_design, open_data, read_table, sum_rows
 from bayes_mlm.base.errors import DataError
 from bayes_mlm.data.dates import are_dates
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.numerals import numerals_among
-from bayes_mlm.design.aggregated import crossed
 from bayes_mlm.design.build import design_of
 from bayes_mlm.fitting.request import as_request
-from bayes_mlm.fitting.storage import load_fit, save_fit
 from bayes_mlm.studies.record import dump_record, load_record, record_of
-
-N = 240
-RNG = np.random.default_rng(5)
-G, Y, X = RNG.integers(0, 12, N), RNG.normal(size=N), RNG.normal(size=N)
-BOTH = pytest.mark.parametrize("rows", ["keep", "sum"])
-
-
-def frame(**columns: Any) -> pd.DataFrame:
-    return pd.DataFrame({"y": Y, "x": X, "g": G, **columns})
-
-
-def design(formula: str, data: Any, rows: Any, **options: Any) -> Any:
-    return design_of(as_request(formula, data, **options), data, rows=rows)
-
-
-# --- dates --------------------------------------------------------------------------------------
+from tests.helpers.predictors import BOTH, RNG, G, N, X, Y, design, frame, written
 
 DAYS = pd.Timestamp("2020-01-01") + pd.to_timedelta(RNG.integers(0, 40, N), unit="D")
 HELD: dict[str, Any] = {
@@ -54,14 +36,9 @@ FORMATS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
     "polars": lambda table, _: pl.from_pandas(table).lazy(),
     "arrow": lambda table, _: pa.Table.from_pandas(table),
     "duckdb": lambda table, _: duckdb.from_arrow(pa.Table.from_pandas(table)),
-    "parquet": lambda table, folder: _written(table.to_parquet, folder / "a.parquet"),
-    "csv": lambda table, folder: _written(table.to_csv, folder / "a.csv"),
+    "parquet": lambda table, folder: written(table.to_parquet, folder / "a.parquet"),
+    "csv": lambda table, folder: written(table.to_csv, folder / "a.csv"),
 }
-
-
-def _written(write: Callable[..., Any], path: Path) -> str:
-    write(path, index=False)
-    return str(path)
 
 
 @BOTH
@@ -106,12 +83,12 @@ def test_written_dates_are_recognised(form: str) -> None:
         ["192.168.1.10", "10.0.0.1"],
     ],
 )
-def test_what_looks_a_little_like_a_date_is_left_alone(levels: list[str]) -> None:
+def test_what_looks_a_little_like_a_date_is_no_date(levels: list[str]) -> None:
     refuse_misread("w", "predictor", levels)
 
 
 @BOTH
-def test_dates_may_group_be_asked_for_as_categories_and_years_are_numbers(rows: str) -> None:
+def test_dates_may_group_or_be_categories_and_years_are_numbers(rows: str) -> None:
     table = frame(w=DAYS, year=DAYS.day + 1980)
     assert table.w.nunique() == design("y ~ x + (1 | w)", table, rows).J
     assert design("y ~ C(w) + (1 | g)", table, rows).p == table.w.nunique()
@@ -121,8 +98,6 @@ def test_dates_may_group_be_asked_for_as_categories_and_years_are_numbers(rows: 
     with pytest.raises(DataError, match="predictor 'w' contains dates"):
         design("y ~ center(w) + (1 | g)", table, rows)
 
-
-# --- numbers in another notation ----------------------------------------------------------------
 
 # What is written, and the number that it is.
 NOTATIONS = {
@@ -146,7 +121,7 @@ def test_notations_are_read_kept_and_summed(decimal: Any, tmp_path: Path) -> Non
     texts = list(NOTATIONS[decimal])
     rows = [texts[k % len(texts)] for k in range(N)]
     table = pd.DataFrame({"g": G, "w": rows, "u": [f"{text} €" for text in rows]})
-    path = _written(table.to_csv, tmp_path / "a.csv")
+    path = written(table.to_csv, tmp_path / "a.csv")
     wanted = [NOTATIONS[decimal][text] for text in rows]
     kept = read_table(path, decimal=decimal).columns
     assert kept["w"].tolist() == wanted
@@ -162,7 +137,7 @@ def test_notations_are_read_kept_and_summed(decimal: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("levels", "said"),
+    ("levels", "message"),
     [
         (["3,14", "2,7"], r'a decimal comma, such as .3,14.; decimal="," \(--decimal ,\) reads'),
         (["1,234", "5,678"], r'decimal="," .*reads a decimal comma.*decimal="\." .*thousands'),
@@ -177,8 +152,8 @@ def test_notations_are_read_kept_and_summed(decimal: Any, tmp_path: Path) -> Non
         ([*(f"{k},5" for k in range(19)), "n/k"], "once 'n/k' is corrected"),
     ],
 )
-def test_numbers_read_as_text_are_recognised(levels: list[str], said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_numbers_read_as_text_are_recognised(levels: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
         refuse_misread("w", "predictor", levels)
 
 
@@ -229,152 +204,10 @@ def test_a_european_file_is_read_and_its_record_reads_it_again(rows: Any, tmp_pa
 
 @pytest.mark.parametrize("option", [{"decimal": "x"}, {"delimiter": ";;"}, {"delimiter": "a"}])
 def test_odd_options_are_refused(option: Any, tmp_path: Path) -> None:
-    path = _written(frame().to_csv, tmp_path / "a.csv")
+    path = written(frame().to_csv, tmp_path / "a.csv")
     for read in (read_table, open_data):
         with pytest.raises(DataError, match="is no decimal mark|cannot separate columns"):
             read(path, **option)
-
-
-# --- categories in order ------------------------------------------------------------------------
-
-SIZES = RNG.choice(["small", "middle", "large"], N)
-ORDER = ["middle", "small", "none", "large"]
-CATEGORIES: dict[str, Callable[[Path], Any]] = {
-    "ordered": lambda _: frame(w=pd.Categorical(SIZES, ORDER, ordered=True)),
-    "unordered": lambda _: frame(w=pd.Categorical(SIZES, ORDER)),
-    "bare": lambda _: {"y": Y, "x": X, "g": G, "w": pd.Categorical(SIZES, ORDER)},
-    "enum": lambda _: pl.DataFrame({"y": Y, "x": X, "g": G, "w": SIZES}).with_columns(
-        w=pl.col("w").cast(pl.Enum(ORDER))
-    ),
-    "lazy": lambda folder: CATEGORIES["enum"](folder).lazy(),
-    "arrow": lambda folder: pa.Table.from_pandas(CATEGORIES["unordered"](folder)),
-    "parquet": lambda folder: _written(CATEGORIES["unordered"](folder).to_parquet, folder / "a.pq"),
-    "duckdb": lambda folder: _enum(CATEGORIES["enum"](folder).to_pandas().astype({"w": str})),
-}
-
-
-def _enum(table: pd.DataFrame) -> Any:
-    connection = duckdb.connect()
-    names = ", ".join(map(repr, ORDER))
-    return connection.from_df(table).project(f"y, x, g, cast(w as enum({names})) as w")
-
-
-@BOTH
-@pytest.mark.parametrize("kind", CATEGORIES)
-def test_the_declared_order_of_categories_gives_reference_and_columns(
-    kind: str, rows: str, tmp_path: Path
-) -> None:
-    # As R's factor(sizes, levels = c("middle", "small", "none", "large")) does.
-    data = CATEGORIES[kind](tmp_path)
-    found = design("y ~ w + (1 | g)", data, rows)
-    assert found.terms == ("Intercept", "w[small]", "w[large]")
-    assert any(
-        "1 of 4 categories of w have no rows" in note and "none" in note for note in found.notes
-    )
-    assert design("y ~ C(w):x + (1 | g)", data, rows).terms[1:] == (
-        "C(w)[middle]:x", "C(w)[small]:x", "C(w)[large]:x",
-    )  # fmt: skip
-
-
-@BOTH
-def test_orders_that_nobody_declared_are_alphabetical(rows: str, tmp_path: Path) -> None:
-    table = pl.DataFrame({"y": Y, "g": G, "w": SIZES}).with_columns(
-        w=pl.col("w").cast(pl.Categorical)
-    )
-    table.write_parquet(tmp_path / "a.parquet")
-    for data in (table, table.lazy(), table.to_arrow(), str(tmp_path / "a.parquet")):
-        assert design("y ~ w + (1 | g)", data, rows).terms[1:] == ("w[middle]", "w[small]")
-
-
-@BOTH
-def test_intervals_and_numbers_as_categories_keep_their_order(rows: str) -> None:
-    table = frame(cut=pd.cut(X * 5, [-99, -2, 5, 99]), k=pd.Categorical(G, range(11, -1, -1)))
-    assert design("y ~ cut + (1 | g)", table, rows).terms[1:] == ("cut[(-2, 5]]", "cut[(5, 99]]")
-    assert design("y ~ C(k)", table, rows).terms[1:3] == ("C(k)[10]", "C(k)[9]")
-
-
-def test_a_saved_fit_replays_the_order_on_plain_text(tmp_path: Path) -> None:
-    fitted = fit("y ~ w + (1 | g)", CATEGORIES["ordered"](tmp_path), random_seed=1, draws=50)
-    again = load_fit(save_fit(fitted, tmp_path / "a.nc"))
-    assert again.design.encoding == fitted.design.encoding
-    new = {"w": ["small", "large"], "g": [1, 2]}
-    np.testing.assert_array_equal(predict(again, new).mean, predict(fitted, new).mean)
-
-
-# --- many levels --------------------------------------------------------------------------------
-
-
-@BOTH
-def test_many_levels_are_mentioned_with_what_to_do(rows: str) -> None:
-    few, many = np.arange(N) % 12, np.arange(N) % 13
-    table = frame(few=[f"f{k:02d}" for k in few], many=[f"m{k:02d}" for k in many], k=many)
-    notes = design("y ~ few + many + (1 | g)", table, rows).notes
-    told = [note for note in notes if "levels" in note]
-    assert len(told) == 1
-    assert "many has 13 levels, of 18 rows on average, and 12 coeff" in told[0]
-    assert "(1 | many)" in told[0]
-    assert any("C(k) has 13 levels" in n for n in design("y ~ C(k) + (1 | g)", table, rows).notes)
-
-
-@BOTH
-@pytest.mark.parametrize(
-    ("formula", "said"),
-    [
-        (
-            "y ~ x + id + (1 | g)",
-            r"'id' has 2,\d\d\d different values in 20,000 rows .*\(1 \| id\)",
-        ),
-        ("y ~ x * C(k) + (1 | g)", r"'C\(k\)' has 2,\d\d\d different .* or write k for its values"),
-        ("y ~ C(a) * C(b) + (1 | g)", "at most 1,000 are possible"),
-        ("y ~ x + (m | g)", "'g' would have 30 effects"),
-    ],
-)
-def test_too_many_levels_are_refused_at_once_by_one_rule(
-    formula: str, said: str, rows: str
-) -> None:
-    n, rng = 20_000, np.random.default_rng(1)
-    k, a, b, m, g = (rng.integers(0, many, n) for many in (3000, 100, 100, 30, 50))
-    columns = {"y": rng.normal(size=n), "x": rng.normal(size=n), "k": k, "a": a, "b": b, "g": g}
-    data = pl.DataFrame(columns | {"id": [f"id{one}" for one in k], "m": [f"m{one}" for one in m]})
-    started = time.process_time()
-    with pytest.raises(DataError, match=said):
-        design(formula, data, rows)
-    assert time.process_time() - started < 2.0
-
-
-def test_two_hundred_levels_are_fitted_summed_as_kept() -> None:
-    n, rng = 2_000, np.random.default_rng(2)
-    data = pd.DataFrame({"y": rng.normal(size=n), "x": rng.normal(size=n) + 1e3})
-    data["k"] = [f"k{one:03d}" for one in np.arange(n) % 200]
-    data["g"] = rng.integers(0, 10, n)
-    formula = "y ~ x + k + (1 | g)"
-    kept, summed = build_design(formula, data).moments(), sum_rows(formula, data).moments()
-    assert summed.terms == kept.terms
-    np.testing.assert_array_equal(summed.counts, kept.counts)
-    np.testing.assert_allclose(summed.means, kept.means, atol=1e-9)
-    np.testing.assert_allclose(summed.scatter, kept.scatter, atol=1e-9 * kept.scatter.max())
-
-
-@pytest.mark.parametrize(
-    "formula",
-    [
-        "y ~ x * w + v + (x | g)",
-        "y ~ 0 + C(k) + within(x) + (1 + w | g)",
-        "log(y) ~ w * C(k) + x:v",
-    ],
-)
-def test_cells_give_the_sums_that_products_do(
-    formula: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = frame(w=SIZES, k=G % 4, v=np.where(G > 5, "p", "q")).assign(y=np.exp(Y) + 1e3 * G + 1)
-    plain = sum_rows(formula, data).moments()
-    monkeypatch.setattr(crossed, "_MANY", 1)
-    for given in (data, pl.from_pandas(data).lazy(), duckdb.from_df(data)):
-        cells = sum_rows(formula, given).moments()
-        np.testing.assert_array_equal(cells.labels, plain.labels)
-        np.testing.assert_allclose(cells.means, plain.means, rtol=1e-9, atol=1e-10)
-        size = np.abs(plain.scatter).max()
-        np.testing.assert_allclose(cells.scatter, plain.scatter, rtol=1e-9, atol=1e-12 * size)
 
 
 @BOTH
@@ -396,7 +229,7 @@ def test_the_command_line_takes_both_options_and_mentions_many_levels(
     assert "note: the predictor k has 13 levels" in printed.err
 
 
-def test_a_record_reads_its_data_as_it_says_and_new_rows_as_the_options_say(
+def test_a_record_reads_its_data_by_its_options_and_new_rows_by_those_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from bayes_mlm import cli

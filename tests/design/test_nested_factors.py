@@ -14,6 +14,8 @@ from bayes_mlm import build_design, fit, fit_reml, load_fit, predict, save_fit
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, FormulaError
 from bayes_mlm.data import as_table
 from bayes_mlm.design import replay
+from bayes_mlm.design.group_structure import check_group_terms
+from bayes_mlm.design.terms import GroupTerm
 from bayes_mlm.formula import parse_formula
 
 SCHOOLS = Path(__file__).parents[1] / "cases" / "40-reused-class-labels" / "data.csv"
@@ -186,20 +188,24 @@ def _shops(seed=1, n_shops=20, n=8):
     month = np.tile(np.arange(n), n_shops)
     frame = pd.DataFrame({"y": rng.normal(size=shop.size), "x": x, "id": shop * 7 + 3})
     frame["name"] = [f"s{k}" for k in shop]
-    return frame.assign(month=month, half=month // (n // 2), twice=2.0 * x)
+    half = month // (n // 2)
+    first = (month == 0).astype(int)
+    return frame.assign(month=month, half=half, twice=2.0 * x, first=first, late=x * (1 - first))
 
 
 @pytest.mark.parametrize(
     ("bars", "message"),
     [
         ("(1 | id) + (1 | name)", "id and name divide the rows into the same 20 groups"),
-        ("(1 | id) + (0 + x | name)", "id and name divide the rows into the same 20 groups"),
+        ("(x | id) + (0 + x | name)", "id and name divide the rows into the same 20 groups"),
         ("(1 | id) + (1 | id:name)", "id and id:name divide the rows into the same 20"),
         ("(1 | id/month)", "every group of 'month:id' has one row"),
         (
             "(x + twice | id) + (1 | half)",
             "twice by id cannot be told from",
         ),
+        ("(1 + late:first | id)", "late:first by id has no variance to estimate"),
+        ("(1 + late:first || id) + (1 | month)", "late:first by id has no variance to estimate"),
     ],
 )
 def test_what_cannot_be_told_apart_is_refused(bars, message):
@@ -207,29 +213,102 @@ def test_what_cannot_be_told_apart_is_refused(bars, message):
         build_design(f"y ~ x + {bars}", _shops())
 
 
-@pytest.mark.parametrize("seed", range(36))
-def test_variances_are_refused_where_the_covariances_are_dependent(seed):
-    """The oracle: the rank of the matrices of rows by rows that the variances multiply."""
-    rng = np.random.default_rng(seed)
-    n = 2 * int(rng.integers(4, 7))
-    frame = pd.DataFrame({"y": rng.normal(size=n), "g": np.arange(n) // 2 % (n // 2 - seed % 2)})
-    frame["h"] = rng.permutation(np.arange(n) % 3)
-    # Two rows a group, at the same two x in every group or at others in each.
-    frame["x"] = np.tile([-0.5, 1.0], n // 2) if seed % 4 < 2 else rng.normal(size=n)
-    left = ["(1 | g)", "(x | g)", "(x || g)"][seed % 3]
-    matrices = [np.eye(n)]
-    for name, slope in (("g", seed % 3 > 0), ("h", False)):
-        same = (frame[name].to_numpy()[:, None] == frame[name].to_numpy()).astype(float)
-        x = frame["x"].to_numpy()
-        matrices += [same] + ([same * np.outer(x, x)] if slope else [])
-        matrices += [same * (x[:, None] + x)] if slope and seed % 3 == 1 else []
-    dependent = np.linalg.matrix_rank(np.array([m.ravel() for m in matrices])) < len(matrices)
-    formula = f"y ~ 1 + {left} + (1 | h)"
-    if dependent:
-        with pytest.raises(DesignError, match="cannot be told from|divide the rows"):
-            build_design(formula, frame)
-    else:
-        assert len(build_design(formula, frame).group_terms) == 2
+def test_one_partition_with_different_effects_is_one_term_of_independent_effects():
+    """The model is that of (1 + x || id), which a formula can also write as two terms."""
+    for bars in ("(1 | id) + (0 + x | name)", "(1 | id) + (0 + x | id)"):
+        effects = [term.effects for term in build_design(f"y ~ x + {bars}", _shops()).group_terms]
+        assert [name for one in effects for name in one] == ["Intercept", "x"]
+
+
+def test_a_covariance_of_effects_that_no_group_has_both_of_hides_nothing():
+    """Its matrix is zero, or 1e-15 by rounding, as the order of rows has it: it competes with none.
+
+    The intercept of all shops has the two variances as its parts.
+    """
+    for seed in range(8):
+        frame = _shops(seed=seed).sample(frac=0.8, random_state=seed)
+        frame["public"] = np.where(frame["id"] % 2, "yes", "no")
+        assert build_design("y ~ x + (0 + public | id) + (1 | month)", frame).group_terms[0].q == 2
+        with pytest.raises(DesignError, match="the variance of Intercept by name cannot be told"):
+            build_design("y ~ x + (0 + public | id) + (1 | name)", frame)
+
+
+def _random_terms(rng):
+    """Two or three terms over 4 to 12 rows: nested, crossed and unbalanced; one effect or two."""
+    n = int(rng.integers(4, 13))
+    pairs, terms = np.arange(n) // 2, []
+    for place in range(int(rng.integers(2, 4))):
+        size = int(rng.integers(2, n))
+        previous = terms[-1].codes if terms else rng.permutation(pairs)
+        codes = [
+            pairs,
+            rng.permutation(pairs),
+            rng.integers(0, size, n),
+            np.arange(n) % size,
+            previous // 2,
+            previous * 2 + rng.integers(0, 2, n),
+        ][rng.integers(6)]
+        labels, codes = np.unique(codes, return_inverse=True)
+        slopes = [
+            rng.integers(0, 2, n),
+            rng.integers(-1, 2, n),
+            rng.normal(size=n),
+            np.where(np.arange(n) % 2, 1.0, -0.5),  # the same two values in every pair of rows
+        ]
+        slope = np.asarray(slopes[rng.integers(4)], dtype=float)
+        even = codes % 2 == 0
+        Z = [
+            np.ones((n, 1)),
+            slope[:, None],
+            np.column_stack([np.ones(n), slope]),
+            np.column_stack([even, ~even]).astype(float),  # no group has both
+        ][rng.integers(4)]
+        Z = Z[:, Z.any(axis=0)]
+        if Z.size and np.linalg.matrix_rank(Z) == Z.shape[1]:
+            effects = tuple(f"effect {place} {k}" for k in range(Z.shape[1]))
+            correlated = Z.shape[1] == 1 or bool(rng.integers(2))
+            terms.append(
+                GroupTerm(
+                    factor=f"factor {place}",
+                    labels=labels,
+                    codes=codes,
+                    Z=Z,
+                    effects=effects,
+                    correlated=correlated,
+                )
+            )
+    return terms
+
+
+def _are_dependent(terms, *, residual):
+    """Return whether the matrices of rows by rows that variances multiply are, by their rank."""
+    n = len(terms[0].Z)
+    matrices = [np.eye(n)] if residual else []
+    for term in terms:
+        same = term.codes[:, None] == term.codes
+        outer = same[:, :, None, None] * term.Z[:, None, :, None] * term.Z[None, :, None, :]
+        matrices += [outer[..., k, k] for k in range(term.q)]
+        matrices += [outer[..., k, m] + outer[..., m, k] for k, m in term.pairs]
+    units = np.array([m.ravel() / np.linalg.norm(m) for m in matrices if m.any()])
+    # Its least singular value is below 1e-15, or above 3e-5.
+    return np.linalg.matrix_rank(units, tol=1e-8) < len(units)
+
+
+def test_variances_are_refused_where_the_covariances_are_dependent():
+    found = {True: 0, False: 0}
+    for seed in range(3000):
+        rng = np.random.default_rng(seed)
+        terms, residual = _random_terms(rng), bool(seed % 4)
+        if len(terms) < 2:
+            continue
+        dependent = _are_dependent(terms, residual=residual)
+        found[dependent] += 1
+        if dependent:
+            with pytest.raises(DesignError, match="cannot be told from"):
+                check_group_terms(terms, residual=residual)
+        else:
+            check_group_terms(terms, residual=residual)
+    assert min(found.values()) > 400
 
 
 def test_predictors_far_from_zero_are_not_refused():

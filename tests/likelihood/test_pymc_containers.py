@@ -253,3 +253,19 @@ def test_a_fit_with_a_distribution_for_a_prior_is_that_of_its_text():
     assert found.spec.priors == {"sigma_*": "HalfNormal(sigma=20.0)"}
     same = fit(INTERCEPTS, "sleepstudy", priors={"sigma_u": pm.HalfNormal.dist(20)}, random_seed=1)
     np.testing.assert_array_equal(same.draws["beta"], text.draws["beta"])
+
+
+def test_mu_has_the_offset_as_the_trees_has():
+    """With the identity link it is the expected outcome: X beta + Z u + offset."""
+    import pymc as pm
+
+    table = load_dataset("sleepstudy")
+    columns = dict(table.columns) | {"w": np.arange(table.n, dtype=float)}
+    formula = "reaction ~ days + offset(w) + (1 | subject)"
+    fitted = fit(formula, columns, random_seed=1, draws=50)
+    with partial_pooling(build_design(formula, columns), mu=True):
+        drawn = pm.sample_posterior_predictive(
+            fitted.data, var_names=["mu"], random_seed=1, progressbar=False
+        )
+    found = drawn["posterior_predictive"]["mu"].values
+    np.testing.assert_allclose(found, fitted.tree(mu=True)["posterior"]["mu"].values, rtol=1e-9)

@@ -237,7 +237,7 @@ def write_basis(call: Call, scan: Scan, known: Constants) -> tuple[Written, ...]
     columns = basis.push(inner.value, call.settings, constants)
     guards = inner.guards
     if basis.limits is not None:
-        lower, upper = basis.limits(call.settings, constants)
+        lower, upper = basis.limits(constants)
         outside = (inner.value < lower) | (inner.value > upper)
         reason = outside_reason(call, lower, upper)
         guards += (Guard(what=label(call), reason=reason, broken=outside),)

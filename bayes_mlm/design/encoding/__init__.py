@@ -263,7 +263,7 @@ def notes_beyond(encoding: Encoding, table: "Table") -> tuple[str, ...]:
         if not isinstance(call, Call) or basis is None or basis.beyond is None:
             continue
         learned = encoding.learned
-        low, high = basis.beyond(call.settings, learned.bases[str(call)].constants)
+        low, high = basis.beyond(learned.bases[str(call)].constants)
         values = evaluate(call.argument, table, learned)
         outside = int(np.count_nonzero((values < low) | (values > high)))
         if outside:

@@ -186,7 +186,7 @@ def basis_of(call: Call) -> Basis:
 def _basis(call: Call, values: Floats, learned: Learned) -> Floats:
     basis, constants = basis_of(call), learned.bases[str(call)].constants
     if basis.limits is not None and not learned.extend:
-        lower, upper = basis.limits(call.settings, constants)
+        lower, upper = basis.limits(constants)
         outside = (values < lower) | (values > upper)
         if outside.any():
             raise _undefined(call, outside_reason(call, lower, upper), outside)

@@ -88,7 +88,7 @@ def pooled(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.Mo
     priors : mapping, optional
         Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
     mu : bool
-        Whether the model keeps the linear predictor of each row, `mu`.
+        Whether the model keeps the linear predictor of each row, with the offset, as `mu`.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def between(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.M
     priors : mapping, optional
         Priors by parameter name; defaults scale with the group means.
     mu : bool
-        Whether the model keeps the linear predictor of each row, `mu`.
+        Whether the model keeps the linear predictor of each row, with the offset, as `mu`.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def within(design: Design, priors: Priors = None, *, mu: bool = False) -> "pm.Mo
     priors : mapping, optional
         Priors by parameter name (``beta[within(ses)]``).
     mu : bool
-        Whether the model keeps the linear predictor of each row, `mu`.
+        Whether the model keeps the linear predictor of each row, with the offset, as `mu`.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def no_pooling(design: Design, priors: Priors = None, *, mu: bool = False) -> "p
     priors : mapping, optional
         Priors by parameter name (``u`` for the group-specific intercepts).
     mu : bool
-        Whether the model keeps the linear predictor of each row, `mu`.
+        Whether the model keeps the linear predictor of each row, with the offset, as `mu`.
 
     Returns
     -------
@@ -251,7 +251,7 @@ def mundlak(
     priors : mapping, optional
         Priors by parameter name.
     mu : bool
-        Whether the model keeps the linear predictor of each row, `mu`.
+        Whether the model keeps the linear predictor of each row, with the offset, as `mu`.
     centred, likelihood : optional
         As in `partial_pooling`; only for a formula with a bar.
 
@@ -314,7 +314,7 @@ def partial_pooling(
     priors : mapping, optional
         Priors by parameter name; see `bayes_mlm.likelihood.default_priors`.
     mu : bool
-        Whether the model keeps the linear predictor of each row, `mu`.
+        Whether the model keeps the linear predictor of each row, with the offset, as `mu`.
     centred : bool, optional
         Whether u itself is sampled (centred) or u in units of its sd (non-centred). By default the
         group-specific coefficients are, u about the regression, where `prefers_centred` finds that

@@ -307,15 +307,16 @@ def observe(
     sd : mapping
         From `residual_sd`.
     mu : bool
-        Whether to keep the linear predictor as a variable, `mu`.
+        Whether to keep the linear predictor, with the offset, as a variable: `mu`.
     """
     import pymc as pm
 
-    if mu:
-        eta = pm.Deterministic("mu", eta, dims=row_dim(design))
-    rows, aux = design.residual, dict(sd)
+    rows, aux, dim = design.residual, dict(sd), row_dim(design)
     if design.response.offset is not None:
-        eta = eta + data("offset", design.offset, (row_dim(design),))
+        eta = eta + data("offset", design.offset, (dim,))
+    if mu:
+        eta = pm.Deterministic("mu", eta, dims=dim)
+    observed = data("y_data", design.y, (dim,))
     if rows is not None and rows.levels:
         stratum = data("stratum_idx", rows.stratum, ("obs",))
         for one in parameters_of(design).role("residual sd"):
@@ -324,13 +325,13 @@ def observe(
     if rows is not None and priors.rho_e is not None:  # of a Gaussian family
         (row_sd,) = aux.values()
         row_sd = row_sd if rows.levels else row_sd[None][rows.stratum]
-        observe_series(design, rows, eta, row_sd, autocorrelation(rows, priors.rho_e))
+        rho = autocorrelation(rows, priors.rho_e)
+        observe_series(outcome_variable(design), rows, eta, row_sd, rho, observed)
         return
     for one in design.family.auxiliary:
         if one.name not in aux:
             aux[one.name] = _auxiliary(one, priors.auxiliary[one.name])
-    observed = data("y_data", design.y, (row_dim(design),))
-    design.family.observe(outcome_variable(design), eta, aux, observed, row_dim(design))
+    design.family.observe(outcome_variable(design), eta, aux, observed, dim)
 
 
 def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.design import Design
-from bayes_mlm.likelihood.parameters import outcome_variable
 from bayes_mlm.model import Prior, ResidualRows, colour, given_previous, lag_correlation
 
 if TYPE_CHECKING:
@@ -14,11 +12,12 @@ if TYPE_CHECKING:
 
 
 def observe_series(
-    design: Design,
+    name: str,
     rows: ResidualRows,
     mu: "TensorVariable",
     sd: "TensorVariable",
     rho: "TensorVariable",
+    observed: "TensorVariable",
 ) -> None:
     """Add the likelihood of the outcome to the model, with AR(1) residuals.
 
@@ -40,8 +39,7 @@ def observe_series(
         made: Floats = mu + sd * colour(rows, noise, np.ones(rows.n_sds), float(rho.item()))
         return made
 
-    name = outcome_variable(design)
-    pm.CustomDist(name, mu, sd, rho, logp=logp, random=random, observed=design.y, dims="obs")
+    pm.CustomDist(name, mu, sd, rho, logp=logp, random=random, observed=observed, dims="obs")
 
 
 def autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
