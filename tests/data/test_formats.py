@@ -370,7 +370,7 @@ def test_optional_libraries_are_imported_for_their_own_files_alone() -> None:
         "from bayes_mlm.data import read_table\n"
         f"read_table({str(FILES / 'study.csv')!r})\n"
         "print(sorted({'pyreadstat', 'python_calamine', 'rdata', 'duckdb', 'pandas', 'xml.etree',"
-        " 'sqlite3'} & set(sys.modules)))\n"
+        " 'sqlite3', 'pyarrow.parquet'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
