@@ -1,8 +1,8 @@
-"""Structure of several group terms: what their variances can and cannot be told apart by.
+"""Structure of several group terms: which of their variances the rows determine.
 
 The covariance of the outcome given the predictors is a sum over variances and covariances, each
 times a known matrix: of an intercept by school, 1 where two rows share a school. The parameters are
-identified only if these matrices are linearly independent, which their inner products tell; those
+identified only if these matrices are linearly independent, as their inner products show; those
 need one pass over the rows for each pair of terms, and no matrix of rows by rows.
 
 References
@@ -36,7 +36,7 @@ _COUNTED = 0.75
 def check_group_terms(
     terms: Sequence[GroupTerm], *, residual: bool, columns: Sequence[Sequence[str]] = ()
 ) -> tuple[str, ...]:
-    """Refuse group terms whose variances cannot be told apart; return remarks on the rest.
+    """Refuse group terms whose variances cannot be distinguished; return remarks on the rest.
 
     Parameters
     ----------
@@ -178,8 +178,8 @@ def _scaled(term: GroupTerm) -> Floats:
     for effect, rest in zip(term.effects, np.abs(np.diag(R)) / np.sqrt(len(Z)), strict=True):
         if rest <= _ALIASED:
             raise DesignError(
-                f"the effect {effect} by {term.factor} cannot be told from those before it: its "
-                "column is a linear combination of theirs; omit it"
+                f"the effect {effect} by {term.factor} cannot be distinguished from those before "
+                "it: its column is a linear combination of theirs; omit it"
             )
     return np.asarray(Q * np.sqrt(len(Z)))
 
@@ -207,8 +207,8 @@ def _refuse_spanned(gram: Floats, names: Sequence[str]) -> None:
         weights = np.abs(vectors[:k, 0])
         used = [names[some[i]] for i in np.flatnonzero(weights > 1e-4 * weights.max())]
         raise DesignError(
-            f"{names[some[k]]} cannot be told from {' and '.join(used)}: the rows determine only a "
-            "combination of them; omit one of these effects"
+            f"{names[some[k]]} cannot be distinguished from {' and '.join(used)}: the rows "
+            "determine only a combination of them; omit one of these effects"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import combinations, combinations_with_replacement
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from bayes_mlm.base import DesignError, Flags, Floats, Ints
 from bayes_mlm.formula import Formula
 from bayes_mlm.moments import GroupMoments, refuse_rows
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class RowArray[T]:
@@ -27,9 +30,13 @@ class RowArray[T]:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance: object, owner: type | None = None) -> T:
+    @overload
+    def __get__(self, instance: None, owner: type) -> None: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> T: ...
+    def __get__(self, instance: object, owner: type | None = None) -> T | None:
         if instance is None:
-            return None  # type: ignore[return-value]  # the default of the field
+            return None  # the default of the field
         value: T | None = instance.__dict__[self.name]
         if value is None:
             refuse_rows(self.name)
@@ -39,9 +46,9 @@ class RowArray[T]:
         instance.__dict__[self.name] = value
 
 
-def changed[P](part: P, **changes: Any) -> P:
+def changed[P: DataclassInstance](part: P, **changes: Any) -> P:
     """Return a part of a design with some fields changed, with or without rows."""
-    current = {one.name: vars(part)[one.name] for one in fields(part)}  # type: ignore[arg-type]
+    current = {one.name: vars(part)[one.name] for one in fields(part)}
     return type(part)(**(current | changes))
 
 

@@ -193,7 +193,7 @@ def plot_coefficients(data: Coefficients) -> Figure:
 
 
 def _draw(ax: Axes, item: QuantityEstimates, y: float) -> list[str]:
-    """Draw the engines of one row one under the other; give their names."""
+    """Draw the engines of one row one below the other; return their names."""
     rows: list[tuple[str, float, float | None, float | None]] = [
         (one.engine, one.mean, one.lower, one.upper) for one in item.posteriors
     ]

@@ -14,7 +14,7 @@ from bayes_mlm.figures.parts import legend_key
 from bayes_mlm.figures.style import INK, ORANGE, Axes, Figure, engine_style
 from bayes_mlm.fitting import Analysis, Fit
 
-# Published figures that give a quantity in another form: its square, or per cent of it.
+# Published figures that print a quantity in another form: its square, or per cent of it.
 _FORMS = (("{}", lambda x: x), ("{}^2", math.sqrt), ("{}_percent", lambda x: x / 100))
 
 _SAME = 1e-3

@@ -27,7 +27,7 @@ class Entry:
         Whether it is prepared from one `Analysis`, or from a sequence of them. A ladder of one
         model is a ladder too.
     prepare : callable
-        Computes what the figure shows, or gives None where it does not apply.
+        Computes what the figure shows; returns None where it does not apply.
     draw : callable
         ``draw(data, ax=None)``: draws what `prepare` returned, on axes or a new figure, and
         returns the matplotlib figure.

@@ -242,7 +242,7 @@ def _along(
 
     The mean is that of the rest's column, over the rows (of groups where the moderator's factor is
     not zero). Without a column, it is what remains of `values` by row when the other two are
-    divided out; sums by group do not give that.
+    divided out; sums by group do not determine that.
     """
     factors = [label(factor) for factor, _ in column.parts]
     wanted, divided = np.ones_like(x), np.ones(design.J)

@@ -21,7 +21,7 @@ _PALE, _DARK = "#EFEFEF", "#A0A0A0"
 
 
 def draw_rows(ax: Axes, x: NDArray[Any], y: NDArray[Any]) -> Artist:
-    """Draw rows in grey, behind everything; give the handle for a legend.
+    """Draw rows in grey, behind everything; return the handle for a legend.
 
     Few are points, many are hexagons, the darker the more rows.
     """
@@ -61,7 +61,7 @@ def legend_patch(**options: Any) -> Artist:
 
 
 def draw_line(ax: Axes, line: Line, style: Style, *, label: str) -> Artist:
-    """Draw a line with its band in the colour of a style; give the handle for a legend."""
+    """Draw a line with its band in the colour of a style; return the handle for a legend."""
     ax.fill_between(line.x, line.lower, line.upper, color=style.colour, alpha=0.22, lw=0, zorder=3)
     (drawn,) = ax.plot(
         line.x, line.centre, color=style.colour, ls=style.line, lw=1.7, zorder=5, label=label

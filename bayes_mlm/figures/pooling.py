@@ -27,7 +27,7 @@ def plot_shrinkage(
     sizes : array_like of int, shape (J,)
         Rows in each group.
     overall : float
-        The mean that complete pooling would give every group.
+        The mean of every group under complete pooling.
     outcome, group : str
         Names for the axes.
     ax : matplotlib.axes.Axes, optional

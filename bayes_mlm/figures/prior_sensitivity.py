@@ -34,7 +34,7 @@ class PriorSensitivity:
         Priors of sigma_u, the models' baseline priors first.
     sds : ndarray, shape (models, priors)
         Shift of the sd of group effects that moves most, in sds of the posterior under the model's
-        baseline prior; nan where a prior gives no posterior to compare.
+        baseline prior; nan where there is no posterior to compare.
     coefficients : ndarray, shape (models, priors)
         The same of the coefficient of groups that moves most; nan also without one.
     sensitivity : Sensitivity

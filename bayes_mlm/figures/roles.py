@@ -134,7 +134,7 @@ def _is_slope(design: Design, column: Column) -> bool:
     others = (*design.formula.factors, *design.formula.offsets)
     if any(_bends(factor, other) for other in others):
         return False
-    values = _values(design, column.name)  # moments do not give the number of its values; it varies
+    values = _values(design, column.name)  # moments do not determine the number of its values
     return values is None or _has_values(values, _LEAST_VALUES)
 
 

@@ -29,7 +29,7 @@ def plot_sensitivity(
     matplotlib.figure.Figure
         Points are posterior means, lines highest density intervals; a filled point is under the
         baseline prior, and a dotted line carries its mean to the other rows. Where a prior
-        gives no posterior, or one whose verdict is not clean, a note replaces it.
+        has no posterior, or one whose verdict is not clean, a note replaces it.
 
     Raises
     ------

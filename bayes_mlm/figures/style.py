@@ -24,7 +24,7 @@ type Figure = matplotlib.figure.Figure
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 GREEN, PINK, BLACK, SKY = "#009E73", "#CC79A7", "#000000", "#56B4E9"
 BAND = "#F2F2F2"
-# Text that stands back, yet has a contrast of 7 to 1 on white.
+# Text in the background, with a contrast of 7 to 1 on white.
 INK = "#595959"
 # Beyond this many groups their points are small and let each other through.
 MANY_GROUPS = 400

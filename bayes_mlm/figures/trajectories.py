@@ -332,7 +332,7 @@ def plot_trajectories(data: Trajectories) -> Figure:
 
 
 def _draw_all(ax: Axes, data: Trajectories, looks: tuple[Style, ...]) -> list[Artist]:
-    """Draw every line, thin, and the population's over them; give the handles for a legend."""
+    """Draw every line, thin, and the population's over them; return the handles for a legend."""
     several = len(looks) > 1
     for one in data.individuals:
         line, look = seen(one), looks[one.subgroup]

@@ -90,10 +90,6 @@ class Summaries(Protocol):
         """
 
 
-def _without_constant(options: Options) -> bool:  # noqa: ARG001
-    return False
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Basis:
     """A function of one column that is several columns, with constants learned from the data.
@@ -112,9 +108,9 @@ class Basis:
     push : callable, optional
         ``(expression, options, constants)`` to k expressions of narwhals.
     limits : callable, optional
-        ``(options, constants)`` to the ends of the range outside of which it is not defined.
+        ``(constants)`` to the ends of the range outside of which it is not defined.
     beyond : callable, optional
-        ``(options, constants)`` to the ends of the data's range, where it goes on past them.
+        ``(constants)`` to the ends of the data's range, where it goes on past them.
     constant : callable
         ``(options)`` to whether the constant is among the combinations of its columns.
     """
@@ -124,13 +120,9 @@ class Basis:
     evaluate: "Callable[[Floats, Options, Constants], Floats]"
     learn_query: Callable[[Summaries, Options], Constants] | None = None
     push: "Callable[[nw.Expr, Options, Constants], tuple[nw.Expr, ...]] | None" = None
-    limits: Callable[[Options, Constants], tuple[float, float]] | None = None
-    beyond: Callable[[Options, Constants], tuple[float, float]] | None = None
-    constant: Callable[[Options], bool] = _without_constant
-
-
-def _any_options(options: Options) -> str:  # noqa: ARG001
-    return ""
+    limits: Callable[[Constants], tuple[float, float]] | None = None
+    beyond: Callable[[Constants], tuple[float, float]] | None = None
+    constant: Callable[[Options], bool] = lambda _: False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,7 +157,7 @@ class Function:
     kind: FunctionKind
     summary: str
     options: tuple[Option, ...] = ()
-    check: Callable[[Options], str] = _any_options
+    check: Callable[[Options], str] = lambda _: ""
     elementwise: Elementwise | None = None
     basis: Basis | None = None
 

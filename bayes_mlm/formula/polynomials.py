@@ -1,10 +1,13 @@
 """Polynomials that are orthogonal over some values, by the three-term recurrence."""
 
+import math
 from typing import TYPE_CHECKING
 
 from bayes_mlm.formula.function import Constants
 
 if TYPE_CHECKING:
+    import narwhals as nw
+
     from bayes_mlm.base import Floats
 
 
@@ -36,10 +39,15 @@ def orthogonal(x: "Floats", constants: Constants) -> "Floats":
     """Return the polynomials of degree 1, 2, …, of unit length where they were learned, (n, k)."""
     import numpy as np
 
+    return np.column_stack(polynomials(x, constants))
+
+
+def polynomials[A: (Floats, nw.Expr)](x: A, constants: Constants) -> list[A]:
+    """Return the columns of `orthogonal`, of numbers or of an expression of narwhals."""
     alpha, norm2 = constants["alpha"], constants["norm2"]
-    columns, before, now = [], np.zeros_like(x), np.ones_like(x)
+    found, before, now = [], x * 0.0, x * 0.0 + 1.0
     for k, centre in enumerate(alpha):
         ratio = norm2[k] / norm2[k - 1] if k else 0.0
-        before, now = now, (x - centre) * now - ratio * before
-        columns.append(now / np.sqrt(norm2[k + 1]))
-    return np.column_stack(columns)
+        before, now = now, (x - centre) * now - before * ratio
+        found.append(now / math.sqrt(norm2[k + 1]))
+    return found

@@ -250,7 +250,7 @@ def _short(design: Design) -> Iterator[Equation]:
         parts.append(m.row(m.sub(m.bold("z"), ij), m.sub(m.bold("u"), m.symbol("j"))))
     parts += [*_offsets(design), m.sub(m.symbol("e"), ij)]
     yield Equation(
-        title=f"Rows ({design.p} terms)",
+        title=f"Model ({design.p} terms)",
         mathml=m.equation(_outcome(design), "=", m.total(parts)),
     )
     if has_random_effects(design):

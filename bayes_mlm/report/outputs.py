@@ -52,7 +52,7 @@ def write_run(
     tuple of Path
         ``estimates.csv``; ``verdicts.csv`` (each check of each engine, the kind and prob of its
         intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
-        settings in force; its first line is the command that gives the same numbers) and, where
+        settings in force; its first line is the command that reproduces the numbers) and, where
         there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``);
         ``published.csv``; and ``report.html``.
 

@@ -27,7 +27,7 @@ def analyse_ladder(
     ----------
     ladder : iterable of Record
     settings_of : callable
-        Gives each record the settings for the engines that draw.
+        Returns the settings of a record for the engines that draw.
     data, engines, prob, check, progressbar
         As in `analyse`; without `engines` there is REML or OLS alone.
     on_start : callable

@@ -326,7 +326,7 @@ def _against_others(
 
 
 def _agrees(figure: Published, value: float | None) -> bool:
-    # A figure that ends in a 5 may lie half a digit away to the last bit.
+    # A figure that ends in a 5 may differ by half a digit to the last bit.
     return value is not None and abs(value - figure.number) <= figure.allowed * (1.0 + 1e-9)
 
 

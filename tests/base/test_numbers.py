@@ -22,6 +22,8 @@ from bayes_mlm.base.text import (
     rounded,
     scaled,
     share_digits,
+    shorten,
+    shorten_all,
     signed,
     texts,
 )
@@ -219,3 +221,30 @@ def test_numbers_of_arrays_are_numbers():
 
 def test_all_that_is_offered_exists():
     assert all(hasattr(wording, name) for name in wording.__all__)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3))
+def test_numbers_keep_two_digits_of_their_spread(value, spread):
+    written = float(number(value, spread).replace("−", "-").replace(",", ""))
+    assert abs(written - value) <= 0.05 * spread + 1e-9 * abs(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [(-1e-9, 1.0, "0.0"), (-2.345, 0.2, "−2.35"), (1234.5, 100.0, "1,234"), (np.nan, 1, "not")],
+)
+def test_numbers_as_text(value, spread, text):
+    assert number(value, spread).startswith(text)
+
+
+def test_shares_in_per_cent():
+    assert (percent(0.94), percent(0.053), percent(0.0)) == ("94 %", "5.3 %", "0 %")
+
+
+@given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=30, unique=True))
+def test_short_labels_stay_short_and_different(labels):
+    short = shorten_all(labels, 20)
+    assert all(len(text) <= 20 for text in short)
+    words = {" ".join(label.split()) for label in labels}
+    assert len(set(short)) >= len(words)
+    assert all(len(shorten(label, 20)) <= 20 for label in labels)

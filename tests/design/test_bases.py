@@ -1,50 +1,19 @@
-"""Polynomials, splines, codings: against patsy, formulaic and R, replayed, refused, in queries."""
+"""Columns of polynomials, splines and codings: against patsy, formulaic and R; a function added."""
 
-import json
 import warnings
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from bayes_mlm.base.errors import DataError, FormulaError, RowsNeededError, StorageError
-from bayes_mlm.data.table import Table, as_table, take
-from bayes_mlm.design import build_design, merge_sums, sum_more_rows, sum_rows
-from bayes_mlm.design.encoding import Encoded, Encoding, encode, learn_encoding
-from bayes_mlm.design.encoding.levels import with_reference
+from bayes_mlm.base.errors import RowsNeededError
+from bayes_mlm.data.table import as_table
+from bayes_mlm.design import sum_rows
 from bayes_mlm.formula import FUNCTIONS, Basis, Function
 from bayes_mlm.formula.formula import parse_formula
-
-N = 90
-
-
-def make_frame() -> pd.DataFrame:
-    """Simulate numbers far from zero, with ties and positive ones, and categories that cross."""
-    rng = np.random.default_rng(20260303)
-    return pd.DataFrame(
-        {
-            "y": rng.normal(10, 2, N),
-            "x": rng.normal(1e4, 3, N),
-            "z": rng.exponential(size=N) + 0.1,
-            "r": rng.integers(0, 12, N).astype(float),
-            "a": np.array(["p", "q", "r", "s"])[rng.integers(4, size=N)],
-            "b": np.array(["v", "u"])[rng.integers(2, size=N)],
-            "k": rng.integers(1, 4, N),
-            "a name": rng.normal(size=N),
-            "g": np.arange(N) % 9,
-        }
-    )
-
-
-FRAME = make_frame()
-TABLE = as_table(FRAME)
-
-
-def encoded(text: str, table: Table = TABLE) -> Encoded:
-    return encode(learn_encoding(parse_formula(text), table), table)
+from tests.helpers.bases import FRAME, HEIGHT, TABLE, N, encoded
 
 
 def of_patsy(side: str, frame: pd.DataFrame = FRAME) -> np.ndarray:
@@ -110,7 +79,6 @@ def test_columns_are_those_of_patsy_and_formulaic(
 
 # R's data set `women`, and lm(weight ~ ns(height, df = 5), data = women) of the example of its
 # ?ns: the first columns of the basis as R 4 prints it, and the coefficients.
-HEIGHT = np.arange(58.0, 73.0)
 WEIGHT = [115, 117, 120, 123, 126, 129, 132, 135, 139, 142, 146, 150, 154, 159, 164]
 NS_ROWS = [
     [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -187,7 +155,6 @@ def test_random_formulas_span_what_formulaic_spans(side: tuple[str, list[list[st
     assert spans(theirs, ours)
 
 
-# --- names, replay, storage ----------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "terms"),
     [
@@ -208,39 +175,6 @@ def test_columns_are_named_after_the_function(text: str, terms: tuple[str, ...])
     assert encoded(text).terms == terms
 
 
-SMOOTH = (
-    "log(z) ~ poly(x, 3) + bs(r, df=4) + cr(`a name`, df=3) * C(a, Sum) + ns(z, df=3) "
-    "+ offset(center(z)) + (poly(`a name`, 2) | g)"
-)
-
-
-def test_replay_on_some_rows_gives_those_rows() -> None:
-    encoding = learn_encoding(parse_formula(SMOOTH), TABLE)
-    whole, rows = encode(encoding, TABLE), np.array([3, 50, 7])
-    some = encode(encoding, take(TABLE, rows))
-    np.testing.assert_array_equal(some.X, whole.X[rows])
-    np.testing.assert_array_equal(some.Z[0], whole.Z[0][rows])
-    np.testing.assert_array_equal(some.offset, whole.offset[rows])
-
-
-@given(st.permutations(range(N)))
-def test_order_of_rows_only_reorders_rows(order: list[int]) -> None:
-    rows = np.array(order)
-    whole, shuffled = encoded(SMOOTH), encoded(SMOOTH, take(TABLE, rows))
-    # Means are sums in another order: a few units in the last place.
-    np.testing.assert_allclose(shuffled.X, whole.X[rows], atol=1e-10)
-
-
-def test_replay_survives_json_exactly() -> None:
-    encoding = learn_encoding(parse_formula(SMOOTH), TABLE)
-    payload = json.loads(json.dumps(encoding.to_dict()))
-    again = Encoding.from_dict(payload)
-    assert again == encoding
-    np.testing.assert_array_equal(encode(again, TABLE).X, encode(encoding, TABLE).X)
-    with pytest.raises(StorageError, match="does not match the formula"):
-        Encoding.from_dict(payload | {"bases": payload["bases"][1:]})
-
-
 def test_polynomials_keep_their_digits_far_from_zero() -> None:
     near = encoded("y ~ poly(r, 3)").X
     table = as_table({**TABLE.columns, "r": TABLE.columns["r"] + 1e8})
@@ -248,159 +182,6 @@ def test_polynomials_keep_their_digits_far_from_zero() -> None:
     np.testing.assert_allclose(encoded("y ~ poly(r, 3)", table).X, near, atol=1e-8)
 
 
-# --- what is refused -----------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('y ~ C(b, ref="w")', r"column 'b' has no category 'w'.*categories: 'u', 'v'"),
-        ('y ~ C(a, ref="P")', "no category 'P'; did you mean 'p'"),
-        ("y ~ C(k, ref=9)", "no category 9.*categories: 1, 2, 3"),
-        ("y ~ C(x, Poly)", "90 categories, and Poly coding takes 12 at most"),
-        ("y ~ poly(b, 2)", "column 'b' is text where a number is needed"),
-        ("y ~ bs(b, df=4)", "column 'b' is text where a number is needed"),
-        ("y ~ poly(k, 3)", r"poly\(k, 3\) needs more than 3 different values, found 3"),
-        ("y ~ bs(k, df=8)", "cannot have 5 inner knots between 1 and 3"),
-        ("y ~ bs(z, knots=(0.5, 99))", "cannot have 2 inner knots"),
-        ("y ~ x + offset(b)", "column 'b' is text where a number is needed"),
-        ("y ~ x + offset(log(`a name`))", "log.* is undefined"),
-    ],
-)
-def test_data_that_do_not_suit_are_refused(text: str, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        encoded(text)
-
-
-def test_missing_reference_names_the_nearest() -> None:
-    table = as_table({"y": [1.0, 2.0, 3.0], "sector": ["public", "catholic", "public"]})
-    with pytest.raises(DataError, match="did you mean 'public'"):
-        encoded('y ~ C(sector, ref="pubic")', table)
-
-
-def test_constant_column_and_single_category_are_refused() -> None:
-    flat = as_table({**TABLE.columns, "z": np.full(N, 2.0), "b": np.full(N, "u")})
-    for text in ("poly(z, 2)", "bs(z, df=4)", "cr(z, df=3)", "ns(z, df=2)"):
-        with pytest.raises(DataError, match=r"different value|values, and all are 2"):
-            encoded(f"y ~ {text}", flat)
-    for text in ("C(b, Sum)", 'C(b, ref="u")'):
-        with pytest.raises(DataError, match="single category"):
-            encoded(f"y ~ {text}", flat)
-
-
-def test_missing_values_are_refused_or_dropped() -> None:
-    gone = FRAME.assign(z=FRAME["z"].where(FRAME.index != 4))
-    with pytest.raises(DataError, match="'z' has 1 missing value"):
-        build_design("y ~ bs(z, df=4) + (1 | g)", gone)
-    design = build_design("y ~ bs(z, df=4) + offset(z) + (1 | g)", gone, missing="drop")
-    whole = build_design("y ~ bs(z, df=4) + offset(z) + (1 | g)", FRAME.drop(index=4))
-    np.testing.assert_array_equal(design.X, whole.X)
-    np.testing.assert_array_equal(design.offset, whole.offset)
-
-
-def test_b_splines_are_not_defined_past_their_boundary_and_natural_ones_are_straight() -> None:
-    table = as_table({"y": HEIGHT, "x": HEIGHT})
-    new = as_table({"x": [56.0, 57.0, 58.0, 72.0, 73.0, 75.0]})
-    encoding = learn_encoding(parse_formula("y ~ bs(x, df=4)"), table)
-    with pytest.raises(DataError, match=r"4 of 6 rows.*boundary knots, 58 and 72.*cr\(x, ...\)"):
-        encode(encoding, new, outcome=False)
-    wide = learn_encoding(parse_formula("y ~ bs(x, df=4, lower_bound=50, upper_bound=80)"), table)
-    assert np.isfinite(encode(wide, new, outcome=False).X).all()
-    for text in ("cr(x, df=4)", "ns(x, df=4)"):
-        X = encode(learn_encoding(parse_formula(f"y ~ {text}"), table), new, outcome=False).X
-        np.testing.assert_allclose(X[0] - X[1], X[1] - X[2], atol=1e-12)
-        np.testing.assert_allclose(X[5] - X[4], 2 * (X[4] - X[3]), atol=1e-12)
-    # patsy continues them in the same way.
-    frame = pd.DataFrame({"x": HEIGHT})
-    import patsy
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        info = patsy.dmatrix("cr(x, df=4, constraints='center')", frame).design_info
-        theirs = np.asarray(patsy.dmatrix(info, pd.DataFrame({"x": new.columns["x"]})))
-    X = encode(learn_encoding(parse_formula("y ~ cr(x, df=4)"), table), new, outcome=False).X
-    np.testing.assert_allclose(X, theirs, atol=1e-10)
-
-
-def test_a_basis_with_the_constant_needs_a_model_without_intercept() -> None:
-    for text in (
-        "y ~ cr(z, df=4, include_intercept=True) + (1 | g)",
-        "y ~ x + (bs(z, df=4, include_intercept=True) | g)",
-    ):
-        with pytest.raises(FormulaError, match="holds the constant, and so does the intercept"):
-            build_design(text, FRAME)
-        with pytest.raises(FormulaError, match="holds the constant"):
-            sum_rows(text, pl.from_pandas(FRAME).lazy())
-    design = build_design("y ~ 0 + cr(z, df=4, include_intercept=True) + (1 | g)", FRAME)
-    # A curve of value 1 at a knot and 0 at the others: they add up to 1.
-    np.testing.assert_allclose(design.X.sum(axis=1), 1.0, atol=1e-12)
-
-
-def test_a_constant_offset_is_no_constant_predictor() -> None:
-    text, flat = "y ~ x + offset(z) + (1 | g)", FRAME.assign(z=2.0)
-    plain = build_design("I(y - 2) ~ x + (1 | g)", flat)
-    np.testing.assert_array_equal(build_design(text, flat).y_less_offset, plain.y)
-    summed = sum_rows(text, pl.from_pandas(flat).lazy()).moments()
-    np.testing.assert_allclose(
-        summed.means + summed.centre, plain.moments().means + plain.moments().centre, rtol=1e-12
-    )
-    with pytest.raises(DataError, match="'z' is constant"):
-        build_design("y ~ z + offset(z) + (1 | g)", flat)
-
-
-def test_independent_effects_of_a_basis_are_refused() -> None:
-    with pytest.raises(FormulaError, match="depends on the basis"):
-        encoded("y ~ z + (poly(z, 2) || g)")
-
-
-# --- pushed down ---------------------------------------------------------------------------------
-PUSHED = [
-    "y ~ poly(x, 3) + C(a, Sum) * z + (1 | g)",
-    "y ~ bs(r, df=4) * C(b, Helmert) + (z | g)",
-    "y ~ cr(r, df=4) + ns(log(z), df=3) + offset(log(z)) + offset(x / 1000) + (1 | g)",
-    'y ~ C(a, ref="r") + bs(z, knots=(0.5, 1), degree=2) + (poly(z, 2) | g)',
-    "y ~ 0 + cr(r, df=4, include_intercept=True) + poly(z, 2, raw=True) + (1 | g)",
-    "y ~ C(a, Sum) + C(a, Helmert):x + C(k, ref=2) * bs(z, df=4) + (1 | g)",
-]
-
-
-@pytest.mark.parametrize("engine", ["duckdb", "polars"])
-@pytest.mark.parametrize("text", PUSHED)
-def test_sums_where_the_rows_lie_are_those_of_rows_in_memory(text: str, engine: str) -> None:
-    frame = FRAME
-    source = duckdb.sql("from frame") if engine == "duckdb" else pl.from_pandas(frame).lazy()
-    kept, summed = build_design(text, frame), sum_rows(text, source)
-    assert summed.terms == kept.terms
-    assert summed.effects == kept.effects
-    assert summed.encoding.formula == kept.encoding.formula
-    a, b = kept.moments(), summed.moments()
-    scale = np.abs(a.scatter).max(axis=(0, 2))
-    scale = np.sqrt(np.outer(scale, scale)) + 1e-300
-    # Sums in another order: 1e-10 of the largest of each column.
-    np.testing.assert_allclose(b.scatter / scale, a.scatter / scale, atol=1e-10)
-    np.testing.assert_allclose(b.means + b.centre, a.means + a.centre, atol=1e-10, rtol=1e-10)
-
-
-def test_further_rows_are_summed_by_the_basis_of_the_first() -> None:
-    text = "y ~ cr(z, df=3) + C(a, Sum) + offset(z) + (1 | g)"
-    first = sum_rows(text, pl.from_pandas(FRAME).lazy())
-    more = FRAME.assign(z=FRAME["z"] * 1.5, y=FRAME["y"] + 1.0)
-    joined = merge_sums(first, sum_more_rows(first, pl.from_pandas(more).lazy()))
-    both = encode(first.encoding, as_table(pd.concat([FRAME, more])))
-    np.testing.assert_allclose(
-        joined.moments(grouped=False).means[0] + joined.moments(grouped=False).centre,
-        np.column_stack([both.X, both.Z[0], both.y - both.offset]).mean(axis=0),
-        atol=1e-10,
-    )
-    with pytest.raises(Exception, match="was learned from different rows"):
-        merge_sums(first, sum_rows(text, pl.from_pandas(more).lazy()))
-
-
-def test_splines_beyond_their_knots_are_refused_in_queries_too() -> None:
-    first = sum_rows("y ~ bs(z, df=4) + (1 | g)", pl.from_pandas(FRAME).lazy())
-    with pytest.raises(DataError, match=r"bs\(z, df=4\) is undefined in .*boundary knots"):
-        sum_more_rows(first, pl.from_pandas(FRAME.assign(z=FRAME["z"] * 2)).lazy())
-
-
-# --- a function of one's own ---------------------------------------------------------------------
 def test_a_function_of_ones_own_is_one_registration() -> None:
     hinge = Function(
         name="hinge",
@@ -423,11 +204,3 @@ def test_a_function_of_ones_own_is_one_registration() -> None:
     finally:
         del FUNCTIONS._members["hinge"]
         parse_formula.__globals__["_parse"].cache_clear()
-
-
-def test_a_reference_can_be_named_by_its_value_label() -> None:
-    call = parse_formula('y ~ C(prog, ref="academic")').terms[1][0]
-    assert with_reference(call, (1, 2, 4), {1.0: "general", 2.0: "academic"}) == (2, 1, 4)
-    wrong = parse_formula('y ~ C(prog, ref="acdemic")').terms[1][0]
-    with pytest.raises(DataError, match="did you mean 'academic'"):
-        with_reference(wrong, (1, 2, 4), {1.0: "general", 2.0: "academic"})

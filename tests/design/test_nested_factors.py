@@ -1,4 +1,4 @@
-"""Interactions as grouping factors, and what several factors cannot be told apart by.
+"""Interactions as grouping factors, and what several factors cannot be distinguished by.
 
 The data of a case: classes numbered 1 to 4 in most of 12 schools, one school with classes 1, 11, 12
 and 21 (`cases/40-reused-class-labels/data.csv`, simulated).
@@ -202,13 +202,13 @@ def _shops(seed=1, n_shops=20, n=8):
         ("(1 | id/month)", "every group of 'month:id' has one row"),
         (
             "(x + twice | id) + (1 | half)",
-            "twice by id cannot be told from",
+            "twice by id cannot be distinguished from",
         ),
         ("(1 + late:first | id)", "late:first by id has no variance to estimate"),
         ("(1 + late:first || id) + (1 | month)", "late:first by id has no variance to estimate"),
     ],
 )
-def test_what_cannot_be_told_apart_is_refused(bars, message):
+def test_what_cannot_be_distinguished_is_refused(bars, message):
     with pytest.raises((DesignError, DataError), match=message):
         build_design(f"y ~ x + {bars}", _shops())
 
@@ -229,7 +229,7 @@ def test_a_covariance_of_effects_that_no_group_has_both_of_hides_nothing():
         frame = _shops(seed=seed).sample(frac=0.8, random_state=seed)
         frame["public"] = np.where(frame["id"] % 2, "yes", "no")
         assert build_design("y ~ x + (0 + public | id) + (1 | month)", frame).group_terms[0].q == 2
-        with pytest.raises(DesignError, match="the variance of Intercept by name cannot be told"):
+        with pytest.raises(DesignError, match="of Intercept by name cannot be distinguished"):
             build_design("y ~ x + (0 + public | id) + (1 | name)", frame)
 
 
@@ -304,7 +304,7 @@ def test_variances_are_refused_where_the_covariances_are_dependent():
         dependent = _are_dependent(terms, residual=residual)
         found[dependent] += 1
         if dependent:
-            with pytest.raises(DesignError, match="cannot be told from"):
+            with pytest.raises(DesignError, match="cannot be distinguished from"):
                 check_group_terms(terms, residual=residual)
         else:
             check_group_terms(terms, residual=residual)

@@ -54,7 +54,7 @@ def test_a_posterior_that_contradicts_reml_is_told():
     assert all(summary.verdict.ok for summary in analysis.summaries)
     fair = as_request("y ~ x + (1 | g)", "sleepstudy")
     assert analyse(fair, settings, data=panel()).ok
-    # A variance estimated as zero: the posterior mean lies some sds of its own away, not more.
+    # A variance estimated as zero: the posterior mean lies some posterior sds from it, not more.
     zero = as_request("yield ~ 1 + (1 | batch)", "dyestuff2")
     found = analyse(zero, settings)
     assert found.ok

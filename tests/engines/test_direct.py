@@ -19,7 +19,7 @@ def design_of(formula: str, **columns: object) -> Design:
 
 
 def singletons(n: int) -> Design:
-    """Give every row its own group, which `build_design` refuses to begin with."""
+    """Put every row in a group by itself, which `build_design` refuses to begin with."""
     design = design_of("y ~ x + (1 | g)", **grouped((2,) * (n // 2)))
     return design.with_arrays(codes=np.arange(n), labels=np.arange(n))
 
@@ -34,7 +34,7 @@ def grouped(sizes: tuple[int, ...], seed: int = 1, sd: float = 1.0) -> dict[str,
 
 
 def check_uniform(values: np.ndarray) -> None:
-    """Check that values of a distribution function at its own draws are uniform."""
+    """Check that values of a distribution function at its draws are uniform."""
     # Kolmogorov-Smirnov at 1e-4: one test in ten thousand fails by chance, and seeds are fixed.
     assert stats.kstest(values, "uniform").pvalue > 1e-4
 

@@ -23,7 +23,7 @@ def design_of(formula: str, **columns: object) -> Design:
 
 
 def singletons(n: int) -> Design:
-    """Give every row its own group, which `build_design` refuses to begin with."""
+    """Put every row in a group by itself, which `build_design` refuses to begin with."""
     design = design_of("y ~ x + (1 | g)", **grouped((2,) * (n // 2)))
     return design.with_arrays(codes=np.arange(n), labels=np.arange(n))
 
@@ -115,8 +115,8 @@ def intercept_grid(design: Design, priors: object, low: float = -14.0, low_e: fl
         quad = solved[:, :, 0] @ residual
         logs[i] = -0.5 * (np.linalg.slogdet(V)[1] + quad + design.n * math.log(2 * math.pi))
         effects[i, :, :, 0] = math.exp(2 * a) * solved[:, :, 0] @ indicator.T
-        own = np.einsum("jn,enj->ej", indicator, solved[:, :, 1:])
-        effects[i, :, :, 1] = math.exp(2 * a) - math.exp(4 * a) * own
+        weighted = np.einsum("jn,enj->ej", indicator, solved[:, :, 1:])
+        effects[i, :, :, 1] = math.exp(2 * a) - math.exp(4 * a) * weighted
     logs += (scipy_log_sd(priors.sigma_u[0], np.exp(log_u)) + log_u)[:, None]
     logs += scipy_log_sd(priors.sigma_e, np.exp(log_e)) + log_e
     top = logs[np.isfinite(logs)].max()
@@ -142,7 +142,7 @@ def cdf_at(grid: tuple[np.ndarray, np.ndarray], at: np.ndarray) -> np.ndarray:
 
 
 def check_uniform(values: np.ndarray) -> None:
-    """Check that values of a distribution function at its own draws are uniform."""
+    """Check that values of a distribution function at its draws are uniform."""
     # Kolmogorov-Smirnov at 1e-4: one test in ten thousand fails by chance, and seeds are fixed.
     assert stats.kstest(values, "uniform").pvalue > 1e-4
 
@@ -299,7 +299,7 @@ def test_random_intercept_is_that_of_a_plain_grid(case: str) -> None:
     result = sample_direct(design, priors, draws=2500, random_seed=8)
     report, draws = result.report, result.draws
     assert report.trusted
-    # The plain grid's own error, seen by halving it, is below 1e-4; an importance sampler's
+    # The error of the plain grid, seen by halving it, is below 1e-4; an importance sampler's
     # standard error is reported. The sharp edges of a Uniform cost the plain grid half a cell.
     loose = 0.05 if "bounded" in case else 1e-3
     margin = 4 * report.log_marginal_likelihood_error + loose
@@ -308,7 +308,7 @@ def test_random_intercept_is_that_of_a_plain_grid(case: str) -> None:
         check_uniform(cdf_at(want["log_u"], np.log(draws["sigma_u"].ravel())))
     check_uniform(cdf_at(want["log_e"], np.log(draws["sigma_e"].ravel())))
     u = draws["u"][..., 0].reshape(10_000, -1)
-    # Five standard errors of 10,000 draws; the sd's own error is larger where tails are heavy.
+    # Five standard errors of 10,000 draws; the error of the sd is larger where tails are heavy.
     assert np.abs(u.mean(axis=0) - want["u_mean"]).max() < 0.06 * want["u_sd"].max()
     if case not in ("2 groups", "3 groups", "some singletons"):
         assert np.abs(u.std(axis=0) / want["u_sd"] - 1).max() < 0.05

@@ -146,10 +146,10 @@ def test_rectangles_integrate_and_draw_a_known_density() -> None:
     assert found.log_total == pytest.approx(math.log(0.3 * math.sqrt(2 * math.pi)), abs=1e-6)
     drawn = draw_from(found, 20_000, np.random.default_rng(1))
     assert stats.kstest(drawn.points[:, 0], stats.gumbel_r.cdf).pvalue > 1e-4
-    away = (drawn.points[:, 1] - np.tanh(drawn.points[:, 0])) / 0.3
-    assert stats.kstest(away, "norm").pvalue > 1e-4
+    z = (drawn.points[:, 1] - np.tanh(drawn.points[:, 0])) / 0.3
+    assert stats.kstest(z, "norm").pvalue > 1e-4
     x = drawn.points[:, 0]
-    exact = -x - np.exp(-x) - 0.5 * away**2
+    exact = -x - np.exp(-x) - 0.5 * z**2
     # Half the mean difference of the densities, relative: an error in any probability.
     assert 0.5 * np.abs(np.expm1(exact - drawn.log_density)).mean() < 1e-5
 
@@ -171,8 +171,8 @@ def test_importance_draws_follow_a_known_density() -> None:
     assert found.n_unique >= 3990
     assert abs(found.log_integral) < 5 * found.log_integral_error
     assert stats.kstest(found.x[:, 0], stats.loggamma(1.0).cdf).pvalue > 1e-3
-    away = (found.x[:, 1] - 0.3 * found.x[:, 0]) / 0.1
-    assert stats.kstest(away, "norm").pvalue > 1e-3
+    z = (found.x[:, 1] - 0.3 * found.x[:, 0]) / 0.1
+    assert stats.kstest(z, "norm").pvalue > 1e-3
 
 
 def test_importance_says_when_tails_are_too_heavy() -> None:

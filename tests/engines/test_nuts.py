@@ -166,7 +166,7 @@ def test_a_real_fit_survives_storage(fits, tmp_path):
 
 
 def test_the_factory_samples_by_itself():
-    """As a PyMC user would: the model, pm.sample, and ArviZ's own summary."""
+    """As a PyMC user would: the model, pm.sample, and ArviZ's summary."""
     import arviz as az
     import pymc as pm
 

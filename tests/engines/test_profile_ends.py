@@ -118,12 +118,12 @@ def test_the_origin_of_time_does_not_matter(origin):
     ):
         assert (one.lower, one.upper) == pytest.approx((other.lower, other.upper), rel=1e-7)
     # The intercept is that of the line, at day -origin of the study.
-    away = np.array([1.0, -origin])
-    assert fit.sigma_u[0] == pytest.approx(math.sqrt(away @ base.cov_u @ away), rel=1e-7)
-    assert fit.beta[0] == pytest.approx(base.beta @ away, rel=1e-7)
+    weights = np.array([1.0, -origin])
+    assert fit.sigma_u[0] == pytest.approx(math.sqrt(weights @ base.cov_u @ weights), rel=1e-7)
+    assert fit.beta[0] == pytest.approx(base.beta @ weights, rel=1e-7)
     span = fit.intervals.sigma_u[0]
     assert span.lower < fit.sigma_u[0] < span.upper
-    if abs(origin) > 1e5:  # so far away the intercept is the slope times the distance
+    if abs(origin) > 1e5:  # so far from zero the intercept is the slope times the distance
         ratio = (span.lower / origin, span.upper / origin)
         slope = base.intervals.sigma_u[1]
         assert ratio == pytest.approx((slope.lower, slope.upper), rel=1e-4)

@@ -84,26 +84,26 @@ def fits():
 
 def _fit(kind, formula, priors, residual):
     bar = "|" in formula
-    asked = {"kind": kind, "priors": priors, "random_seed": 1, "draws": 60}
+    options = {"kind": kind, "priors": priors, "random_seed": 1, "draws": 60}
     if not bar and (kind != "pooled" or residual is not None):
-        asked["group"] = "g"
+        options["group"] = "g"
     if residual is None:
-        return fit(formula, table(), engine="direct", **asked)
-    plain = fit(formula, table(), engine="direct", **{**asked, "priors": {}})
-    return _structured(plain, formula, residual, asked)
+        return fit(formula, table(), engine="direct", **options)
+    plain = fit(formula, table(), engine="direct", **{**options, "priors": {}})
+    return _structured(plain, formula, residual, options)
 
 
-def _structured(plain, formula, residual, asked):
+def _structured(plain, formula, residual, options):
     """Draws of a plain fit, with residual parameters that are right in form."""
     from bayes_mlm.design.build import design_of
     from bayes_mlm.engines.draws import Variable
     from bayes_mlm.fitting.request import as_request
     from bayes_mlm.likelihood.default_priors import model_priors
 
-    keep = {key: asked[key] for key in ("kind", "group") if key in asked}
+    keep = {key: options[key] for key in ("kind", "group") if key in options}
     structure = {key: one for key, one in residual.items() if key != "family"}
     keep["family"] = residual.get("family")
-    record = as_request(formula, table(), priors=asked["priors"], residual=structure, **keep)
+    record = as_request(formula, table(), priors=options["priors"], residual=structure, **keep)
     design = design_of(record, table())
     rng = np.random.default_rng(2)
     posterior, coords = dict(plain.draws.posterior), dict(plain.draws.coords)
@@ -158,7 +158,7 @@ def means(fitted):
     return mu
 
 
-def own_log_likelihood(fitted):
+def expected_log_likelihood(fitted):
     """Log-density of each row, (S, n); of a series, given the row before in its group."""
     design, mu = fitted.design, means(fitted)
     if design.residual is None:
@@ -204,7 +204,7 @@ def test_the_tree_has_every_free_variable_of_every_model(fits, name, tmp_path):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_free_variables_give_back_what_is_reported(fits, name):
-    """The model's own graph from its free variables to beta, u, sigma_u, rho_u, sigma_e."""
+    """The model's graph from its free variables to beta, u, sigma_u, rho_u, sigma_e."""
     fitted = fits[name]
     for how, made in models(fitted).items():
         posterior = fitted.data["posterior"].to_dataset()
@@ -223,10 +223,10 @@ def test_the_free_variables_give_back_what_is_reported(fits, name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_log_likelihood_of_the_tree_is_the_models(fits, name):
-    """Oracle: SciPy's densities of the rows; `own_log_likelihood` is PyMC's, as held below."""
+    """Oracle: SciPy's densities of the rows; `expected_log_likelihood` is PyMC's, as held below."""
     fitted = fits[name]
     found = fitted.data["log_likelihood"]["y"].to_numpy()
-    expected = own_log_likelihood(fitted).reshape(found.shape)
+    expected = expected_log_likelihood(fitted).reshape(found.shape)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(
         fitted.data["posterior"]["mu"].to_numpy().reshape(-1, fitted.design.n), means(fitted)
@@ -240,7 +240,7 @@ def test_the_log_likelihood_is_the_packages_own(fits, name):
     import pymc as pm
 
     fitted = fits[name]
-    expected = own_log_likelihood(fitted)
+    expected = expected_log_likelihood(fitted)
     expected = expected.reshape(fitted.draws.n_chains, fitted.draws.n_draws, -1)[:, ::12]
     made = FACTORIES[fitted.spec.kind](fitted.design, fitted.priors)
     found = pm.compute_log_likelihood(thinned(fitted.data), model=made, **PYTHON)
@@ -249,21 +249,21 @@ def test_the_log_likelihood_is_the_packages_own(fits, name):
 
 @pytest.mark.parametrize("name", ["intercept", "three", "independent", "no_pooling", "within"])
 def test_replicates_are_of_the_fit(fits, name):
-    """Oracle: the fit's own predictions of one outcome of each row."""
+    """Oracle: the fit's predictions of one outcome of each row."""
     import pymc as pm
 
     fitted = fits[name]
     made = FACTORIES[fitted.spec.kind](fitted.design, fitted.priors)
     found = pm.sample_posterior_predictive(fitted.data, model=made, random_seed=1, **PYTHON)
     y = found["posterior_predictive"]["y"].to_numpy().reshape(-1, fitted.design.n)
-    own = predict(fitted, table(), kind="observation", likelihood=False)
+    expected = predict(fitted, table(), kind="observation", likelihood=False)
     # Five standard errors of a mean, and of an sd, of 240 draws.
-    assert np.abs((y.mean(axis=0) - own.mean) / own.sd).max() < 5 / np.sqrt(240)
-    assert np.abs(y.std(axis=0) / own.sd - 1).max() < 5 / np.sqrt(2 * 240)
+    assert np.abs((y.mean(axis=0) - expected.mean) / expected.sd).max() < 5 / np.sqrt(240)
+    assert np.abs(y.std(axis=0) / expected.sd - 1).max() < 5 / np.sqrt(2 * 240)
 
 
 def test_replicates_of_a_series_are_series(fits):
-    """Oracle: `make_outcomes`, which makes the package's own replicates.
+    """Oracle: `make_outcomes`, which makes the package's replicates.
 
     Not steps from the outcomes that were observed: those would vary less, and follow the data.
     """
@@ -276,16 +276,16 @@ def test_replicates_of_a_series_are_series(fits):
         found = pm.sample_posterior_predictive(fitted.data, model=made, random_seed=1, **PYTHON)
         e = found["posterior_predictive"]["y"].to_numpy().reshape(mu.shape) - mu
         drawn, rng = residual_draws(fitted.draws), np.random.default_rng(3)
-        own = np.array([make_outcomes(design, drawn, s, 0.0, rng) for s in range(len(mu))])
+        expected = np.array([make_outcomes(design, drawn, s, 0.0, rng) for s in range(len(mu))])
         later = design.residual.previous >= 0
         before = design.residual.previous[later]
 
-        def told(e, later=later, before=before):
+        def moments_of(e, later=later, before=before):
             return np.array([(e**2).mean(), (e[:, later] * e[:, before]).mean()])
 
         # 17,280 numbers, correlated: a few per cent; t's of few degrees of freedom vary more.
-        np.testing.assert_allclose(told(e), told(own), rtol=0.15, err_msg=name)
-        assert told(e)[1] > 0.4 * told(e)[0]
+        np.testing.assert_allclose(moments_of(e), moments_of(expected), rtol=0.15, err_msg=name)
+        assert moments_of(e)[1] > 0.4 * moments_of(e)[0]
 
 
 def test_the_log_prior_is_that_of_the_fit(fits):

@@ -133,4 +133,4 @@ def test_a_slope_far_from_the_origin_of_its_column():
     Z, r = design.Z[:, 0], y - design.X @ np.array([1.0 - 1000.0, 0.5])
     size, cross = np.bincount(g, Z**2), np.bincount(g, Z * r)
     np.testing.assert_allclose(far[:, 0], cross / (size + 1.0), rtol=1e-6)
-    assert not np.allclose(near, far)  # another model: the origin matters without an own intercept
+    assert not np.allclose(near, far)  # another model: the origin matters without group intercepts

@@ -1,4 +1,4 @@
-"""REML and ML against lme4, 50 digits, statsmodels and the likelihood's own curvature."""
+"""REML and ML against lme4, 50 digits, statsmodels and the curvature of the likelihood."""
 
 import csv
 import json
@@ -50,7 +50,7 @@ def test_agrees_with_lme4(name, method):
         LME4[name]["n_obs"],
         next(iter(LME4[name]["n_groups"].values())),
     )
-    # The issue's tolerance; the optimum is flat, so that lme4's own error does not show here.
+    # The issue's tolerance; the optimum is flat, so that lme4's error does not show here.
     assert ours.loglik == pytest.approx(theirs["loglik"], abs=1e-6)
     assert ours.aic == pytest.approx(theirs["aic"], abs=2e-6)
     assert ours.bic == pytest.approx(theirs["bic"], abs=2e-6)

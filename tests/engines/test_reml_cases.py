@@ -257,7 +257,7 @@ def test_the_certificate_refuses_what_is_not_an_optimum():
 
     reduced = rotate_moments(design("sleep_rs").moments())
     good = maximise(reduced, make_factor(reduced), "REML")
-    nothing = StatsmodelsCheck(loglik=None, reason="not asked")
+    nothing = StatsmodelsCheck(loglik=None, reason="not requested")
     assert certify(good, nothing).ok
     bad = {
         "would still gain": replace(good, decrement=1e-3),

@@ -30,11 +30,11 @@ def test_effects_from_means_and_sds_are_nearly_those_from_draws(hsb):
     kept = {name: v for name, v in fit.draws.posterior.items() if name != "u"}
     kept["u_mean"] = Variable(dims, drawn.mean[:, None])
     kept["u_sd"] = Variable(dims, drawn.sd[:, None])
-    (told,) = effects_of(replace(fit, draws=replace(fit.draws, posterior=kept)), 0.95)
-    np.testing.assert_array_equal(told.mean, drawn.mean)
-    np.testing.assert_array_equal(told.standardised, drawn.standardised)
+    (approximate,) = effects_of(replace(fit, draws=replace(fit.draws, posterior=kept)), 0.95)
+    np.testing.assert_array_equal(approximate.mean, drawn.mean)
+    np.testing.assert_array_equal(approximate.standardised, drawn.standardised)
     # Ends of the shortest interval of 4,000 draws stray by about a seventh of an sd.
-    assert np.abs((told.lower - drawn.lower) / drawn.sd).max() < 0.45
+    assert np.abs((approximate.lower - drawn.lower) / drawn.sd).max() < 0.45
 
 
 def test_standardised_effects_are_those_of_reml(hsb):
@@ -47,8 +47,8 @@ def test_standardised_effects_are_those_of_reml(hsb):
 
 
 def test_standardised_slopes_of_low_reliability_are_not_stretched():
-    # Normal slopes of which the data say little must not look long-tailed: their posterior sd
-    # differs from group to group with their own size, the diagnostic sd does not.
+    # Normal slopes of which the data are few must not look long-tailed: their posterior sd
+    # differs from group to group with its size, the diagnostic sd does not.
     analysis = study("hsb_random_slope").analysis
     picture = group_residuals(analysis)
     assert picture.effects == ("Intercept", "ses")

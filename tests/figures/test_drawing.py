@@ -71,7 +71,7 @@ def ladders(study):
 
 @pytest.fixture
 def nuts(mock_fit, study):
-    """An analysis whose fit says it is by NUTS: drawn about the REML estimate, two diverging."""
+    """An analysis whose fit is by NUTS: drawn about the REML estimate, two diverging."""
     fit = mock_fit("hsb_ses", draws=200)
     diverging = np.zeros((4, 200), dtype=bool)
     diverging[0, :2] = True
@@ -218,16 +218,16 @@ def test_caterpillar_of_three_groups_names_each(ladders):
     assert sorted(label.get_text() for label in axes.get_xticklabels()) == ["0", "1", "2"]
 
 
-def test_shrinkage_goes_from_own_to_partial(study):
+def test_shrinkage_goes_from_unpooled_to_partial(study):
     picture = shrinkage(study["hsb_ses"])
     (axes,) = plot_group_shrinkage(picture).axes
-    own, partial = segments(axes).T
-    np.testing.assert_array_equal(own, picture.effects[0].unpooled)
+    unpooled, partial = segments(axes).T
+    np.testing.assert_array_equal(unpooled, picture.effects[0].unpooled)
     np.testing.assert_array_equal(partial, picture.effects[0].partial)
     assert "160 groups, 7,185 rows" in axes.get_xlabel()
 
 
-def test_subgroup_difference_shades_where_the_interval_leaves_out_zero(study):
+def test_subgroup_difference_shades_where_the_interval_excludes_zero(study):
     picture = subgroup_difference(study["hsb_sector_ses"])
     top, bottom = plot_subgroup_difference(picture).axes
     changes = np.count_nonzero(np.diff(picture.excludes_zero.astype(int)))
@@ -238,7 +238,7 @@ def test_subgroup_difference_shades_where_the_interval_leaves_out_zero(study):
     assert bottom.get_xlabel() == "ses"
 
 
-def test_predictive_says_what_lies_beyond_the_data(study):
+def test_predictive_labels_what_lies_beyond_the_data(study):
     picture = predictive_checks(study["hsb_sector_ses"])
     figure = plot_predictive(picture)
     outcome, means, sds, statistics = figure.axes

@@ -42,8 +42,8 @@ def test_nuts_pictures_come_from_the_samplers_record(nuts):
     low = fit.draws["sigma_u"] < np.quantile(fit.draws["sigma_u"], 0.05)
     stats["diverging"] = Variable(("chain", "draw"), low)
     bad = replace(nuts, fits=(replace(fit, draws=replace(fit.draws, sample_stats=stats)),))
-    told = divergences(bad)
-    assert told.panels[0].x_name == "log sigma_u"
-    assert "below that of all draws" in told.text.caption
-    assert told.text.caption.startswith("20 draws of 400")
+    found = divergences(bad)
+    assert found.panels[0].x_name == "log sigma_u"
+    assert "below that of all draws" in found.text.caption
+    assert found.text.caption.startswith("20 draws of 400")
     assert "nuts" in traces(bad).text.title

@@ -21,8 +21,8 @@ def test_unpooled_effects_are_not_known_where_the_slope_has_no_rows():
     data = simulate(12, 6)
     data["x"] = np.where(data["g"] == 3, 0.5, data["x"])
     analysis = run("y ~ x + (x | g)", data)
-    own = unpooled_effects(analysis.design, analysis.design.y)
-    assert np.flatnonzero(np.isnan(own).any(axis=1)).tolist() == [3]
+    found = unpooled_effects(analysis.design, analysis.design.y)
+    assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [3]
     assert "not identified in 1 group alone" in shrinkage(analysis).text.caption
 
 

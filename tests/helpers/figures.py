@@ -57,7 +57,7 @@ def awkward_rows(n_groups, size, labels=None, x="x", w="w", g="g", y="y"):
 
 
 def awkward_ladders(simulated, n_odd):
-    """Return the ladders that every figure must stand; `simulated` fits the rows to models."""
+    """Return ladders that are hard to draw; `simulated` fits the rows to models."""
     return {
         "three groups": simulated(3, 8),
         "2,000 groups": simulated(2000, 4),
@@ -75,3 +75,13 @@ def awkward_ladders(simulated, n_odd):
             run("distance ~ age * sex + (1 | subject)", "orthodont", name="jaws", draws=100)
         ],
     }
+
+
+def joined(analysis, name):
+    """Return the draws of a quantity by the first fit, chains joined."""
+    values = analysis.fits[0].draws[name]
+    return values.reshape(-1, *values.shape[2:])
+
+
+def tails(values, prob=0.95):
+    return np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2], axis=0)

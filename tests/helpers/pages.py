@@ -1,4 +1,4 @@
-"""Whether a drawn figure fits its page: nothing collides, nothing stands over the edge."""
+"""Whether a drawn figure fits its page: nothing collides, nothing is cut by the edge."""
 
 import itertools
 import warnings
@@ -50,7 +50,7 @@ def check_page(figure: Figure, what, narrowest=0.14):
     assert collisions(figure) == [], what
     page = figure.bbox
     for text, box in shown_texts(figure):
-        # A pixel of antialiasing may stand over the edge.
+        # A pixel of antialiasing may cross the edge.
         edges = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
         assert min(edges) >= -1, (what, text.get_text())
         assert text.get_fontsize() >= 8

@@ -198,7 +198,7 @@ def test_lines_are_those_of_the_pictures(study):
     assert "7,185 rows (darker: more)" in labels_of(axes)
 
 
-def test_least_squares_stands_beside_the_posterior(study):
+def test_least_squares_is_drawn_over_the_posterior(study):
     picture = within_line(study["hsb_within"])
     (axes,) = plot_within_line(picture).axes
     centre, likelihood = lines_in(axes, picture.line.x)
@@ -219,7 +219,7 @@ def test_extreme_groups_are_named(study):
         assert f"{which} mean ses: {line.name} ({size} rows)" in labels
 
 
-def test_four_slopes_are_written_beside_their_lines(study):
+def test_four_slopes_are_written_next_to_their_lines(study):
     picture = four_slopes(list(study.values()))
     left, right = plot_four_slopes(picture).axes
     written = " ".join(text.get_text() for text in right.texts)
@@ -229,7 +229,7 @@ def test_four_slopes_are_written_beside_their_lines(study):
     points = {float(line.get_xdata()[0]) for line in right.lines if len(line.get_xdata()) == 1}
     assert {line.slope for line in picture.lines} <= points
     assert {line.likelihood_slope for line in picture.lines} <= points
-    # In grey the lines are told apart by their dashes.
+    # In grey the lines differ by their dashes.
     dashes = {str(line.get_linestyle()) + str(line._dash_pattern) for line in left.lines}
     assert len(dashes) == len(picture.lines) == 4
 
@@ -251,7 +251,7 @@ def test_prototypes_have_a_panel_each(study):
     assert labels[1:] == ["REML", "unpooled least-squares line"]
 
 
-def test_subgroup_means_mark_the_sides_apart(study):
+def test_subgroup_means_mark_the_subgroups_apart(study):
     picture = subgroup_means(study["hsb_sector_ses"])
     (axes,) = plot_subgroup_means(picture).axes
     labels = labels_of(axes)
@@ -280,7 +280,7 @@ def test_a_model_looks_the_same_in_every_figure():
     assert len({(style.colour, style.marker) for style in together.values()}) == len(names)
 
 
-def test_engines_are_told_apart_without_colour():
+def test_engines_are_distinct_without_colour():
     engines = ("direct", "nuts", "reml", "published")
     assert len({engine_style(name).marker for name in engines}) == len(engines)
     assert len({engine_style(name).line for name in engines}) == len(engines)

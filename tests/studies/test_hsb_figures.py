@@ -4,14 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 
-from bayes_mlm.base.text import estimate, number, percent, shorten, shorten_all
-from bayes_mlm.design import build_design
-from bayes_mlm.engines.draws import Draws, Variable
+from bayes_mlm.base.text import estimate
 from bayes_mlm.figures.roles import roles_of
-from bayes_mlm.fitting.request import make_settings
-from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.studies.hsb.figures.by_group import spread_by_group
 from bayes_mlm.studies.hsb.figures.extremes import extreme_groups
 from bayes_mlm.studies.hsb.figures.pooled_between import pooled_and_between
@@ -19,8 +14,7 @@ from bayes_mlm.studies.hsb.figures.prototypes import prototypes
 from bayes_mlm.studies.hsb.figures.slopes import four_slopes
 from bayes_mlm.studies.hsb.figures.subgroup_means import subgroup_means
 from bayes_mlm.studies.hsb.figures.within_line import within_line
-from bayes_mlm.studies.record import WORKED_STUDY, records
-from tests.helpers.figures import EXACT, run
+from tests.helpers.figures import EXACT, joined, run, tails
 
 
 def simulate(n_groups, size, *, seed=5, contextual=0.0):
@@ -41,174 +35,6 @@ def ladder_of(data):
         run("y ~ x", data, kind="within", group="g", name="within"),
         run("y ~ x + (1 | g)", data, name="partial"),
     ]
-
-
-@pytest.fixture(scope="module")
-def hsb():
-    """Every model of the study, by name."""
-    return {
-        record.name: analyse(
-            record, make_settings(record, draws=250, random_seed=3), engines=["direct"]
-        )
-        for record in records(WORKED_STUDY)
-    }
-
-
-@pytest.fixture(scope="module")
-def ladder(hsb):
-    return list(hsb.values())
-
-
-def joined(analysis, name):
-    values = analysis.fits[0].draws[name]
-    return values.reshape(-1, *values.shape[2:])
-
-
-def tails(values, prob=0.95):
-    return np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-
-
-# --- roles --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "slope", "split"),
-    [
-        ("hsb_null", None, None),
-        ("hsb_between", "ses", None),
-        ("hsb_within", "ses", None),
-        ("hsb_no_pooling", "ses", None),
-        ("hsb_sector_ses", "ses", "sector"),
-        ("hsb_slopes_as_outcomes", "within(ses)", "sector"),
-    ],
-)
-def test_roles_of_the_study(hsb, name, slope, split):
-    roles = roles_of(hsb[name].design)
-    assert (roles.slope, roles.moderator_column) == (slope, split)
-    # 70 Catholic schools: Raudenbush & Bryk (2002), ch. 4.
-    assert split is None or roles.subgroup.sum() == 70
-
-
-def test_every_kind_gives_the_slope_in_its_own_units(hsb):
-    own = roles_of(hsb["hsb_pooled"].design).x
-    for name in ("hsb_within", "hsb_no_pooling", "hsb_mundlak", "hsb_ses"):
-        np.testing.assert_allclose(roles_of(hsb[name].design).x, own, atol=EXACT)
-
-
-def test_text_splits_and_its_sides_are_named():
-    roles = roles_of(build_design("distance ~ age * sex + (1 | subject)", orthodont()))
-    assert (roles.slope, roles.moderator_column, roles.moderator) == ("age", "sex[Male]", "sex")
-    assert roles.subgroup_labels == ("sex = Female", "sex = Male")
-    # 11 girls and 16 boys: Potthoff & Roy (1964), table 1.
-    assert np.bincount(roles.subgroup).tolist() == [11, 16]
-
-
-def orthodont():
-    from bayes_mlm.data.datasets import load_dataset
-
-    return load_dataset("orthodont")
-
-
-@pytest.mark.parametrize(
-    "formula",
-    [
-        "y ~ x + I(x**2) + (1 | g)",  # no straight line
-        "y ~ b + (1 | g)",  # two values within groups
-        "y ~ w + (1 | g)",  # nothing varies within groups
-    ],
-)
-def test_no_slope_where_no_line_can_be_drawn(formula):
-    data = simulate(8, 6)
-    data["b"] = (np.arange(48) % 3 == 0).astype(float)
-    assert roles_of(build_design(formula, data)).slope is None
-
-
-def test_a_factor_of_three_levels_is_no_split():
-    data = simulate(9, 4)
-    data["kind"] = np.array(["a", "b", "c"])[data["g"] % 3]
-    assert roles_of(build_design("y ~ x + kind + (1 | g)", data)).moderator is None
-
-
-# --- outcome by group -----------------------------------------------------------------------------
-
-
-def test_spread_of_every_group(hsb, ladder):
-    found = spread_by_group(ladder)
-    design = hsb["hsb_null"].design
-    rows = [design.y[design.codes == j] for j in range(design.J)]
-    order = np.argsort([part.mean() for part in rows])
-    assert found.labels.tolist() == design.labels[order].tolist()
-    assert found.sizes.tolist() == [rows[j].size for j in order]
-    for k, values in ((25, found.lower_quartile), (50, found.median), (75, found.upper_quartile)):
-        expected = [np.percentile(rows[j], k) for j in order]
-        np.testing.assert_allclose(values, expected, rtol=EXACT)
-    np.testing.assert_allclose(found.mean, [rows[j].mean() for j in order], rtol=EXACT)
-    assert found.model == "hsb_null"
-
-
-def test_expected_means_are_intercept_and_effect(hsb, ladder):
-    found = spread_by_group(ladder)
-    null = hsb["hsb_null"]
-    expected = joined(null, "beta") + joined(null, "u")[:, :, 0]
-    place = {label: j for j, label in enumerate(null.design.labels)}
-    own = expected[:, [place[label] for label in found.labels]]
-    np.testing.assert_allclose(found.fitted, own.mean(axis=0), rtol=EXACT)
-    assert ((found.fitted_lower < found.fitted) & (found.fitted < found.fitted_upper)).all()
-    inside = (own >= found.fitted_lower) & (own <= found.fitted_upper)
-    # The shortest interval holds 95 % of 1,000 draws, to the draw at each end.
-    np.testing.assert_allclose(inside.mean(axis=0), 0.95, atol=0.002)
-
-
-def test_middle_half_of_normal_residuals(hsb, ladder):
-    width, lower, upper = spread_by_group(ladder).half_width
-    # The upper quartile of a standard normal distribution, 0.6745 (any table).
-    assert width == pytest.approx(0.6745 * joined(hsb["hsb_null"], "sigma_e").mean(), rel=1e-4)
-    assert lower < width < upper
-
-
-def test_expected_means_with_random_slopes():
-    analysis = run("reaction ~ days + (days | subject)", "sleepstudy")
-    found = spread_by_group([analysis])
-    # Every subject is seen on days 0 to 9: the mean of days is 4.5.
-    beta, u = joined(analysis, "beta"), joined(analysis, "u")
-    expected = (beta[:, :1] + 4.5 * beta[:, 1:] + u[:, :, 0] + 4.5 * u[:, :, 1]).mean(axis=0)
-    order = [analysis.design.labels.tolist().index(label) for label in found.labels]
-    np.testing.assert_allclose(found.fitted, expected[order], rtol=EXACT)
-
-
-def test_caption_counts_what_it_says(ladder):
-    found = spread_by_group(ladder)
-    inside = (found.lower_quartile <= found.overall) & (found.overall <= found.upper_quartile)
-    assert f"{inside.sum()} of the 160 middle halves contain the overall mean" in found.text.caption
-    assert f"{100 * found.fitted.std() / found.mean.std():.0f} % of the sd" in found.text.caption
-
-
-def test_spread_without_a_posterior_of_groups(hsb):
-    found = spread_by_group([hsb["hsb_pooled"]])
-    assert found.fitted is None
-    assert found.half_width is None
-    assert "expected means" not in found.text.caption
-    assert spread_by_group([hsb["hsb_between"]]) is None
-
-
-def summarised(analysis):
-    """Replace the draws of the group effects by their means and sds, as for very many groups."""
-    fit = analysis.fits[0]
-    u = joined(analysis, "u")
-    posterior = {name: value for name, value in fit.draws.posterior.items() if name != "u"}
-    dims = ("schoolid", "effect")
-    posterior |= {"u_mean": Variable(dims, u.mean(0)), "u_sd": Variable(dims, u.std(0))}
-    draws = Draws(posterior=posterior, sample_stats=fit.draws.sample_stats, coords=fit.draws.coords)
-    return replace(analysis, fits=(replace(fit, draws=draws),))
-
-
-def test_too_many_groups_to_keep_their_draws(hsb):
-    full, short = hsb["hsb_ses"], summarised(hsb["hsb_ses"])
-    found = spread_by_group([short])
-    np.testing.assert_allclose(found.fitted, spread_by_group([full]).fitted, rtol=EXACT)
-    assert found.fitted_lower is None
-    assert prototypes(short) is None
-    assert extreme_groups(summarised(hsb["hsb_no_pooling"])) is None
 
 
 # --- lines ----------------------------------------------------------------------------------------
@@ -250,8 +76,8 @@ def test_slopes_are_those_of_the_tables(hsb, ladder):
 def test_within_line(hsb):
     found = within_line(hsb["hsb_within"])
     for j in (0, 77):
-        own = found.cloud.term.rows_of(j)
-        assert found.deviation[own].mean() == pytest.approx(0.0, abs=EXACT)
+        rows = found.cloud.term.rows_of(j)
+        assert found.deviation[rows].mean() == pytest.approx(0.0, abs=EXACT)
     # Printed in In [49] and In [298], MODEL 3: 2.191172 and 12.747853.
     assert found.line.likelihood_slope == pytest.approx(2.191172, abs=5e-7)
     at_zero = np.interp(0.0, found.line.x, found.line.likelihood)
@@ -267,11 +93,11 @@ def test_extreme_groups(hsb):
     means = np.array([ses[design.codes == j].mean() for j in range(design.J)])
     assert found.groups == (means.argmin(), means.argmax())
     for j, line in zip(found.groups, found.lines, strict=True):
-        own = design.codes == j
+        rows = design.codes == j
         assert line.name == str(design.labels[j])
-        # Least squares with an own intercept goes through the group's own means.
-        through = np.interp(ses[own].mean(), line.x, line.likelihood)
-        assert through == pytest.approx(design.y[own].mean(), rel=EXACT)
+        # Least squares with group intercepts goes through the means of the group.
+        through = np.interp(ses[rows].mean(), line.x, line.likelihood)
+        assert through == pytest.approx(design.y[rows].mean(), rel=EXACT)
         drawn = joined(analysis, "u")[:, j] + joined(analysis, "beta") * line.x
         np.testing.assert_allclose(line.lower, tails(drawn)[0], rtol=EXACT)
     assert extreme_groups(hsb["hsb_ses"]) is None
@@ -397,8 +223,8 @@ def test_subgroup_means(hsb):
     np.testing.assert_allclose(catholic.line.centre, expected.mean(axis=0), rtol=EXACT)
     assert public.line.slope == pytest.approx(beta["ses"].mean(), rel=EXACT)
     cloud = found.cloud
-    own = np.polyfit(cloud.group_x[public.groups], cloud.group_y[public.groups], 1)
-    assert public.unpooled_slope == pytest.approx(own[0], rel=1e-9)
+    line = np.polyfit(cloud.group_x[public.groups], cloud.group_y[public.groups], 1)
+    assert public.unpooled_slope == pytest.approx(line[0], rel=1e-9)
     assert public.groups.size + catholic.groups.size == 160
 
 
@@ -447,8 +273,8 @@ def test_names_that_are_no_words():
             subgroup_means(plain).subgroups[k].line,
         )
         assert mine.slope == pytest.approx(theirs.slope, rel=EXACT)
-        own, other = prototypes(odd).groups[k].line, prototypes(plain).groups[k].line
-        assert own.slope == pytest.approx(other.slope, rel=EXACT)
+        one, other = prototypes(odd).groups[k].line, prototypes(plain).groups[k].line
+        assert one.slope == pytest.approx(other.slope, rel=EXACT)
 
 
 def test_singular_fit_and_few_groups():
@@ -485,30 +311,3 @@ def test_every_picture_says_what_it_is(ladder):
             assert "  " not in text
         assert picture.text.caption.endswith(".")
         assert picture.text.alt.endswith(".")
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3))
-def test_numbers_keep_two_digits_of_their_spread(value, spread):
-    written = float(number(value, spread).replace("−", "-").replace(",", ""))
-    assert abs(written - value) <= 0.05 * spread + 1e-9 * abs(value)
-
-
-@pytest.mark.parametrize(
-    ("value", "spread", "text"),
-    [(-1e-9, 1.0, "0.0"), (-2.345, 0.2, "−2.35"), (1234.5, 100.0, "1,234"), (np.nan, 1, "not")],
-)
-def test_numbers_as_text(value, spread, text):
-    assert number(value, spread).startswith(text)
-
-
-def test_shares_in_per_cent():
-    assert (percent(0.94), percent(0.053), percent(0.0)) == ("94 %", "5.3 %", "0 %")
-
-
-@given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=30, unique=True))
-def test_short_labels_stay_short_and_different(labels):
-    short = shorten_all(labels, 20)
-    assert all(len(text) <= 20 for text in short)
-    words = {" ".join(label.split()) for label in labels}
-    assert len(set(short)) >= len(words)
-    assert all(len(shorten(label, 20)) <= 20 for label in labels)

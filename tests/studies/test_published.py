@@ -178,10 +178,10 @@ def test_the_first_z_is_the_root_of_the_number_of_schools_whatever_the_data():
 
 
 def test_the_error_of_every_icc_is_that_of_the_model_with_ses():
-    own = quantities_of(load_record("hsb_ses"))["icc_raw_err"]
+    error = quantities_of(load_record("hsb_ses"))["icc_raw_err"]
     for model in ("hsb_null", "hsb_sector", "hsb_sector_ses"):
         row = one(model, "hsb_ses/icc_raw_err", "0.0090")
-        assert row.reproduced == own
+        assert row.reproduced == error
         assert row.status == "corrected"
 
 
@@ -282,7 +282,7 @@ def test_the_short_error_is_the_curvature_of_the_profiled_likelihood(sizes, seed
 
     step = 1e-3 * ratio
     curvature = (solve(ratio + step)[2] - 2 * solve(ratio)[2] + solve(ratio - step)[2]) / step**2
-    # Away from an optimum the curvature can be flat or upwards, where no error is defined; nearly
+    # Off an optimum the curvature can be flat or upwards, where no error is defined; nearly
     # flat, second differences lose their digits.
     assume(-curvature > 0.05 / ratio**2)
     beta, Q, _ = solve(ratio)
@@ -328,7 +328,7 @@ def verdict(value: str, **more: str | float) -> PublishedRow:
 
 def test_a_figure_within_half_a_digit_is_reproduced():
     assert verdict("0.25").status == "reproduced"
-    assert verdict("0.2").status == "reproduced"  # half a digit away, to the last bit
+    assert verdict("0.2").status == "reproduced"  # off by half a digit, to the last bit
     assert verdict("0.3").status == "reproduced"
 
 
@@ -405,11 +405,11 @@ def test_random_slopes_have_no_icc_but_their_own_sds():
 
 def test_models_are_compared_with_their_null_in_shares_and_per_cent():
     record = load_record("hsb_sector")
-    own = quantities_of(record)
+    found = quantities_of(record)
     null = quantities_of(load_record("hsb_null"))
-    share = find_quantity("r2_between", own, record)
-    assert share == pytest.approx(1 - own["sigma_u^2"] / null["sigma_u^2"])
-    assert find_quantity("r2_between_percent", own, record) == pytest.approx(100 * share)
+    share = find_quantity("r2_between", found, record)
+    assert share == pytest.approx(1 - found["sigma_u^2"] / null["sigma_u^2"])
+    assert find_quantity("r2_between_percent", found, record) == pytest.approx(100 * share)
 
 
 # ---- notes --------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ WRONG = {
         + 'group_level = ["sector"]',
         ["group_level", "no group"],
     ),
-    "own baseline": (MINIMAL + 'null = "mine"', ["names the record itself"]),
+    "itself as null": (MINIMAL + 'null = "mine"', ["names the record itself"]),
     "no such baseline": (MINIMAL + 'null = "hsb_nul"', ["null", "did you mean 'hsb_null'?"]),
     "no draws": (MINIMAL + "[settings]\ndraws = 0", ["settings.draws = 0", "1 or more"]),
     "figure that is none": (

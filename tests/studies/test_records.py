@@ -1,6 +1,6 @@
 """Hold the records and the document's figures to the document itself.
 
-The document is not part of the project; where a copy lies beside the checkout (`../shared/seed`),
+The document is not part of the project; where a copy lies next to the checkout (`../shared/seed`),
 its numbers are extracted anew and matched against ours, cell by cell. Without it those tests skip.
 """
 
@@ -131,7 +131,7 @@ def test_every_number_of_the_document_is_a_figure_or_excluded_with_a_reason():
 def _document() -> str:
     found = sorted(SEED.glob("*.txt"))
     if not found:
-        pytest.skip("the 2015 document is not part of the project; no copy lies beside it")
+        pytest.skip("the 2015 document is not part of the project; no copy lies next to it")
     return found[0].read_text(encoding="utf-8")
 
 

@@ -127,7 +127,7 @@ def test_every_printed_figure(hsb, kind, name):
 
 
 def test_the_tables_are_complete():
-    # Each prints 18 figures beside the coefficients and 6 for each of two coefficients.
+    # Each prints 18 figures besides the coefficients and 6 for each of two coefficients.
     for figures in PRINTED.values():
         assert sum(1 if isinstance(f, str) else len(f) for f in figures.values()) == 18 + 12
 

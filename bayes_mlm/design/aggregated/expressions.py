@@ -22,8 +22,9 @@ import narwhals as nw
 
 from bayes_mlm.base import DataError
 from bayes_mlm.data import FILE, NUMBER, Scan, collect, stripped
+from bayes_mlm.design.encoding.columns import basis_of
 from bayes_mlm.design.encoding.means import Centring, LearnedBasis
-from bayes_mlm.design.encoding.values import basis_of, group_of, outside_reason
+from bayes_mlm.design.encoding.values import group_of, outside_reason
 from bayes_mlm.formula import FUNCTIONS, Call, Expression, Name, Negative, Number, Operation, label
 
 
@@ -190,7 +191,7 @@ def _power(expression: Operation, base: nw.Expr, exponent: nw.Expr) -> nw.Expr:
 
 def _call(call: Call, scan: Scan, known: Constants) -> Written:
     inner = write(call.argument, scan, known)
-    kind = FUNCTIONS[call.function].kind
+    kind = call.kind
     if kind == "identity":
         return inner
     if kind == "elementwise":
@@ -237,7 +238,7 @@ def write_basis(call: Call, scan: Scan, known: Constants) -> tuple[Written, ...]
     columns = basis.push(inner.value, call.settings, constants)
     guards = inner.guards
     if basis.limits is not None:
-        lower, upper = basis.limits(call.settings, constants)
+        lower, upper = basis.limits(constants)
         outside = (inner.value < lower) | (inner.value > upper)
         reason = outside_reason(call, lower, upper)
         guards += (Guard(what=label(call), reason=reason, broken=outside),)

@@ -6,45 +6,22 @@ from typing import TYPE_CHECKING, Any
 from bayes_mlm.formula.function import Elementwise, Function, register
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import narwhals as nw
 
     from bayes_mlm.base import Floats
 
 
-def _log(x: "Floats") -> "Floats":
-    import numpy as np
+def _numpy(name: str) -> "Callable[[Floats], Floats]":
+    """Return a function of NumPy, which is imported when it is called."""
 
-    return np.log(x)
+    def apply(x: "Floats") -> "Floats":
+        import numpy as np
 
+        return np.asarray(getattr(np, name)(x))
 
-def _log2(x: "Floats") -> "Floats":
-    import numpy as np
-
-    return np.log2(x)
-
-
-def _log10(x: "Floats") -> "Floats":
-    import numpy as np
-
-    return np.log10(x)
-
-
-def _log1p(x: "Floats") -> "Floats":
-    import numpy as np
-
-    return np.log1p(x)
-
-
-def _exp(x: "Floats") -> "Floats":
-    import numpy as np
-
-    return np.exp(x)
-
-
-def _sqrt(x: "Floats") -> "Floats":
-    import numpy as np
-
-    return np.sqrt(x)
+    return apply
 
 
 def _positive(x: Any) -> Any:
@@ -69,13 +46,15 @@ _MEMBERS = (
     (
         "log",
         "natural logarithm; values above 0",
-        Elementwise(apply=_log, push=lambda x: x.log(), allowed=_positive, needs="values above 0"),
+        Elementwise(
+            apply=_numpy("log"), push=lambda x: x.log(), allowed=_positive, needs="values above 0"
+        ),
     ),
     (
         "log2",
         "logarithm to base 2; values above 0",
         Elementwise(
-            apply=_log2,
+            apply=_numpy("log2"),
             push=lambda x: x.log() / math.log(2.0),
             allowed=_positive,
             needs="values above 0",
@@ -85,7 +64,7 @@ _MEMBERS = (
         "log10",
         "logarithm to base 10; values above 0",
         Elementwise(
-            apply=_log10,
+            apply=_numpy("log10"),
             push=lambda x: x.log() / math.log(10.0),
             allowed=_positive,
             needs="values above 0",
@@ -95,14 +74,17 @@ _MEMBERS = (
         "log1p",
         "log(1 + x); values above -1",
         Elementwise(
-            apply=_log1p, push=_push_log1p, allowed=lambda x: x > -1, needs="values above -1"
+            apply=_numpy("log1p"),
+            push=_push_log1p,
+            allowed=lambda x: x > -1,
+            needs="values above -1",
         ),
     ),
     (
         "exp",
         "exponential",
         Elementwise(
-            apply=_exp,
+            apply=_numpy("exp"),
             push=lambda x: x.exp(),
             allowed=lambda x: x < 709.78,
             needs="values below 709",
@@ -112,7 +94,7 @@ _MEMBERS = (
         "sqrt",
         "square root; values of 0 or more",
         Elementwise(
-            apply=_sqrt,
+            apply=_numpy("sqrt"),
             push=lambda x: x.sqrt(),
             allowed=lambda x: x >= 0,
             needs="values of 0 or more",

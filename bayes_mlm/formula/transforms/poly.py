@@ -22,7 +22,7 @@ from bayes_mlm.formula.function import (
     register,
     whole_number,
 )
-from bayes_mlm.formula.polynomials import orthogonal, recurrence
+from bayes_mlm.formula.polynomials import orthogonal, polynomials, recurrence
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -103,13 +103,7 @@ def _push(x: "nw.Expr", options: Options, constants: Constants) -> "tuple[nw.Exp
         for _ in range(_degree(options) - 1):
             powers.append(powers[-1] * x)
         return tuple(powers)
-    alpha, norm2 = constants["alpha"], constants["norm2"]
-    found, before, now = [], x * 0.0, x * 0.0 + 1.0
-    for k, centre in enumerate(alpha):
-        ratio = norm2[k] / norm2[k - 1] if k else 0.0
-        before, now = now, (x - centre) * now - before * ratio
-        found.append(now / float(norm2[k + 1] ** 0.5))
-    return tuple(found)
+    return tuple(polynomials(x, constants))
 
 
 register(
