@@ -4,6 +4,7 @@ import difflib
 import math
 from typing import TYPE_CHECKING, cast, get_args
 
+from bayes_mlm.base import FormulaError
 from bayes_mlm.formula.arguments import read_options
 from bayes_mlm.formula.expressions import (
     Call,
@@ -17,7 +18,7 @@ from bayes_mlm.formula.expressions import (
 )
 from bayes_mlm.formula.function import FunctionKind
 from bayes_mlm.formula.functions import FUNCTIONS, HABITS, INSTEAD, REWRITES
-from bayes_mlm.formula.grammar import Source, describe, kind_of, start_of, unwrap
+from bayes_mlm.formula.grammar import Source, describe, kind_of, parse_tree, start_of, unwrap
 
 if TYPE_CHECKING:
     from lark import Token, Tree
@@ -30,6 +31,8 @@ _KINDS = get_args(FunctionKind.__value__)
 # A chain a + b + c is as deep as it is long once it is a tree of pairs; every later step that
 # walks it recurses, so both count.
 MAX_DEPTH = 100
+# Characters of a call that a message offers in place of another.
+_MAX_MEANT = 120
 
 
 def read_expression(tree: "Branch", source: Source, depth: int = 0) -> Expression:
@@ -166,24 +169,38 @@ def _unknown_function(tree: "Tree[Token]", source: Source) -> str:
     near = difflib.get_close_matches(name.rsplit(".", 1)[-1], FUNCTIONS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     arguments = [source.text_of(cast("Tree[Token]", one).children[-1]) for one in tree.children[1:]]
-    whole = ""
+    meant, rest = "", source.text_of(tree)[len(name) :]
     if name in REWRITES:
         hint = f"write {REWRITES[name]}(...); "
-        whole = source.rewrite(cast("Token", tree.children[0]), REWRITES[name])
+        meant = REWRITES[name] + rest
     elif name in INSTEAD and f"{{{len(arguments)}}}" not in INSTEAD[name] and arguments:
-        whole = source.rewrite(tree, INSTEAD[name].format(*arguments, *[""]))
+        meant = INSTEAD[name].format(*arguments, *[""])
     elif name == "Q" and len(arguments) == 1 and arguments[0][:1] in "\"'":
-        whole = source.rewrite(tree, f"`{arguments[0][1:-1]}`")
-    elif near:
-        whole = source.rewrite(cast("Token", tree.children[0]), near[0])
+        meant = f"`{arguments[0][1:-1]}`"
+    elif near and name not in HABITS:
+        meant = near[0] + rest
     hint = f"{HABITS[name]}; " if name in HABITS else hint
     foreign = [char for char in name if not char.isascii()]
     if foreign:
         hint = f"it holds {describe(foreign[0])}, which may only look like a Latin letter; {hint}"
     shown = name if len(name) <= 40 else name[:40] + "..."
-    write = f"; write: {whole}" if whole else ""
+    write = f"; write: {source.rewrite(tree, meant)}" if meant and _is_valid(meant) else ""
     known = sorted(FUNCTIONS, key=lambda one: _KINDS.index(FUNCTIONS[one].kind))
     return f"unknown function {shown!r}; {hint}allowed: {', '.join(known)}{write}"
+
+
+def _is_valid(text: str) -> bool:
+    """Return whether a short text is columns of a formula: a name, a call, or a product of them."""
+    if len(text) > _MAX_MEANT:
+        return False
+    try:
+        source = Source(f"y ~ {text}")
+        tree = parse_tree(source).children[-1]
+        is_product = kind_of(tree) == "interaction"
+        parts = cast("Tree[Token]", tree).children[::2] if is_product else [tree]
+        return all(read_expression(part, source).columns for part in parts)
+    except FormulaError:
+        return False
 
 
 def _read_name(token: "Token", source: Source) -> str:

@@ -128,6 +128,17 @@ def test_refusals_mark_the_place_and_show_what_to_write(text: str, said: str, pl
         parse_formula(write[1])
 
 
+@pytest.mark.parametrize("name", dict.fromkeys([*HABITS, *INSTEAD, *REWRITES, "lgo", "centre"]))
+@pytest.mark.parametrize("written", ["", "x", "x, z", "x, 2", "x, z, w", "x, k=4", "log(x)"])
+def test_what_a_message_offers_is_read(name: str, written: str) -> None:
+    with pytest.raises(FormulaError) as caught:
+        parse_formula(f"y ~ w + {name}({written}) + (1 | g)")
+    offered = re.search(r"; write: (y ~ .*)$", str(caught.value), re.M)
+    if offered:
+        assert "log" not in offered[1].replace(written, "") or name in ("lgo", "ln", "log1")
+        assert len(parse_formula(offered[1]).terms) > 2
+
+
 def test_what_stands_for_others_is_in_the_language() -> None:
     assert not (REWRITES.keys() | HABITS.keys() | INSTEAD.keys()) & set(FUNCTIONS)
     for name in REWRITES.values():
