@@ -102,6 +102,9 @@ def from_any(name: str, values: Any) -> TypedColumn:
             return TypedColumn(values=values.astype(_NUMERIC[values.dtype.kind]))
     elif not hasattr(values, "dtype"):  # what has one (pandas.Categorical) keeps it
         values = list(values)
+        plain = _from_plain(values)
+        if plain is not None:
+            return TypedColumn(values=plain)
     try:
         return typed_from_arrow(pa.array(values, from_pandas=True))
     except (pa.ArrowException, OverflowError):
@@ -298,6 +301,27 @@ def _text(values: Any) -> Column:
     codes = _numpy(encoded.indices.cast(pa.int64()), np.array([levels.size - 1]))
     labels: Column = levels[codes]
     return labels
+
+
+def _from_plain(values: list[Any]) -> Column | None:
+    """Convert a list of numbers, truth values or text; None if it has anything else.
+
+    Arrow would convert it to the same, but imports pandas for any list, which costs a second.
+    """
+    kinds = set(map(type, values))
+    present = kinds - {type(None)}
+    if present == {str}:
+        known: dict[str | None, str | None] = {}  # rows of one label share one string
+        column = np.empty(len(values), dtype=object)
+        column[:] = [known.setdefault(value, value) for value in values]
+        return column
+    if not (present == {bool} or present <= {int, float, np.float64}):
+        return None
+    if any(type(value) is int and abs(value) > EXACT for value in values):
+        return None
+    if kinds == {bool}:
+        return np.array(values, dtype=np.bool_)
+    return np.array(values, dtype=np.int64 if kinds == {int} else np.float64)
 
 
 def _typed_from_objects(values: list[Any]) -> TypedColumn:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_KNOTS = 50
 _TRUTH = {"True": True, "False": False, "TRUE": True, "FALSE": False}
-_ASKED = {
+_EXPECTED = {
     "count": "a whole number of 1 or more",
     "number": "a number",
     "numbers": "numbers, as in knots=(10, 20)",
@@ -88,7 +88,7 @@ def _read(
             value = int(value)
     if value is None:
         raise source.error(
-            start_of(bare), f"{function.name} takes as {option.name} {_ASKED[option.kind]}"
+            start_of(bare), f"{function.name} takes as {option.name} {_EXPECTED[option.kind]}"
         )
     return {option.name: value}
 
@@ -120,7 +120,7 @@ def _read_coding(tree: "Branch", source: Source) -> dict[str, OptionValue]:
         elif kind == "TEXT":
             hint = f": {source.rewrite(tree, f'ref={tree}')}"
         raise source.error(
-            start_of(tree), f"C takes after its column {_ASKED['coding']}, or ref={hint}"
+            start_of(tree), f"C takes after its column {_EXPECTED['coding']}, or ref={hint}"
         )
     found: dict[str, OptionValue] = {} if name == "Treatment" else {"coding": name}
     if kind != "call":
@@ -139,7 +139,7 @@ def _read_coding(tree: "Branch", source: Source) -> dict[str, OptionValue]:
     if arguments:
         label = _label(unwrap(arguments[0].children[-1]), source)
         if label is None:
-            raise source.error(start_of(arguments[0]), f"a reference is {_ASKED['label']}")
+            raise source.error(start_of(arguments[0]), f"a reference is {_EXPECTED['label']}")
         found["ref"] = label
     return found
 

@@ -144,7 +144,7 @@ def _read_call(tree: "Tree[Token]", source: Source, depth: int) -> Call:
 
 def _check_inside(name: str, call: Call, inside: "Branch", source: Source) -> None:
     """Refuse inside of a call what is no column of numbers."""
-    kind = FUNCTIONS[call.function].kind
+    kind = call.kind
     if kind == "categorical":
         raise source.error(
             start_of(inside), f"{name}(...) is numeric and {call.function}(...) is not"

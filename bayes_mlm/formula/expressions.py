@@ -7,7 +7,7 @@ and decides, node by node, which NumPy function stands for it.
 import re
 from dataclasses import dataclass
 
-from bayes_mlm.formula.function import FUNCTIONS, Options, OptionValue
+from bayes_mlm.formula.function import FUNCTIONS, FunctionKind, Options, OptionValue
 
 _BARE = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 _SUM, _PRODUCT, _NEGATIVE, _POWER, _ATOM = range(1, 6)
@@ -102,6 +102,11 @@ class Call:
     def columns(self) -> tuple[str, ...]:
         """Names of the columns needed, in order of appearance."""
         return unique(self.argument.columns + (() if self.group is None else (self.group,)))
+
+    @property
+    def kind(self) -> FunctionKind:
+        """What the function depends on, or says of its column."""
+        return FUNCTIONS[self.function].kind
 
     @property
     def settings(self) -> Options:

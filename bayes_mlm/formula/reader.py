@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, cast
 from bayes_mlm.formula.algebra import MAX_POWER, Algebra, Products, by_degree
 from bayes_mlm.formula.arithmetic import read_expression, read_factors
 from bayes_mlm.formula.expressions import Call, Expression, Factor, Name, Term
-from bayes_mlm.formula.functions import FUNCTIONS
 from bayes_mlm.formula.grammar import Source, kind_of, start_of, unwrap
 from bayes_mlm.formula.group_terms import GroupFormula, written_factor
 
@@ -53,7 +52,7 @@ def read_outcome(tree: "Branch", source: Source) -> Factor:
             start_of(tree),
             "the outcome is a column or a function of it; write I(...) for arithmetic",
         )
-    kind = FUNCTIONS[outcome.function].kind if isinstance(outcome, Call) else "identity"
+    kind = outcome.kind if isinstance(outcome, Call) else "identity"
     if kind == "categorical":
         raise source.error(start_of(tree), "the outcome is numeric; C(...) makes categories of it")
     if kind in ("basis", "offset"):

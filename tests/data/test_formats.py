@@ -364,16 +364,27 @@ def test_contrasts_name_the_labels_of_values(tmp_path: Path) -> None:
     assert by_label.estimate == found.rows[0].estimate
 
 
-def test_optional_libraries_are_imported_for_their_own_files_alone() -> None:
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("study.csv", set()),
+        ("spss.sav", {"pyreadstat"}),
+        ("stata15.dta", {"pyreadstat"}),
+        ("libreoffice.xlsx", {"python_calamine"}),
+        ("libreoffice.ods", {"python_calamine", "xml.etree"}),
+        ("study.sqlite", {"sqlite3"}),
+    ],
+)
+def test_libraries_are_imported_for_files_of_their_kind_alone(name: str, needed: set[str]) -> None:
     code = (
         "import sys\n"
         "from bayes_mlm.data import read_table\n"
-        f"read_table({str(FILES / 'study.csv')!r})\n"
+        f"read_table({str(FILES / name)!r})\n"
         "print(sorted({'pyreadstat', 'python_calamine', 'rdata', 'duckdb', 'pandas', 'xml.etree',"
-        " 'sqlite3'} & set(sys.modules)))\n"
+        " 'sqlite3', 'pyarrow.parquet'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == str(sorted(needed))
 
 
 def test_every_format_is_whole() -> None:

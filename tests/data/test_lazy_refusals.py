@@ -14,6 +14,8 @@ from bayes_mlm.base.errors import (
     DataError,
     DesignError,
 )
+from bayes_mlm.data import engine_errors
+from bayes_mlm.design import as_scan
 from tests.helpers.lazy import ENGINES, FORMULA, HSB, difference
 
 
@@ -200,3 +202,10 @@ def test_two_columns_of_one_name_are_refused_by_name():
     for rows in ("keep", "auto", "sum"):
         with pytest.raises(DataError, match="'ses'"):
             fit(FORMULA, twice, rows=rows)
+
+
+def test_what_an_engine_does_not_compute_is_an_error_of_the_data():
+    """As narwhals raises for quantiles of Dask's partitions."""
+    message = "pandas cannot scan .*: quantiles of partitions"
+    with pytest.raises(DataError, match=message), engine_errors(as_scan(HSB)):
+        raise NotImplementedError("quantiles of partitions")

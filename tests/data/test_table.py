@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bayes_mlm.base.errors import DataError
+from bayes_mlm.data.columns import from_any, from_arrow
 from bayes_mlm.data.reading import read_table
 from bayes_mlm.data.table import Table, as_table, take
 
@@ -52,6 +53,27 @@ def frames(columns: dict[str, list[Any]]) -> dict[str, Any]:
         "pyarrow": arrow,
         "duckdb": duckdb.connect().from_arrow(arrow),
     }
+
+
+PLAIN = [
+    st.floats(),
+    st.integers(),
+    st.integers(-(2**53) - 2, -(2**53) + 2) | st.integers(2**53 - 2, 2**64),
+    st.booleans(),
+    st.text(st.characters(codec="utf-8")),
+    st.integers(-9, 9) | st.floats(),
+]
+
+
+@given(st.sampled_from(PLAIN).flatmap(lambda one: st.lists(one | st.none(), min_size=1)))
+def test_a_list_is_converted_as_arrow_converts_it(values: list[Any]) -> None:
+    try:
+        arrow = pa.array(values, from_pandas=True)
+    except (pa.ArrowException, OverflowError):
+        return
+    found, expected = from_any("x", values).values, from_arrow(arrow)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("kind", list(frames(COLUMNS)))

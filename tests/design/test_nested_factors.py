@@ -1,4 +1,4 @@
-"""Interactions as grouping factors, and what several factors cannot be told apart by.
+"""Interactions as grouping factors, and what several factors cannot be distinguished by.
 
 The data of a case: classes numbered 1 to 4 in most of 12 schools, one school with classes 1, 11, 12
 and 21 (`cases/40-reused-class-labels/data.csv`, simulated).
@@ -13,7 +13,7 @@ import pytest
 from bayes_mlm import build_design, fit, fit_reml, load_fit, predict, save_fit
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, FormulaError
 from bayes_mlm.data import as_table
-from bayes_mlm.design import replay
+from bayes_mlm.design import merge_sums, replay, sum_rows
 from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.terms import GroupTerm
 from bayes_mlm.formula import parse_formula
@@ -157,8 +157,6 @@ def test_a_nested_fit_is_saved_and_predicts(schools, tmp_path):
 
 
 def test_sums_refuse_an_interaction(schools):
-    from bayes_mlm.design import sum_rows
-
     with pytest.raises(DataError, match="sums by class:school need one column"):
         sum_rows("y ~ ses + (1 | class:school)", schools)
 
@@ -202,15 +200,20 @@ def _shops(seed=1, n_shops=20, n=8):
         ("(1 | id/month)", "every group of 'month:id' has one row"),
         (
             "(x + twice | id) + (1 | half)",
-            "twice by id cannot be told from",
+            "twice by id cannot be distinguished from",
         ),
         ("(1 + late:first | id)", "late:first by id has no variance to estimate"),
         ("(1 + late:first || id) + (1 | month)", "late:first by id has no variance to estimate"),
     ],
 )
-def test_what_cannot_be_told_apart_is_refused(bars, message):
+def test_what_cannot_be_distinguished_is_refused(bars, message):
     with pytest.raises((DesignError, DataError), match=message):
         build_design(f"y ~ x + {bars}", _shops())
+
+
+def test_sums_refuse_an_effect_that_is_zero_throughout():
+    with pytest.raises(DesignError, match="late:first by id has no variance to estimate"):
+        sum_rows("y ~ x + (1 + late:first | id)", _shops())
 
 
 def test_one_partition_with_different_effects_is_one_term_of_independent_effects():
@@ -229,7 +232,7 @@ def test_a_covariance_of_effects_that_no_group_has_both_of_hides_nothing():
         frame = _shops(seed=seed).sample(frac=0.8, random_state=seed)
         frame["public"] = np.where(frame["id"] % 2, "yes", "no")
         assert build_design("y ~ x + (0 + public | id) + (1 | month)", frame).group_terms[0].q == 2
-        with pytest.raises(DesignError, match="the variance of Intercept by name cannot be told"):
+        with pytest.raises(DesignError, match="of Intercept by name cannot be distinguished"):
             build_design("y ~ x + (0 + public | id) + (1 | name)", frame)
 
 
@@ -304,7 +307,7 @@ def test_variances_are_refused_where_the_covariances_are_dependent():
         dependent = _are_dependent(terms, residual=residual)
         found[dependent] += 1
         if dependent:
-            with pytest.raises(DesignError, match="cannot be told from"):
+            with pytest.raises(DesignError, match="cannot be distinguished from"):
                 check_group_terms(terms, residual=residual)
         else:
             check_group_terms(terms, residual=residual)
@@ -323,4 +326,7 @@ def test_few_groups_are_a_caution():
     frame = _shops(n_shops=2, n=10)
     notes = build_design("y ~ x + (x | id)", frame).notes
     assert any("id has 2 groups for 3 sds and correlations" in one for one in notes)
+    sites = [sum_rows("y ~ x + (x | id)", rows) for rows in (frame, frame.assign(id=frame.id + 1))]
+    assert all(set(notes) <= set(site.notes) for site in sites)
+    assert not any("id has" in one for one in merge_sums(*sites).notes)
     assert not build_design("y ~ x + (x | id)", _shops()).notes

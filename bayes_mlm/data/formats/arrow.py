@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bayes_mlm.base import DataError, shown
 from bayes_mlm.data.columns import typed_from_table
@@ -20,6 +19,8 @@ def read_parquet(
     path: Path, columns: Sequence[str] | None, options: ReadOptions, _part: str = ""
 ) -> Table:
     """Read a Parquet file."""
+    import pyarrow.parquet as pq
+
     _refuse_empty(path)
     try:
         # ParquetFile rather than read_table, which makes columns of folder names such as year=1982.

@@ -369,8 +369,11 @@ def engine_errors(scan: Scan) -> Iterator[None]:
 
 
 def _errors_of(engine: str) -> tuple[type[Exception], ...]:
-    """Return the exceptions of an engine, which is imported already."""
-    found: list[type[Exception]] = [NarwhalsError]
+    """Return the exceptions of an engine, which is imported already.
+
+    What an engine does not compute (a quantile of several partitions) is NotImplementedError.
+    """
+    found: list[type[Exception]] = [NarwhalsError, NotImplementedError]
     if engine == "duckdb":
         import duckdb
 

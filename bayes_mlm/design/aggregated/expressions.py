@@ -22,8 +22,9 @@ import narwhals as nw
 
 from bayes_mlm.base import DataError
 from bayes_mlm.data import FILE, NUMBER, Scan, collect, stripped
+from bayes_mlm.design.encoding.columns import basis_of
 from bayes_mlm.design.encoding.means import Centring, LearnedBasis
-from bayes_mlm.design.encoding.values import basis_of, group_of, outside_reason
+from bayes_mlm.design.encoding.values import group_of, outside_reason
 from bayes_mlm.formula import FUNCTIONS, Call, Expression, Name, Negative, Number, Operation, label
 
 
@@ -190,7 +191,7 @@ def _power(expression: Operation, base: nw.Expr, exponent: nw.Expr) -> nw.Expr:
 
 def _call(call: Call, scan: Scan, known: Constants) -> Written:
     inner = write(call.argument, scan, known)
-    kind = FUNCTIONS[call.function].kind
+    kind = call.kind
     if kind == "identity":
         return inner
     if kind == "elementwise":

@@ -25,7 +25,7 @@ from bayes_mlm.design.encoding.levels import (
 )
 from bayes_mlm.design.encoding.means import Centring, LearnedBasis, LevelMeans
 from bayes_mlm.design.encoding.values import group_of
-from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, calls, label, unique
+from bayes_mlm.formula import Call, Factor, Formula, calls, label, unique
 
 # Rows in which a number of more than two values is recognised, before all rows are queried.
 _FIRST = 500
@@ -78,7 +78,7 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     known = Constants(centrings=centrings, means=means, bases=bases, group=group)
     parts = (formula.outcome, *numeric, *formula.offsets)
     for call in (call for one in parts for call in calls(one)):
-        text, kind = str(call.argument), FUNCTIONS[call.function].kind
+        text, kind = str(call.argument), call.kind
         if kind == "centring" and text not in centrings:
             centrings[text] = _centring(text, call, scan, known)
         if kind == "grouped" and (text, group_of(call, group)) not in means:
@@ -137,7 +137,7 @@ def replay_on(encoding: Encoding, scan: Scan) -> Learned:
 
 def _is_categorical(factor: Factor, scan: Scan) -> bool:
     if isinstance(factor, Call):
-        return FUNCTIONS[factor.function].kind == "categorical"
+        return factor.kind == "categorical"
     return scan.kinds[factor.name] == "text"
 
 

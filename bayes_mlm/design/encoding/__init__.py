@@ -16,16 +16,18 @@ from bayes_mlm.base import DataError, DesignError, Floats
 from bayes_mlm.design.encoding.cells import Crossing, find_crossings, refuse_empty
 from bayes_mlm.design.encoding.columns import (
     Column,
+    basis_of,
     check_columns,
     check_constants,
     check_independent,
+    is_basis,
     part_values,
 )
 from bayes_mlm.design.encoding.inputs import is_text, numeric_column, raw_column
 from bayes_mlm.design.encoding.levels import codes_of, learn_levels
 from bayes_mlm.design.encoding.result import Encoding, factor_values
 from bayes_mlm.design.encoding.values import Learned, evaluate, learn_values
-from bayes_mlm.formula import FUNCTIONS, Call, Factor, Formula, Name, calls, label, unique
+from bayes_mlm.formula import Call, Factor, Formula, Name, calls, label, unique
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
@@ -167,7 +169,7 @@ def with_crossings(
     """
 
     def is_dummy(factor: Factor) -> bool:
-        kinds = {FUNCTIONS[call.function].kind for call in calls(factor)}
+        kinds = {call.kind for call in calls(factor)}
         plain = not kinds & {"grouped", "basis"}
         return len(factor.columns) == 1 and plain and two_valued(factor.columns[0])
 
@@ -258,12 +260,12 @@ def inputs_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:
 def notes_beyond(encoding: Encoding, table: "Table") -> tuple[str, ...]:
     """Return remarks on rows outside of the boundary knots of splines that go on past them."""
     notes = []
-    for call in encoding.formula.factors:
-        basis = FUNCTIONS[call.function].basis if isinstance(call, Call) else None
-        if not isinstance(call, Call) or basis is None or basis.beyond is None:
+    learned = encoding.learned
+    for call in filter(is_basis, encoding.formula.factors):
+        beyond = basis_of(call).beyond
+        if beyond is None:
             continue
-        learned = encoding.learned
-        low, high = basis.beyond(learned.bases[str(call)].constants)
+        low, high = beyond(learned.bases[str(call)].constants)
         values = evaluate(call.argument, table, learned)
         outside = int(np.count_nonzero((values < low) | (values > high)))
         if outside:
@@ -316,7 +318,7 @@ def _distinct(table: "Table", names: Sequence[str]) -> "Table":
 
 def _is_categorical(factor: Factor, table: "Table") -> bool:
     if isinstance(factor, Call):
-        return FUNCTIONS[factor.function].kind == "categorical"
+        return factor.kind == "categorical"
     return is_text(raw_column(table, factor.name))
 
 

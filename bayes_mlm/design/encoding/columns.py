@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from bayes_mlm.design.encoding.levels import Levels
 from bayes_mlm.formula import (
     CODINGS,
     FUNCTIONS,
+    Basis,
     Call,
     Factor,
     Formula,
@@ -139,16 +140,21 @@ def check_columns(
             )
 
 
-def is_basis(factor: Factor) -> bool:
+def is_basis(factor: Factor) -> TypeGuard[Call]:
     """Return whether a factor is a function that is several columns."""
-    return isinstance(factor, Call) and FUNCTIONS[factor.function].basis is not None
+    return isinstance(factor, Call) and factor.kind == "basis"
 
 
-def basis_places(factor: Call) -> tuple[OfBasis, ...]:
-    """Return the columns of a function that is several."""
-    basis = FUNCTIONS[factor.function].basis
-    assert basis is not None  # for mypy: the caller looked
-    return tuple(OfBasis(name, k) for k, name in enumerate(basis.names(factor.settings)))
+def basis_of(call: Call) -> Basis:
+    """Return what computes a function that is several columns."""
+    basis = FUNCTIONS[call.function].basis
+    assert basis is not None  # for mypy: of this kind
+    return basis
+
+
+def _basis_places(call: Call) -> tuple[OfBasis, ...]:
+    names = basis_of(call).names(call.settings)
+    return tuple(OfBasis(name, k) for k, name in enumerate(names))
 
 
 def _contrasts(factor: Factor, levels: Levels) -> tuple[Place, ...]:
@@ -175,10 +181,7 @@ def check_constants(formula: Formula) -> None:
     for terms in (formula.terms, *(one.terms for one in formula.group_terms)):
         for term in terms if () in terms else ():
             call = term[0] if len(term) == 1 else None
-            if not isinstance(call, Call) or not is_basis(call):
-                continue
-            basis = FUNCTIONS[call.function].basis
-            if basis is not None and basis.constant(call.settings):
+            if call is not None and is_basis(call) and basis_of(call).constant(call.settings):
                 raise FormulaError(
                     f"{label(call)} holds the constant, and so does the intercept: omit "
                     "include_intercept, or write 0 + ... for no intercept"
@@ -211,7 +214,7 @@ def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
 def _size(term: Term, coding: Coding, known: Mapping[Factor, Levels]) -> int:
     full = [len(known[factor].levels) for factor in coding.full]
     reduced = [len(known[factor].levels) - 1 for factor in coding.reduced]
-    bases = [len(basis_places(one)) for one in term if isinstance(one, Call) and is_basis(one)]
+    bases = [len(_basis_places(one)) for one in term if is_basis(one)]
     return math.prod([*full, *reduced, *bases])
 
 
@@ -225,8 +228,8 @@ def _block(term: Term, coding: Coding, known: Mapping[Factor, Levels]) -> list[C
             levels = known[factor]
             whole = factor in coding.full
             places = tuple(range(len(levels.levels))) if whole else _contrasts(factor, levels)
-        elif isinstance(factor, Call) and is_basis(factor):
-            places = basis_places(factor)
+        elif is_basis(factor):
+            places = _basis_places(factor)
         parts = [(place_name(factor, place, known.get(factor)), place) for place in places]
         columns = [
             Column(f"{column.name}:{name}".removeprefix(":"), (*column.parts, (factor, place)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, Floats
+from bayes_mlm.base import DataError, Floats, count
 from bayes_mlm.data import explain_absent, is_number
 
 if TYPE_CHECKING:
@@ -78,8 +78,3 @@ def list_rows(mask: NDArray[np.bool_]) -> str:
     rows = np.flatnonzero(mask) + 1
     more = ", …" if rows.size > _SHOWN else ""
     return f"row{'s' if rows.size > 1 else ''} {', '.join(map(str, rows[:_SHOWN]))}{more}"
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number of things, for a message."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

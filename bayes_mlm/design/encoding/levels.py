@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError
+from bayes_mlm.base import DataError, count
 from bayes_mlm.data import label_text, label_texts, notes_on_labels
-from bayes_mlm.design.encoding.inputs import count, list_rows, raw_column
+from bayes_mlm.design.encoding.inputs import list_rows, raw_column
 from bayes_mlm.design.encoding.means import Scalar
 from bayes_mlm.formula import Call, Factor, label
 

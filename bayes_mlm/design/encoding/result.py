@@ -14,7 +14,7 @@ from bayes_mlm.design.encoding.columns import Column, Contrast, OfBasis, lay_out
 from bayes_mlm.design.encoding.levels import Levels, codes_of
 from bayes_mlm.design.encoding.means import Centring, LearnedBasis, LevelMeans
 from bayes_mlm.design.encoding.values import Learned, evaluate, group_of
-from bayes_mlm.formula import FUNCTIONS, Factor, Formula, calls, label, parse_formula, unique
+from bayes_mlm.formula import Factor, Formula, calls, label, parse_formula, unique
 
 if TYPE_CHECKING:
     from bayes_mlm.data import Table
@@ -243,13 +243,13 @@ def _check_complete(encoding: Encoding) -> None:
     factors = (formula.outcome, *formula.factors, *formula.offsets)
     known = {item.factor for item in encoding.levels}
     found = [call for factor in factors if str(factor) not in known for call in calls(factor)]
-    centred = {str(c.argument) for c in found if FUNCTIONS[c.function].kind == "centring"}
+    centred = {str(c.argument) for c in found if c.kind == "centring"}
     grouped = {
         (str(call.argument), group_of(call, encoding.group))
         for call in found
-        if FUNCTIONS[call.function].kind == "grouped"
+        if call.kind == "grouped"
     }
-    bases = {str(c) for c in found if FUNCTIONS[c.function].kind == "basis"}
+    bases = {str(c) for c in found if c.kind == "basis"}
     complete = (
         known <= {str(factor) for factor in encoding.formula.factors}
         and all(len(item.levels) > 1 for item in encoding.levels)
@@ -257,7 +257,7 @@ def _check_complete(encoding: Encoding) -> None:
         and grouped == {(item.expression, item.group) for item in encoding.means}
         and bases == {item.expression for item in encoding.bases}
         and all(len(item.labels) == len(item.means) > 0 for item in encoding.means)
-        and all(FUNCTIONS[call.function].kind != "categorical" for call in found)
+        and all(call.kind != "categorical" for call in found)
         and all(_is_whole(encoding, one) for one in encoding.crossings)
     )
     if not complete:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, Floats, FormulaError
-from bayes_mlm.design.encoding.inputs import count, is_text, list_rows, numeric_column, raw_column
+from bayes_mlm.base import DataError, Floats, FormulaError, count
+from bayes_mlm.design.encoding.columns import basis_of
+from bayes_mlm.design.encoding.inputs import is_text, list_rows, numeric_column, raw_column
 from bayes_mlm.design.encoding.means import (
     Centring,
     LearnedBasis,
@@ -24,7 +25,6 @@ from bayes_mlm.design.encoding.means import (
 )
 from bayes_mlm.formula import (
     FUNCTIONS,
-    Basis,
     Call,
     Expression,
     Name,
@@ -94,9 +94,9 @@ def evaluate(expression: Expression, table: "Table", learned: Learned) -> Floats
             with np.errstate(all="ignore"):
                 values = _ARITHMETIC[operator](first, second)
             return _finite(values, expression)
-        case Call(function, argument):
+        case Call(_, argument):
             values = evaluate(argument, table, learned)
-            kind = FUNCTIONS[function].kind
+            kind = expression.kind
             if kind == "identity":
                 return values
             if kind == "elementwise":
@@ -136,7 +136,7 @@ def learn_values(
         group=group,
     )
     for call in (call for expression in expressions for call in calls(expression)):
-        text, kind = str(call.argument), FUNCTIONS[call.function].kind
+        text, kind = str(call.argument), call.kind
         if kind == "centring" and text not in centrings:
             centrings[text] = learn_centring(text, evaluate(call.argument, table, learned))
         if kind == "grouped" and (text, group_of(call, group)) not in means:
@@ -174,13 +174,6 @@ def learn_basis(call: Call, values: Floats) -> LearnedBasis:
     except DataError as error:
         raise DataError(f"{label(call)} {error}") from None
     return LearnedBasis(expression=str(call), constants=constants)
-
-
-def basis_of(call: Call) -> Basis:
-    """Return what computes a function that is several columns."""
-    basis = FUNCTIONS[call.function].basis
-    assert basis is not None  # for mypy: of this kind
-    return basis
 
 
 def _basis(call: Call, values: Floats, learned: Learned) -> Floats:
