@@ -11,13 +11,13 @@ Searle, S. R., Casella, G. and McCulloch, C. E. (1992). Variance Components. Wil
 ch. 12: V is linear in the components, and the inner products are those of MINQUE at V = I.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from bayes_mlm.base import DesignError, Floats, Ints
+from bayes_mlm.base import DesignError, Flags, Floats, Ints
 from bayes_mlm.data import label_text
 from bayes_mlm.design.terms import GroupTerm
 
@@ -29,6 +29,8 @@ _SPANNED = 1e-10
 _ROUNDING = 1e-20
 # A column is a combination of those before it if less than this part of its length is left.
 _ALIASED = 1e-8
+# In the remark on few groups alone.
+FEW = "sds and correlations of its effects, which the data hardly determine; "
 # Labels are reused as numbers of classes are: in this share of the groups they are the first ones.
 _COUNTED = 0.75
 
@@ -71,8 +73,7 @@ def check_group_terms(
     only the sum of their variances is determined; keep one of them
     """
     active = [term for term in terms if term.q]
-    for term in active:
-        _refuse_zeros(term)
+    notes = [note for term in active for note in check_effects(term, term.Z.any(axis=0))]
     for a, b in combinations(active, 2):
         common = set(a.effects) & set(b.effects)
         if common and a.J == b.J == _cells(a.codes, b.codes, b.J).size:
@@ -88,26 +89,32 @@ def check_group_terms(
         for (a, of_a), (b, of_b) in combinations(zip(terms, named, strict=True), 2)
         if a.q and b.q and not set(of_a) & set(of_b)
     )
-    return (*(note for term in active for note in _few(term)), *filter(None, reused))
+    return (*notes, *filter(None, reused))
 
 
-def _refuse_zeros(term: GroupTerm) -> None:
-    for effect, some in zip(term.effects, term.Z.any(axis=0), strict=True):
+def check_effects(term: GroupTerm, nonzero: Flags) -> tuple[str, ...]:
+    """Refuse an effect that is zero in every row; return a remark where groups are too few.
+
+    Parameters
+    ----------
+    term : GroupTerm
+        With its rows or without.
+    nonzero : ndarray of bool, shape (q,)
+        Whether the column of each effect has a value other than zero.
+    """
+    for effect, some in zip(term.effects, nonzero, strict=True):
         if not some:
             raise DesignError(
                 f"the effect {effect} by {term.factor} has no variance to estimate: its column is "
                 "0 in every row; omit it"
             )
-
-
-def _few(term: GroupTerm) -> Iterator[str]:
     n_parameters = term.q + len(term.pairs)
-    if n_parameters > term.J:
-        yield (
-            f"{term.factor} has {term.J} groups for {n_parameters} sds and correlations of its "
-            "effects, which the data hardly determine; use fewer effects, or || for independent "
-            "ones"
-        )
+    if n_parameters <= term.J:
+        return ()
+    return (
+        f"{term.factor} has {term.J} groups for {n_parameters} {FEW}use fewer effects, or || for "
+        "independent ones",
+    )
 
 
 def _cells(a: Ints, b: Ints, n_b: int) -> Ints:

@@ -13,7 +13,7 @@ import pytest
 from bayes_mlm import build_design, fit, fit_reml, load_fit, predict, save_fit
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, FormulaError
 from bayes_mlm.data import as_table
-from bayes_mlm.design import replay
+from bayes_mlm.design import merge_sums, replay, sum_rows
 from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.terms import GroupTerm
 from bayes_mlm.formula import parse_formula
@@ -157,8 +157,6 @@ def test_a_nested_fit_is_saved_and_predicts(schools, tmp_path):
 
 
 def test_sums_refuse_an_interaction(schools):
-    from bayes_mlm.design import sum_rows
-
     with pytest.raises(DataError, match="sums by class:school need one column"):
         sum_rows("y ~ ses + (1 | class:school)", schools)
 
@@ -211,6 +209,11 @@ def _shops(seed=1, n_shops=20, n=8):
 def test_what_cannot_be_distinguished_is_refused(bars, message):
     with pytest.raises((DesignError, DataError), match=message):
         build_design(f"y ~ x + {bars}", _shops())
+
+
+def test_sums_refuse_an_effect_that_is_zero_throughout():
+    with pytest.raises(DesignError, match="late:first by id has no variance to estimate"):
+        sum_rows("y ~ x + (1 + late:first | id)", _shops())
 
 
 def test_one_partition_with_different_effects_is_one_term_of_independent_effects():
@@ -323,4 +326,7 @@ def test_few_groups_are_a_caution():
     frame = _shops(n_shops=2, n=10)
     notes = build_design("y ~ x + (x | id)", frame).notes
     assert any("id has 2 groups for 3 sds and correlations" in one for one in notes)
+    sites = [sum_rows("y ~ x + (x | id)", rows) for rows in (frame, frame.assign(id=frame.id + 1))]
+    assert all(set(notes) <= set(site.notes) for site in sites)
+    assert not any("id has" in one for one in merge_sums(*sites).notes)
     assert not build_design("y ~ x + (x | id)", _shops()).notes

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bayes_mlm import (
+    build_design,
     fit,
     fit_reml,
     load_hsb,
@@ -174,6 +175,12 @@ def test_a_category_that_the_first_batch_never_saw_is_named():
     odd = SECTORS[:50].assign(kind="Charter")
     with pytest.raises(BayesMLMError, match="Charter"):
         sum_more_rows(first, odd)
+
+
+def test_a_design_with_rows_is_no_sums(tmp_path):
+    """Its residuals may have a structure, which sums do not."""
+    with pytest.raises(StorageError, match="has rows; aggregate them"):
+        save_sums(build_design(FORMULA, HSB), tmp_path / "d.sums")
 
 
 def test_small_groups_are_counted_and_can_be_refused(tmp_path):

@@ -141,9 +141,8 @@ def _screen(of: _Inputs) -> dict[str, float]:
         value = of.scan.col(name).cast(nw.Float64)
         statistics[f"low{k}"], statistics[f"high{k}"] = value.min(), value.max()
     for k, name in enumerate(of.names):
-        if (
-            name in of.scan.floats and name not in of.columns
-        ):  # not every engine counts NaN as an extreme
+        # Not every engine counts NaN as an extreme.
+        if name in of.scan.floats and name not in of.columns:
             statistics[f"raw{k}"] = of.scan.col(name).mean()
     for k, guard in enumerate(of.guards):
         statistics[f"broken{k}"] = count(guard.broken)

@@ -41,6 +41,7 @@ from bayes_mlm.design.encoding import factors_of
 from bayes_mlm.design.encoding.columns import OfBasis, Place, level_weights, place_name
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.group_structure import check_effects
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, terms_of_moments
 from bayes_mlm.formula import Call, Factor, Formula, label, parse_formula, refuse_several
 from bayes_mlm.moments import Columns, GroupMoments, lay_out_sums, sum_by_keys
@@ -232,6 +233,10 @@ def _reduce(
     base = None
     if request.group is not None:
         base = group_means(summed, terms)
+    group_terms = terms_of_moments(summed, request.formula)
+    if estimable:
+        nonzero = ((mean != 0.0) | (sd != 0.0))[len(terms) : -1]
+        notes = (*notes, *(note for one in group_terms for note in check_effects(one, nonzero)))
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
         *notes_on_columns(
@@ -247,7 +252,7 @@ def _reduce(
     found = Design(
         response=Response(name=encoding.outcome),
         fixed=FixedColumns(terms=terms),
-        group_terms=terms_of_moments(summed, request.formula),
+        group_terms=group_terms,
         kind="partial_pooling" if effects else "pooled",
         formula=request.formula,
         encoding=encoding,

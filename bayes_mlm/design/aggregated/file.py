@@ -106,8 +106,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    s = design.moments()
-    if s is None:
+    if design.has_rows:
         raise StorageError(
             "this design has rows; aggregate them with sum_rows, or keep the fit (save_fit)"
         )
@@ -118,6 +117,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
         )
     path = Path(path)
     check_name(path)
+    s = design.moments()
     small = int(np.count_nonzero(s.counts < least_rows))
     if small:
         raise StorageError(

@@ -10,7 +10,9 @@ from bayes_mlm.data import ALIKE
 from bayes_mlm.design.aggregated.designs import SUMMED_NOTE, group_means
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding.levels import label_notes
-from bayes_mlm.moments import merge
+from bayes_mlm.design.group_structure import FEW, check_effects
+from bayes_mlm.design.terms import terms_of_moments
+from bayes_mlm.moments import GroupMoments, merge
 
 _LABELS = {
     "O": "text",
@@ -80,17 +82,25 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
         summed,
         base=base,
         n_dropped=one.n_dropped + other.n_dropped,
-        notes=_join(
-            one.notes, other.notes, label_notes(one.encoding.levels, one.group, summed.labels)
-        ),
+        notes=_join(one.notes, other.notes, _notes_of_groups(one, summed)),
         batches=(*batches[0], *batches[1]),
     )
 
 
-def _join(one: Sequence[str], other: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
-    """Join notes; those that differ only in what was summed become one, those on labels are new."""
-    kept = [note for note in (*one, *other) if ALIKE not in note]
-    notes = list(dict.fromkeys((*labels, *kept)))
+def _notes_of_groups(design: Design, moments: GroupMoments) -> tuple[str, ...]:
+    """Return the remarks on the labels and on the number of groups, which both sets make."""
+    effects = (
+        note
+        for term in terms_of_moments(moments, design.formula)
+        for note in check_effects(term, np.ones(term.q, dtype=np.bool_))
+    )
+    return (*label_notes(design.encoding.levels, design.group, moments.labels), *effects)
+
+
+def _join(one: Sequence[str], other: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
+    """Join notes; those that differ only in what was summed become one, those on groups are new."""
+    kept = [note for note in (*one, *other) if ALIKE not in note and FEW not in note]
+    notes = list(dict.fromkeys((*groups, *kept)))
     summed = [note for note in notes if note.endswith(SUMMED_NOTE)]
     if len(summed) < 2:
         return tuple(notes)
