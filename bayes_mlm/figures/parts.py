@@ -154,7 +154,7 @@ def label_points(
     for k, name in zip(places, names, strict=True):
         wide = letter * len(name)
         best = (math.inf, 0, 0)
-        for lift in (0, 1, -1, 2, -2):
+        for lift in (0, 1, -1, 2, -2, 3, -3):
             at = y[k] + lift * tall
             for sign in (1, -1):
                 start, end = sorted([x[k] + sign * 0.2 * letter, x[k] + sign * (wide + letter)])

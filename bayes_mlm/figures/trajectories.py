@@ -346,12 +346,9 @@ def _draw_all(ax: Axes, data: Trajectories, looks: tuple[Style, ...]) -> list[Ar
         ax.plot(curve.x, curve.centre, color=look.colour, ls=look.line, lw=2.2, zorder=5)
         name = shorten(curve.name, 18)
         handles.append(_sample(look.colour, 2.2, f"{name}, {percent(data.prob)} band", look))
-        if curve.reml is not None:
-            reml = LIKELIHOOD_STYLE
-            ax.plot(curve.x, curve.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=6)
+        _draw_reml(ax, curve, 6)
     if data.population[0].reml is not None:
-        reml = LIKELIHOOD_STYLE
-        handles.append(_sample(reml.colour, 0.8, "REML", reml))
+        handles.append(_sample(LIKELIHOOD_STYLE.colour, 0.8, "REML", LIKELIHOOD_STYLE))
     return handles
 
 
@@ -362,9 +359,13 @@ def _draw_one(ax: Axes, one: Individual, look: Style) -> None:
     ax.plot(one.x, one.y, look.marker, ms=3.4, mew=0.0, color=INK, alpha=alpha, zorder=3.5)
     ax.fill_between(line.x, line.lower, line.upper, color=look.colour, alpha=0.25, lw=0, zorder=3)
     ax.plot(line.x, line.centre, color=look.colour, lw=1.6, zorder=4)
-    if line.reml is not None:
-        reml = LIKELIHOOD_STYLE
-        ax.plot(line.x, line.reml, color=reml.colour, ls=reml.line, lw=0.8, zorder=5)
+    _draw_reml(ax, line, 5)
+
+
+def _draw_reml(ax: Axes, curve: Curve, zorder: float) -> None:
+    if curve.reml is not None:
+        style = LIKELIHOOD_STYLE
+        ax.plot(curve.x, curve.reml, color=style.colour, ls=style.line, lw=0.8, zorder=zorder)
 
 
 def _sample(colour: str, width: float, label: str, look: Style | None = None) -> Artist:

@@ -83,7 +83,8 @@ def _convergence(row: QuantityRow | None) -> list[tuple[str, float | None]]:
 
 def _page_caption(analysis: Analysis, spans: list[Span], drawn: bool, printed: bool) -> list[str]:
     engines = [span.text for span in spans if span.text]
-    texts = [f"{analysis.spec.name} by {' and '.join(engines)}."]
+    named = " and ".join(filter(None, [", ".join(engines[:-1]), engines[-1]]))
+    texts = [f"{analysis.spec.name} by {named}."]
     if drawn and analysis.estimates:
         texts.append(f"Difference: posterior mean less {engines[-1]}, in posterior sds.")
     if printed:

@@ -209,7 +209,7 @@ def test_predict_refuses_what_the_kind_cannot_answer(run, no_sampling, tmp_path)
 
 
 def test_setting_only_what_is_compared_is_refused(run):
-    """It would be left out in silence: a question is not asked of the predictor that it sets."""
+    """No value is set for the predictor of a contrast, where it would be ignored in silence."""
     code, out, err = run("effects", "hsb_sector_ses", "--contrast", "sector", "--at", "sector=1")
     assert (code, out) == (1, "")
     assert "sets the predictor that is compared" in err

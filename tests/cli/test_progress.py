@@ -38,9 +38,9 @@ def test_what_lasts_shows_what_is_done_and_how_far_it_is(terminal, monkeypatch):
     with progress.steps("reading", quiet=False) as shown:
         shown.update("fitting m[a] (direct)", done=1, of=4)
         time.sleep(0.3)  # it is drawn ten times a second
-    said = terminal.getvalue()
-    assert "fitting m[a] (direct)" in said  # brackets are part of the name
-    assert "25%" in said
+    printed = terminal.getvalue()
+    assert "fitting m[a] (direct)" in printed  # brackets are part of the name
+    assert "25%" in printed
 
 
 def test_it_appears_by_itself_when_the_time_has_come(terminal, monkeypatch):

@@ -1,4 +1,4 @@
-"""Coefficients of 7e-7 beside sds of 4e-4: every command shows them, and they are lme4's."""
+"""Coefficients of 7e-7 with sds of 4e-4: every command shows them, and they are lme4's."""
 
 import html
 import io
@@ -56,11 +56,11 @@ def check(text, value, error=None):
     """Check the first estimate, error and interval of a line; the interval holds the estimate."""
     found = ROW.search(text)
     assert found, text
-    estimate, own, lower, upper = map(float, found.groups())
+    estimate, se, lower, upper = map(float, found.groups())
     assert lower < estimate < upper
     if error is not None:
-        assert own == pytest.approx(error, rel=0.05)  # half of the second digit at most
-    assert estimate == pytest.approx(value, abs=0.05 * own)  # and that is its last digit
+        assert se == pytest.approx(error, rel=0.05)  # half of the second digit at most
+    assert estimate == pytest.approx(value, abs=0.05 * se)  # and that is its last digit
 
 
 def test_fit_is_lme4(run):

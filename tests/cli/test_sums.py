@@ -156,7 +156,7 @@ def test_a_question_has_the_same_answer_from_large_data(run, command):
     code, out, err = run(*command, "--data", "parts", large=True)
     assert code == 0
     assert kept_lines(out) == kept_lines(wanted)
-    if command[0] in ("lines", "effects"):  # they asked the rows of all 160 schools
+    if command[0] in ("lines", "effects"):  # they needed the rows of all 160 schools
         assert "a random sample: 160 of 160 groups, 7,185 of 7,185 rows" in err
 
 
@@ -259,10 +259,10 @@ def test_what_needs_rows_says_so_of_saved_sums(run):
 
 def test_effects_at_values_that_are_all_set_need_no_rows(run):
     assert run("sum", FORMULA, "--data", "parts", "--out", "all.sums")[0] == 0
-    asked = ("--contrast", "sector=0,1", "--slope", "ses", "--at", "ses=-1,0", "--at", "sector=0,1")
-    code, from_sums, err = run("effects", "all.sums", *asked)
+    words = ("--contrast", "sector=0,1", "--slope", "ses", "--at", "ses=-1,0", "--at", "sector=0,1")
+    code, from_sums, err = run("effects", "all.sums", *words)
     assert code == 0, err
-    _, from_rows, _ = run("effects", FORMULA, "--data", "parts", *asked)
+    _, from_rows, _ = run("effects", FORMULA, "--data", "parts", *words)
 
     def answers(text):
         return [line for line in text.splitlines() if "  direct  " in line or "    reml  " in line]
@@ -283,8 +283,8 @@ def test_effects_at_values_that_are_all_set_need_no_rows(run):
 
 @pytest.mark.parametrize("figure", ["row-residuals", "shrinkage", "predictive"])
 def test_figures_of_rows_are_drawn_of_a_sample_and_say_so(run, folder, figure):
-    asked = ("plot", figure, FORMULA, "--data", "parts", "--out", f"{figure}.png")
-    code, _, err = run(*asked, large=True)
+    words = ("plot", figure, FORMULA, "--data", "parts", "--out", f"{figure}.png")
+    code, _, err = run(*words, large=True)
     assert code == 0, err
     assert "rows are those of a random sample: 160 of 160 groups" in err
     assert (folder / f"{figure}.png").stat().st_size > 10_000

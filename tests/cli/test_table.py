@@ -124,8 +124,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "told"), WRONG, ids=lambda v: str(v)[:50])
-def test_a_mistake_is_one_line(run, monkeypatch, arguments, code, told):
+@pytest.mark.parametrize(("arguments", "code", "message"), WRONG, ids=lambda v: str(v)[:50])
+def test_a_mistake_is_one_line(run, monkeypatch, arguments, code, message):
     def refuse(*_, **__):
         raise AssertionError("a wrong input reached the sampler")
 
@@ -134,7 +134,7 @@ def test_a_mistake_is_one_line(run, monkeypatch, arguments, code, told):
     found, out, err = run(*arguments)
     assert found == code
     assert out == ""
-    assert told in err
+    assert message in err
     if code == 1:
         assert err.startswith("error: ")
         assert err.count("\n") == 1

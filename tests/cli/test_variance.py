@@ -121,11 +121,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "said"), WRONG)
-def test_a_mistake_is_one_line(run, arguments, code, said):
+@pytest.mark.parametrize(("arguments", "code", "message"), WRONG)
+def test_a_mistake_is_one_line(run, arguments, code, message):
     found, out, err = run(*arguments)
     assert found == code, out + err
-    assert said in err.replace("\n", " ")
+    assert message in err.replace("\n", " ")
     if code == 1:
         assert err.startswith("error: ")
         assert len(err.splitlines()) == 1

@@ -42,10 +42,10 @@ def test_a_table_and_a_query_give_the_fit_of_the_frame(folder: Path, file: str, 
     exact = fit(FORMULA, load_hsb(), engine="reml").solution.beta
     found = fit(FORMULA, f"{folder / file}::pupils", engine="reml", rows=rows)
     np.testing.assert_allclose(found.solution.beta, exact, rtol=1e-10)
-    asked = f"{folder / file}::select * from pupils where sector = 1"
-    some = fit(FORMULA, asked, engine="reml", rows=rows)
+    source = f"{folder / file}::select * from pupils where sector = 1"
+    some = fit(FORMULA, source, engine="reml", rows=rows)
     assert some.design.n == 3543  # the Catholic schools' students
-    assert some.request.source.data == asked
+    assert some.request.source.data == source
 
 
 def test_tables_are_found_by_name(folder: Path) -> None:
@@ -100,10 +100,10 @@ def test_a_database_is_only_read(folder: Path, file: str, query: str) -> None:
 def test_a_query_reads_its_database_and_nothing_besides(folder: Path, tmp_path, query: str) -> None:
     secret, file = tmp_path / "secret.csv", tmp_path / "written"
     secret.write_text("a\n1\n")
-    asked = query.format(secret=secret, file=file)
+    source = query.format(secret=secret, file=file)
     for read in (read_table, lambda source: fit("x ~ 1", source, engine="ols", rows="sum")):
         with pytest.raises(DataError):
-            read(f"{folder / 'study.duckdb'}::{asked}")
+            read(f"{folder / 'study.duckdb'}::{source}")
         assert not file.exists()
 
 

@@ -65,7 +65,7 @@ def test_frame_equals_table_and_every_column_is_documented(name: str) -> None:
     for column, values in table.columns.items():
         np.testing.assert_array_equal(frame[column].to_numpy(), values)
         assert f"``{column}``" in (LOADERS[name].__doc__ or ""), column
-    frame.iloc[0, 0] = frame.iloc[1, 0]  # the frame is the caller's own, to change
+    frame.iloc[0, 0] = frame.iloc[1, 0]  # a copy, which the caller may change
 
 
 def test_types_of_the_labels() -> None:

@@ -78,8 +78,8 @@ def sources(table, tmp_path_factory):
     ]
 
 
-def designs(source, **asked):
-    record = as_request(FORMULA, source, **asked)
+def designs(source, **options):
+    record = as_request(FORMULA, source, **options)
     return [design_of(record, source, rows=rows) for rows in ("keep", "sum")]
 
 
@@ -88,11 +88,11 @@ def test_the_same_groups_in_every_format_and_with_rows_kept_or_summed(sources):
         for design in designs(source):
             assert design.labels.tolist() == sorted(GROUPS)
             assert design.terms == ("Intercept", "x", "f[u ]", "f[v]")
-            told = [note for note in design.notes if "differ only by spaces or case" in note]
-            assert told[0].startswith("g: labels differ only by spaces or case, and are different")
-            assert r"' a', 'A', 'a', 'a\t', …; strip=True (--strip)" in told[0]
-            assert told[1].startswith("f: labels differ only by spaces or case")
-            assert "'u', 'u '; strip=True" in told[1]
+            noted = [note for note in design.notes if "differ only by spaces or case" in note]
+            assert noted[0].startswith("g: labels differ only by spaces or case, and are different")
+            assert r"' a', 'A', 'a', 'a\t', …; strip=True (--strip)" in noted[0]
+            assert noted[1].startswith("f: labels differ only by spaces or case")
+            assert "'u', 'u '; strip=True" in noted[1]
 
 
 def test_strip_makes_one_label_of_those_that_differ_by_spaces_in_every_format(table, sources):
@@ -156,9 +156,9 @@ def test_the_command_line_says_so_strips_and_keeps_it_in_the_record(
         assert not code
         return " ".join(out.split())
 
-    asked = ("--data", "t.csv", "--engine", "reml", "--quiet")
-    assert "strip=True (--strip) strips the spaces at their ends" in run("fit", FORMULA, *asked)
-    assert "3 groups (g)" in run("fit", FORMULA, *asked, "--strip", "--rows", "sum")
+    words = ("--data", "t.csv", "--engine", "reml", "--quiet")
+    assert "strip=True (--strip) strips the spaces at their ends" in run("fit", FORMULA, *words)
+    assert "3 groups (g)" in run("fit", FORMULA, *words, "--strip", "--rows", "sum")
     assert "3 groups (g)" in run(
         "sum", FORMULA, "--data", "t.csv", "--strip", "--out", "t.sums", "--quiet"
     )

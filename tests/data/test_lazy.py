@@ -250,7 +250,7 @@ def test_a_guess_from_few_rows_changes_nothing(few, monkeypatch):
 @pytest.mark.parametrize("engine", ["rows", "polars", "duckdb", "csv"])
 def test_groups_that_go_with_their_rows_are_counted(engine, tmp_path):
     gaps = HSB.assign(ses=HSB.ses.where(~HSB.schoolid.isin([1224, 1288]) & (HSB.index % 9 > 0)))
-    gaps.loc[gaps.index % 50 == 0, "schoolid"] = np.nan  # no group of its own
+    gaps.loc[gaps.index % 50 == 0, "schoolid"] = np.nan  # not a group
     if engine == "rows":
         design = build_design(FORMULA, gaps, missing="drop")
     elif engine == "csv":

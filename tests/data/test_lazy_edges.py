@@ -60,9 +60,9 @@ NAMES += ["filename", "bayes_mlm_file", "level", "key_", "Intercept_", "select",
 @pytest.mark.parametrize("name", NAMES)
 def test_no_name_is_taken_for_another(engine, name):
     table = small()
-    beside = table.assign(**{name: np.random.default_rng(1).normal(size=len(table))})
+    wider = table.assign(**{name: np.random.default_rng(1).normal(size=len(table))})
     formula = "y ~ within(x) + between(x) + (1 | g)"
-    same(build_design(formula, table), sum_rows(formula, ENGINES[engine](beside)))
+    same(build_design(formula, table), sum_rows(formula, ENGINES[engine](wider)))
     as_group = table.rename(columns={"g": name})
     quoted = f"y ~ within(x) + between(x) + (1 | `{name}`)"
     same(build_design(quoted, as_group), sum_rows(quoted, ENGINES[engine](as_group)))

@@ -80,24 +80,24 @@ def test_what_the_grammar_has_spark_can_sum(spark, formula):
 
 
 def test_one_shuffle_of_sums_and_no_rows_leave_the_cluster(spark, monkeypatch):
-    asked = []
+    collected = []
     before = summing.collect
 
     def watched(scan, frame):
         found = before(scan, frame)
         plan = nw.to_native(frame)._jdf.queryExecution().executedPlan().toString()
-        asked.append((plan, len(next(iter(found.values())))))
+        collected.append((plan, len(next(iter(found.values())))))
         return found
 
     monkeypatch.setattr(summing, "collect", watched)
     frame = spark_frame(spark, pd.concat([HSB] * 4)).repartition(8).cache()
     frame.count()
     sum_rows(FORMULA, frame)
-    assert max(n_rows for _, n_rows in asked) == 160
-    plans = [plan for plan, n_rows in asked if n_rows == 160]
+    assert max(n_rows for _, n_rows in collected) == 160
+    plans = [plan for plan, n_rows in collected if n_rows == 160]
     assert plans
     for plan in plans:
-        # The rows were cached after a shuffle of the test's own; what is above is the query's.
+        # The rows were cached after a shuffle by this test; the plan above it is that of the query.
         query = plan.split("InMemoryRelation")[0]
         assert query.count("Exchange") == query.count("Exchange hashpartitioning(group0_") == 1
         # Sums are made of the rows of a task before they travel, and joined after.

@@ -101,7 +101,7 @@ def test_frames_agree_on_any_data_and_column_order(data: st.DataObject, n: int) 
         "g": data.draw(st.lists(labels, min_size=n, max_size=n)),
         "k": data.draw(st.lists(st.integers(-(2**62), 2**62), min_size=n, max_size=n)),
     }
-    # A column with nothing in it has no type of its own: that is decided per library.
+    # The type of a column without values differs between libraries.
     drawn["x"][0], drawn["g"][0] = 0.5, "a"
     order = data.draw(st.permutations(list(drawn)))
     columns = {name: drawn[name] for name in order}

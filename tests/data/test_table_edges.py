@@ -98,7 +98,7 @@ REFUSED = {
     "footer of named groups": ((HEADER, *NAMED, " grand total: ,310.5,2.2"), "'grand total:'"),
     "mean": ((HEADER, *ROWS, "MEAN (n=60),5.1,0.1"), "'MEAN (n=60)'"),
     "two footers": ((HEADER, *ROWS, "Sum,310.5,2.2", "Average,5.1,0.1"), "footer"),
-    "footer beside the group": (
+    "footer next to the group": (
         (f"id,{HEADER}", *(f"a{k},{row}" for k, row in enumerate(ROWS)), "Total,3,310.5,2.2"),
         "'Total'",
     ),

@@ -1,4 +1,4 @@
-"""Text files say how they are written, or are read as they plainly are, and that is said."""
+"""The notation of a text file is given, or detected, and noted."""
 
 import gzip
 from pathlib import Path
@@ -164,9 +164,9 @@ def test_every_command_says_how_it_read_the_file(tmp_path, monkeypatch, capsys) 
         monkeypatch.setattr("sys.argv", words)
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
-        assert ended.value.code in (None, 0, 3), said.err
-        assert "decimal comma" in said.out + said.err, command
+        shown = capsys.readouterr()
+        assert ended.value.code in (None, 0, 3), shown.err
+        assert "decimal comma" in shown.out + shown.err, command
 
 
 @pytest.mark.parametrize(

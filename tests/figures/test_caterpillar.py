@@ -47,7 +47,7 @@ def test_standardised_effects_are_those_of_reml(hsb):
 
 
 def test_standardised_slopes_of_low_reliability_are_not_stretched():
-    # Normal slopes of which the data are few must not look long-tailed: their posterior sd
+    # Normal slopes on which there are few data must not look long-tailed: their posterior sd
     # differs from group to group with its size, the diagnostic sd does not.
     analysis = study("hsb_random_slope").analysis
     picture = group_residuals(analysis)
@@ -78,7 +78,7 @@ def test_a_group_far_out_is_outlying_and_no_other():
     assert 7 in panel.named
 
 
-def test_where_nothing_can_be_told_of_groups_nothing_stands_out():
+def test_where_groups_have_too_few_data_none_is_outlying():
     rng = np.random.default_rng(3)
     data = {"y": rng.normal(size=120), "g": np.repeat(np.arange(60), 2)}
     analysis = run("y ~ 1 + (1 | g)", data, priors={"sigma_u": "HalfNormal(0.02)"})

@@ -13,7 +13,7 @@ from bayes_mlm.figures.style import WIDTH
 
 
 def shown_texts(figure: Figure):
-    """Return every text on the page with its box, arrow included; not ticks out of view."""
+    """Return every text on the page, not the labels of ticks out of view."""
     hidden = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
@@ -22,19 +22,29 @@ def shown_texts(figure: Figure):
                 if not low <= tick.get_loc() <= high:
                     hidden |= {tick.label1, tick.label2}
     return [
-        (text, text.get_window_extent())
+        text
         for text in figure.findobj(Text)
         if text not in hidden and text.get_visible() and text.get_text().strip()
     ]
 
 
 def collisions(figure: Figure):
-    boxes = [(text.get_text(), box) for text, box in shown_texts(figure)]
-    return [
+    """Return the pairs of texts that overlap, or of which one's arrow crosses the other."""
+    texts = shown_texts(figure)
+    boxes = {text: Text.get_window_extent(text) for text in texts}
+    found = [
         (one, other)
-        for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if (part := Bbox.intersection(a, b)) is not None and min(part.width, part.height) > 1.0
+        for one, other in itertools.combinations(texts, 2)
+        if (part := Bbox.intersection(boxes[one], boxes[other])) is not None
+        and min(part.width, part.height) > 1.0
     ]
+    for one in texts:
+        arrow = getattr(one, "arrow_patch", None)
+        if arrow is not None:
+            path = arrow.get_transform().transform_path(arrow.get_path())
+            crossed = [text for text in texts if path.intersects_bbox(boxes[text], filled=False)]
+            found += [(one, text) for text in crossed if text is not one]
+    return [(one.get_text(), other.get_text()) for one, other in found]
 
 
 def laid_out(figure: Figure):
@@ -49,7 +59,8 @@ def check_page(figure: Figure, what, narrowest=0.14):
     laid_out(figure)
     assert collisions(figure) == [], what
     page = figure.bbox
-    for text, box in shown_texts(figure):
+    for text in shown_texts(figure):
+        box = text.get_window_extent()  # its arrow included
         # A pixel of antialiasing may cross the edge.
         edges = (box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1)
         assert min(edges) >= -1, (what, text.get_text())

@@ -226,7 +226,7 @@ def test_posterior_lies_about_reml():
         ), row.quantity
         assert table[row.quantity].lower <= table[row.quantity].upper
     assert any("outer bounds" in note for note in table.notes)
-    assert any("one slope for both" in note for note in table.notes)
+    assert any("one slope at both levels" in note for note in table.notes)
 
 
 def test_slopes_that_vary_leave_r2_by_level_undefined(mock_fit):

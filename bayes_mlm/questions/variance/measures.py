@@ -250,8 +250,8 @@ def notes_on(inputs: VarianceInputs) -> Iterator[str]:
     if mixed:
         listed = ", ".join(mixed)
         yield (
-            f"{listed} has one slope for both levels, which fixed_within and fixed_between split; "
-            "within(x) and between(x) in the formula estimate two"
+            f"one slope at both levels for {listed}: fixed_within and fixed_between split its "
+            "part; within(x) and between(x) in the formula estimate two"
         )
     if inputs.null is not None and not _no_comparison(inputs) and len(inputs.null.beta) > 1:
         yield (

@@ -161,7 +161,10 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
     analyses : sequence of Analysis
         The posterior is that of the one with random intercepts and the fewest terms.
 
-    None where no model has groups and rows below them.
+    Returns
+    -------
+    GroupSpread or None
+        None where no model has groups and rows below them.
 
     Examples
     --------
