@@ -85,8 +85,8 @@ class Contextual:
         within, between, gap = (estimate(one.mean, one.lower, one.upper) for one in first)
         way = "steeper upward" if item.positive >= 0.5 else "lower"
         return (
-            f"One unit of {item.predictor} goes with {within} {self.outcome} among members of one "
-            f"{self.group} and with {between} between {self.group} means "
+            f"One unit of {item.predictor} is associated with {within} {self.outcome} among "
+            f"members of one {self.group} and with {between} between {self.group} means "
             f"({percent(self.prob)} intervals): {gap} apart. The posterior probability that the "
             f"slope between is the {way} one is {item.sure}."
         )

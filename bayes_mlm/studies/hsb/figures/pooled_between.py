@@ -66,7 +66,7 @@ class PooledBetween:
         )
         return Text(
             title=f"{self.cloud.outcome} on {self.cloud.slope}: all rows, and group means",
-            caption=f"One unit of {cloud.slope} goes with "
+            caption=f"One unit of {cloud.slope} is associated with "
             f"{pooled.slope_text} units of "
             f"{cloud.outcome} among all {count(cloud.n, 'row')} and with "
             f"{between.slope_text} among the means "

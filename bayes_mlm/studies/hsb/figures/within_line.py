@@ -53,7 +53,7 @@ class WithinLine:
         share = float(np.var(self.deviation) / np.var(cloud.x)) if np.var(cloud.x) > 0 else 0.0
         return Text(
             title=f"{self.cloud.outcome} on {self.cloud.slope} less its {self.cloud.group} mean",
-            caption=f"Among members of one group, one unit of {cloud.slope} goes with "
+            caption=f"Among members of one group, one unit of {cloud.slope} is associated with "
             f"{line.slope_text} units of {cloud.outcome} ({percent(line.prob)} interval; least "
             f"squares {number(line.likelihood_slope, line.slope_margin)}). The "
             f"{count(cloud.n, 'row')} are placed by how far they lie from their group's mean, "
