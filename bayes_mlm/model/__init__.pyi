@@ -42,7 +42,7 @@ from .residual.autoregression import (
     given_previous as given_previous,
     lag_correlation as lag_correlation,
 )
-from .residual.rows import MAX_STRATA as MAX_STRATA
+from .residual.rows import MAX_STRATA as MAX_STRATA, plain_rows as plain_rows
 from .residual.structure import PLAIN as PLAIN, check_structure as check_structure
 from .residual.whitening import (
     log_innovation_variances as log_innovation_variances,

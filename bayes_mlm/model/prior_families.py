@@ -37,7 +37,7 @@ class PriorFamily:
     of_op : callable, optional
         From the parameters of PyMC's random variable to those here, where they differ.
     has_cdf : bool
-        Whether PyMC has its cumulative distribution function, so that it can be cut to a range.
+        Whether PyMC can cut it to a range: by its cumulative distribution function.
     base : str
         The family that it is cut from.
 
@@ -128,7 +128,8 @@ _add("HalfStudentT", "nu sigma", "nu sigma", support=_HALF, has_cdf=False)
 _add("HalfCauchy", "beta", "beta", support=_HALF)
 _add("Exponential", "lam", "lam", support=_HALF, of_op=lambda scale: (1 / scale,))
 _add("Gamma", "alpha beta", "alpha beta", support=_HALF, of_op=lambda a, s: (a, 1 / s))
-_add("InverseGamma", "alpha beta", "alpha beta", support=_HALF)
+# PyMC 6.4 warns of its own variables when it cuts an InverseGamma.
+_add("InverseGamma", "alpha beta", "alpha beta", support=_HALF, has_cdf=False)
 _add(
     "Uniform",
     "lower upper",
