@@ -9,7 +9,6 @@ import typer
 from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, visible
 from bayes_mlm.cli.check import check
-from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
@@ -18,6 +17,7 @@ from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
+from bayes_mlm.cli.loo_compare import loo_compare
 from bayes_mlm.cli.machine import Json
 from bayes_mlm.cli.options import (
     EXIT_VERDICT,
@@ -217,7 +217,7 @@ def models(
 
 app.command()(describe)
 app.command()(sensitivity)
-app.command()(compare)
+app.command("loo-compare")(loo_compare)
 app.command()(check)
 app.command()(table)
 app.command()(plot)

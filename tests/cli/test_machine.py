@@ -20,7 +20,7 @@ COMMANDS = {
     "check": ["sleepstudy_growth"],
     "lines": ["sleepstudy_growth", "--group", "308"],
     "predict": ["sleepstudy_growth", "--new", "sleepstudy"],
-    "compare": ["hsb_ses", "hsb_null"],
+    "loo-compare": ["hsb_ses", "hsb_null"],
     "sensitivity": ["hsb_ses"],
     "describe": ["--data", "sleepstudy", "--group", "subject"],
 }

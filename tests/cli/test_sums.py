@@ -165,7 +165,7 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
     assert code in (0, 3)
     assert "160 of 160 groups" in out + err
     code, out, _ = run(
-        "compare", FORMULA, "mathach ~ ses + (1 | schoolid)", "--data", "parts", large=True
+        "loo-compare", FORMULA, "mathach ~ ses + (1 | schoolid)", "--data", "parts", large=True
     )
     assert code == 0
     assert "Leaving one group (schoolid) out" in out
