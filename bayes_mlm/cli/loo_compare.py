@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from bayes_mlm.base import visible
 from bayes_mlm.cli.completion import complete_models
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     Data,
     DrawingEngine,
     Quiet,
@@ -43,7 +41,7 @@ def loo_compare(
         Path | None, typer.Option(help="Folder for comparison.csv and pointwise.csv.")
     ] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Compare models by predictive density.
 
@@ -73,13 +71,9 @@ def loo_compare(
             fits.append(fit_design(request, design, one, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
         found = loo_compare(fits)
-    console = output(as_json=as_json)
-    if as_json:
-        print_results(found)
+    console = output.console
     for part in [*show.comparison_parts(found), *show.comparison_lines(found)]:
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
         write_comparison(out, found)
-        console.print(f"written to {visible(out)}")
-    if not found.verdict.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(found, written=out)

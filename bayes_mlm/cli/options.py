@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bayes_mlm.base import BayesMLMError, EngineError
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.reading import (
     Cells,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from bayes_mlm.engines import Settings
     from bayes_mlm.model import HasRequest, ModelRequest
 
-EXIT_VERDICT = 3
 # Fixed, so that two people who type the same command read the same numbers.
 DEFAULT_SEED = 1982
 
@@ -150,11 +150,11 @@ class Sampling:
     target_accept: TargetAccept = 0.9
 
 
-_GROUPS: tuple[type[Reading | Sampling], ...] = (Reading, Sampling)
+_GROUPS: tuple[type[Reading | Sampling | Output], ...] = (Reading, Sampling, Output)
 
 
 def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
-    """Return a command whose parameters of type `Reading` and `Sampling` are options each.
+    """Return a command whose parameters of type `Reading`, `Sampling`, `Output` are options each.
 
     Examples
     --------
