@@ -23,6 +23,7 @@ from bayes_mlm.cli.reading import (
     Sheet,
     Strip,
 )
+from bayes_mlm.cli.words import of_words, with_words
 from bayes_mlm.engines import ENGINES, engine_names
 
 if TYPE_CHECKING:
@@ -68,18 +69,8 @@ Memory = Annotated[
 
 def _engine_option(names: tuple[str, ...], more: str) -> Any:
     about = "; ".join(f"{name}: {ENGINES[name].what}" for name in names if name in ENGINES)
-
-    def known(name: str) -> str:
-        if name in names:
-            return name
-        listed = ", ".join(map(repr, names))
-        raise typer.BadParameter(f"{name!r} is not one of {listed}.")
-
-    return typer.Option(
-        help=f"auto: the first applicable engine; {about}. {more}",
-        metavar=f"[{'|'.join(names)}]",
-        callback=known,
-    )
+    option = typer.Option(help=f"auto: the first applicable engine; {about}. {more}")
+    return of_words(option, names)
 
 
 # The registry of engines is the only list of them.
@@ -156,6 +147,8 @@ _GROUPS: tuple[type[Reading | Sampling | Output], ...] = (Reading, Sampling, Out
 def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
     """Return a command whose parameters of type `Reading`, `Sampling`, `Output` are options each.
 
+    An option of few words (a `Literal`) names the nearest of them where another is given.
+
     Examples
     --------
     >>> @grouped
@@ -175,10 +168,10 @@ def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
     spelled_out: list[inspect.Parameter] = []
     for name, parameter in signature.parameters.items():
         if name not in kinds:
-            spelled_out.append(parameter)
+            spelled_out.append(parameter.replace(annotation=with_words(parameter.annotation)))
             continue
         spelled_out += [
-            parameter.replace(name=one.name, annotation=one.type, default=one.default)
+            parameter.replace(name=one.name, annotation=with_words(one.type), default=one.default)
             for one in fields(kinds[name])
         ]
 

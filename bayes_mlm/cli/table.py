@@ -20,6 +20,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.cli.showing import all_verdicts
+from bayes_mlm.cli.words import of_words
 from bayes_mlm.engines import AUTO, engine_names, has_chains, is_drawing
 
 Format = Literal["markdown", "latex", "html"]
@@ -49,9 +50,8 @@ def table(
     ] = None,
     engine: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"{', '.join(engine_names())}; repeatable, a column each.",
-            show_default="auto",
+        of_words(
+            typer.Option(help="Repeatable, a column each.", show_default="auto"), engine_names()
         ),
     ] = None,
     interval: Annotated[
