@@ -28,9 +28,10 @@ _INSIDE = 1e-11
 # Groups in a block of those that compiled code works on together: a multiple of what a processor
 # does at once, and few enough for its first cache.
 BLOCK = 128
-# From this many classes on, of so few groups each, sums run over the groups: less work than over
-# matrices of every class, once it is compiled, which takes a second to load.
-_MANY_CLASSES, _ALIKE = 3_000, 20
+# From this many classes on, by the number of effects, and of so few groups each, sums run over the
+# groups by compiled code, which takes a second to load; matrices of every class take longer.
+_MANY_CLASSES, _ALIKE = {1: 30_000, 2: 1_500, 3: 600}, 20
+_MANY_OF_MORE_EFFECTS = 300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,7 +100,8 @@ class RotatedMoments:
     def many_designs(self) -> bool:
         """Whether so many groups differ in design that sums run over groups, not over classes."""
         classes = len(self.size) if self.q else 0
-        return classes >= _MANY_CLASSES and len(self.c) <= _ALIKE * classes
+        least = _MANY_CLASSES.get(self.q, _MANY_OF_MORE_EFFECTS)
+        return classes >= least and len(self.c) <= _ALIKE * classes
 
     @cached_property
     def blocks(self) -> "Blocks":
