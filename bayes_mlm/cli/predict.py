@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, visible
+from bayes_mlm.base import DEFAULT_PROB
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
-from bayes_mlm.cli.machine import Json, output, print_json
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     Quiet,
     Reading,
@@ -59,7 +58,7 @@ def predict(
         Path | None, typer.Option(help="CSV file of the rows with their predictions.")
     ] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Predict the outcome of new rows.
 
@@ -90,20 +89,17 @@ def predict(
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
-    console = output(as_json=as_json)
-    if as_json:
-        print_json(
-            ok=found.verdict.ok,
-            verdicts=[found.verdict.line],
-            notes=found.legend,
-            results=found,
-        )
+    console = output.console
     if out is None or not quiet:
         console.print(render(replace(found.view(_SHOWN), legend=())), soft_wrap=True)
     for line in found.legend:
         console.print(line, soft_wrap=True)
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
-        console.print(f"written to {visible(out)}")
-    if not found.verdict.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(
+        ok=found.verdict.ok,
+        verdicts=[found.verdict.line],
+        notes=found.legend,
+        results=found,
+        written=out,
+    )

@@ -11,7 +11,7 @@ _FOUND = {
     **dict.fromkeys(("loglik", "logLik", "llf"), "summary()['loglik'] of an estimate"),
     **dict.fromkeys(("loo", "waic"), "bayes_mlm.leave_one_group_out(result) or leave_one_row_out"),
     **dict.fromkeys(
-        ("aic", "bic", "AIC", "BIC", "anova"), "bayes_mlm.compare_models([one, other]), of draws"
+        ("aic", "bic", "AIC", "BIC", "anova"), "bayes_mlm.loo_compare([one, other]), of draws"
     ),
     **dict.fromkeys(("predict", "fitted", "fittedvalues"), "bayes_mlm.predict(result, new)"),
     **dict.fromkeys(("margins", "slopes", "emtrends"), "bayes_mlm.slopes(result, 'x')"),

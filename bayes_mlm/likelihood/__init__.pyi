@@ -56,4 +56,11 @@ from .pymc.models import (
     within as within,
 )
 from .pymc.parts import effect_pairs as effect_pairs
+from .sparse.factor import (
+    Factor as Factor,
+    draw_effects as draw_effects,
+    evaluate as evaluate,
+    split as split,
+)
+from .sparse.plan import Plan as Plan, make_plan as make_plan
 from .whitened_design import Whitened as Whitened, whitened as whitened

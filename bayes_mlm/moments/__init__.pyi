@@ -1,3 +1,10 @@
+from .cross_products import (
+    Cells as Cells,
+    CrossProducts as CrossProducts,
+    EffectColumns as EffectColumns,
+    FactorProducts as FactorProducts,
+    cross_products as cross_products,
+)
 from .group_moments import (
     GroupMoments as GroupMoments,
     from_rows as from_rows,

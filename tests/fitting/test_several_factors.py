@@ -9,13 +9,13 @@ import pytest
 
 from bayes_mlm import (
     check,
-    compare_models,
     contextual_effects,
     fit,
     group_lines,
     leave_one_group_out,
     leave_one_row_out,
     load_fit,
+    loo_compare,
     model_priors,
     population_line,
     predict,
@@ -246,6 +246,6 @@ def test_questions_of_the_fixed_effects_answer(fitted):
 
 def test_models_are_compared_by_rows(fitted):
     wider = replace(fitted, priors=model_priors(fitted.design, {"beta": "Normal(0, 9)"}))
-    found = compare_models([fitted, wider])
+    found = loo_compare([fitted, wider])
     assert [row.difference for row in found.by("row")] == [0.0, 0.0]
     assert all("compare by rows" in row.note for row in found.by("group"))
