@@ -177,7 +177,7 @@ def test_the_posterior_is_that_of_a_grid(data, formula, factors, ranges):
         [*sds, half_t(priors.sigma_e)],
         np.array([priors.beta[0]["mu"]]),
         np.array([priors.beta[0]["sigma"]]),
-        [np.linspace(low, high, 41) for low, high in ranges],
+        [np.linspace(low, high, 33) for low, high in ranges],
     )
     found = sample_direct(design, priors, random_seed=4)
     assert found.report.trusted

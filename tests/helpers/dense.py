@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 
 def dense_log_density(y, X, terms, sigma_e, covariances, mean, cov):
@@ -43,6 +44,11 @@ def posterior_on_grid(y, X, codes, log_priors, mean, sd, theta, width=12.0, size
         Of each factor's sd, sigma_e and each coefficient.
     log_marginal : float
     """
+    with threadpool_limits(limits=1, user_api="blas"):  # threads wait for one another
+        return _on_grid(y, X, codes, log_priors, mean, sd, theta, width, size)
+
+
+def _on_grid(y, X, codes, log_priors, mean, sd, theta, width, size):
     n, p = X.shape
     W = np.column_stack([X, y])
     value, points, coefficients = [], [], []

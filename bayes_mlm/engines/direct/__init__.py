@@ -25,7 +25,6 @@ from bayes_mlm.engines.direct.joining import join
 from bayes_mlm.engines.direct.posterior import Variances
 from bayes_mlm.engines.direct.propriety import check_proper
 from bayes_mlm.engines.direct.report import DirectReport
-from bayes_mlm.engines.direct.several.sampling import draw_several
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
@@ -202,6 +201,8 @@ def sample_direct(
     numbers = draws * chains * scalars
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
     if len(priors.groups) > 1:
+        from bayes_mlm.engines.direct.several.sampling import draw_several  # loads numba
+
         found, report = draw_several(
             design,
             priors,

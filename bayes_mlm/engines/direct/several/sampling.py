@@ -44,6 +44,21 @@ def draw_several(
     max_effects : int
         As of `sample_direct`.
     """
+    from threadpoolctl import threadpool_limits
+
+    # Threads would wait for one another: the matrices are small.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _draw(design, priors, shape, rng, effects, max_effects)
+
+
+def _draw(
+    design: Design,
+    priors: ModelPriors,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    effects: bool,
+    max_effects: int,
+) -> tuple[Draws, DirectReport]:
     problem = make_several(design, priors)
     start = choose_start(problem)
     check_proper(problem, start)

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.engines.direct.mode import highest
 from bayes_mlm.engines.direct.parametrisation import coordinate, dimension, log_density
 from bayes_mlm.engines.direct.posterior import Variances
@@ -23,7 +23,7 @@ _FREE, _FREER = 1e3, 1e4
 
 def typical_ratio(problem: SeveralProblem) -> Floats:
     """Return the sd of each effect, over sigma_e, at which a typical group shows it."""
-    found = []
+    found: list[tuple[Ints, Floats]] = []
     for places, to in problem.roots:
         own = problem.system.products.factors[len(found)].own
         mean = np.einsum("ja,mjk,ka->a", to, own, to) / len(own)

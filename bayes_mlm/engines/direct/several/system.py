@@ -9,10 +9,8 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.posterior import Sums
-from bayes_mlm.likelihood import group_views
-from bayes_mlm.likelihood.sparse.factor import draw_effects, evaluate
-from bayes_mlm.likelihood.sparse.plan import Plan, make_plan
-from bayes_mlm.moments.cross_products import CrossProducts, EffectColumns, cross_products
+from bayes_mlm.likelihood import Plan, draw_effects, evaluate, group_views, make_plan
+from bayes_mlm.moments import CrossProducts, EffectColumns, cross_products
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
