@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB
+from bayes_mlm.base import DEFAULT_PROB, EngineError
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Output
@@ -32,10 +32,13 @@ _SHOWN = 40
 def predict(
     model: Model,
     new: Annotated[
-        str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
-    ],
+        str | None,
+        typer.Option(
+            help="Data file with the rows to predict, or an embedded set (default: --data)."
+        ),
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Data to fit: CSV or Parquet file, or an embedded set.")
+        str | None, typer.Option(help="Data to fit: a file of any kind, or an embedded set.")
     ] = None,
     question: Annotated[
         Question | None,
@@ -70,6 +73,9 @@ def predict(
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
 
+    new = data if new is None else new
+    if new is None:
+        raise EngineError("give the rows to predict: --new FILE, or an embedded set such as hsb")
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
     # A record declares how its data are written; the options then apply to the new rows.

@@ -30,6 +30,12 @@ from .gaussian import (
 )
 from .identification import unidentified as unidentified
 from .likelihood import Likelihood as Likelihood, Point as Point
+from .many_groups import (
+    curvature_sums as curvature_sums,
+    derivative_sums as derivative_sums,
+    summarise_groups as summarise_groups,
+    sums_by_group as sums_by_group,
+)
 from .parameters import (
     GroupParameters as GroupParameters,
     Parameters as Parameters,
