@@ -19,7 +19,7 @@ from .checks.standardised import (
 from .comparison import (
     ModelComparison as ModelComparison,
     check_comparable as check_comparable,
-    compare_models as compare_models,
+    loo_compare as loo_compare,
 )
 from .loo import leave_one_group_out as leave_one_group_out, leave_one_row_out as leave_one_row_out
 from .marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood

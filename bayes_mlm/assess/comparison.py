@@ -108,7 +108,7 @@ class ModelComparison(ResultTable[ComparisonRow]):
         return csv_text(["model", *PART_COLUMNS], rows)
 
 
-def compare_models(fits: Sequence[Fit], *, loo_rows: Any = None) -> ModelComparison:
+def loo_compare(fits: Sequence[Fit], *, loo_rows: Any = None) -> ModelComparison:
     """Rank models by leaving groups out, by leaving rows out, and by marginal likelihood.
 
     Parameters
@@ -142,12 +142,12 @@ def compare_models(fits: Sequence[Fit], *, loo_rows: Any = None) -> ModelCompari
     >>> from bayes_mlm import fit
     >>> one = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> two = fit("reaction ~ days + (days | subject)", "sleepstudy", random_seed=1)
-    >>> compare_models([one, two]).by("row")[0].model
+    >>> loo_compare([one, two]).by("row")[0].model
     'reaction ~ days + (days | subject)'
     """
-    expect_each("compare_models", fits, Fit, Estimate)
+    expect_each("loo_compare", fits, Fit, Estimate)
     fits = list(fits)
-    expect_draws("compare_models", *fits)
+    expect_draws("loo_compare", *fits)
     if len(fits) < 2:
         raise EngineError(f"a comparison needs two models or more, found {len(fits)}")
     names = _names(fits)

@@ -70,7 +70,7 @@ def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
             "the direct engine gives the marginal likelihood, and this fit is by "
             f"{fit.engine}; "
             + (
-                f"it cannot fit this model: {why}; compare models by compare_models"
+                f"it cannot fit this model: {why}; compare models by loo_compare"
                 if why
                 else "fit with engine direct"
             )

@@ -1,6 +1,8 @@
 """Run analyses from the command line: the only place that prints."""
 
+import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,18 +11,18 @@ import typer
 from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, visible
 from bayes_mlm.cli.check import check
-from bayes_mlm.cli.compare import compare
 from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
 from bayes_mlm.cli.doctor import doctor
 from bayes_mlm.cli.effects import effects
+from bayes_mlm.cli.elsewhere import refuse_foreign
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
-from bayes_mlm.cli.machine import Json
+from bayes_mlm.cli.loo_compare import loo_compare
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     Data,
     DataEngine,
@@ -42,7 +44,7 @@ from bayes_mlm.cli.predict import predict
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.reproduce import reproduce
 from bayes_mlm.cli.sensitivity import sensitivity
-from bayes_mlm.cli.showing import print_analysis, print_analysis_json, report_of
+from bayes_mlm.cli.showing import parts_of, print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
@@ -126,7 +128,7 @@ def fit(
         Path | None, typer.Option(help="Folder for report, estimates, posterior, record.")
     ] = (None),
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Fit one model, and write its report.
 
@@ -136,7 +138,7 @@ def fit(
     model's posterior (.nc) and record (.toml).
     """
     started = time.monotonic()
-    from bayes_mlm.report import console as show, run_files, write_run
+    from bayes_mlm.report import run_files, write_run
 
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
@@ -169,10 +171,8 @@ def fit(
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
-    if as_json:
-        print_analysis_json(analysis)
-    else:
-        print_analysis(analysis, priors=not quiet)
+    print_analysis(analysis, output, priors=not quiet)
+    read = ""
     if out is not None:
         from bayes_mlm.report import drawing_pool
 
@@ -186,19 +186,18 @@ def fit(
                 shown=shown,
             )
         write_run(out, [analysis], published, records=records, report=report)
-        read = visible(out / "report.html")
-        if not as_json:
-            show.make_console().print(f"written to {visible(out)}; read {read}", soft_wrap=True)
-    if not analysis.ok:
-        raise typer.Exit(EXIT_VERDICT)
+        read = f"; read {visible(out / 'report.html')}"
+    output.finish(**parts_of(analysis), written=out, remark=read)
 
 
 @app.command()
+@grouped
 def models(
     name: Annotated[
         str | None,
         typer.Argument(help="Record to print.", autocompletion=complete_models),
     ] = None,
+    output: Output = Output(),
 ) -> None:
     """List the bundled models, or print a record.
 
@@ -207,17 +206,21 @@ def models(
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import as_starter, dump_record, load_record, records
 
-    console = show.make_console()
     if name is None:
-        console.print(show.records_table(records()))
-        console.print("bayes-mlm models NAME prints one; bayes-mlm fit NAME fits it")
+        found = records()
+        output.console.print(show.records_table(found))
+        output.console.print("bayes-mlm models NAME prints one; bayes-mlm fit NAME fits it")
+        listed = [{"name": one.name, "title": one.title, **_model_of(one)} for one in found]
+        output.finish(models=listed)
         return
-    console.print(dump_record(as_starter(load_record(name))), soft_wrap=True, end="")
+    record = dump_record(as_starter(load_record(name)))
+    output.console.print(record, soft_wrap=True, end="")
+    output.finish(model=tomllib.loads(record))
 
 
 app.command()(describe)
 app.command()(sensitivity)
-app.command()(compare)
+app.command("loo-compare")(loo_compare)
 app.command()(check)
 app.command()(table)
 app.command()(plot)
@@ -245,6 +248,7 @@ def version(
 def main() -> None:
     """Run the command line; a mistake in the input is one line and exit code 1."""
     with in_one_line():
+        refuse_foreign(sys.argv[1:])
         app()
 
 
@@ -275,6 +279,10 @@ def _analyse(
         )
     found = analyse_record(record, settings, data=design, null=null, **options)
     return found.analysis, found.published, (record,), None if null is None else null.analysis
+
+
+def _model_of(record: "Record") -> dict[str, Any]:
+    return {"kind": record.model.kind, "formula": record.model.formula}
 
 
 def _read_residual(sigma: str | None, ar: str | None) -> dict[str, str] | None:

@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from bayes_mlm.base import visible
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     Data,
     DrawingEngine,
     Quiet,
@@ -36,7 +34,7 @@ def check(
     sampling: Sampling = Sampling(),
     out: Annotated[Path | None, typer.Option(help="CSV file, one row per group.")] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Check the assumptions of a model.
 
@@ -63,12 +61,8 @@ def check(
         found = check_fit(fit, sample=sample)
     if sample is not None:
         print_sample(sample.design.notes[-1])
-    console = output(as_json=as_json)
-    if as_json:
-        print_results(found, ok=found.fine, groups=found.groups)
+    console = output.console
     console.print(str(found), soft_wrap=True)
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.groups.to_csv(), encoding="utf-8"))
-        console.print(f"written to {visible(out)}")
-    if not found.fine:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(found, ok=found.fine, groups=found.groups, written=out)

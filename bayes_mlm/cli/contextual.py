@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
+from bayes_mlm.base import DEFAULT_PROB, check_prob
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     Data,
     Prob,
@@ -53,7 +52,7 @@ def contextual(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Estimate within, between and contextual effects.
 
@@ -85,9 +84,7 @@ def contextual(
             test = str(hausman(design))
         except DesignError as reason:
             test = f"no Hausman test: {reason}"
-    console = output(as_json=as_json)
-    if as_json:
-        print_results(*tables, hausman=test)
+    console = output.console
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]{laid_out}")
     console.print(_table(tables))
     lines = [f"- {note}" for note in tables[0].notes]
@@ -100,9 +97,7 @@ def contextual(
     if out is not None:
         with atomic_folder(out) as stage:
             (stage / "contextual.csv").write_text(tables_csv(tables), encoding="utf-8")
-        console.print(f"written to {visible(out)}")
-    if not all(table.verdict.ok for table in tables):
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(*tables, hausman=test, written=out)
 
 
 def _two_levels(

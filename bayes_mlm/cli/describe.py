@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayes_mlm.cli.machine import Json, output, print_json
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import Reading, grouped
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def describe(
         str | None, typer.Option(help="Crosstab: rows, then columns: sector,female,minority.")
     ] = None,
     reading: Reading = Reading(),
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Describe the columns and groups of a table.
 
@@ -54,7 +54,7 @@ def describe(
         column, group = ["mathach", "ses"], "schoolid"
         cross = cross or "sector,female,minority"
     table = read_data(data, strip=reading.strip, options=reading.options)
-    console = output(as_json=as_json)
+    console = output.console
     categories: set[str] = set()
     if model is not None:
         formula = parse_formula(model)
@@ -63,9 +63,9 @@ def describe(
         taken = {*formula.predictor_columns, *formula.grouping_columns}
         categories = taken - {*formula.measured_columns}
     notes = notes_on_columns(table.notes, column or table.names, categories)
-    if as_json:
+    if output.as_json:
         known = None if group is None else _with_group(table, group)
-        print_json(
+        output.finish(
             ok=True,
             notes=notes,
             variables=describe_variables(table, group, column),

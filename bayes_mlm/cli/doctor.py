@@ -6,13 +6,14 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bayes_mlm.cli.machine import Json, print_json
-from bayes_mlm.cli.options import EXIT_VERDICT
+from bayes_mlm.cli.machine import Output
+from bayes_mlm.cli.options import grouped
 
 _LIBRARIES = {
     "pyreadstat": "files of Stata, SPSS and SAS",
@@ -34,6 +35,7 @@ _FORMULAS = {
 _SLEEPSTUDY = {"criterion": 1743.628, "Intercept": 251.405, "days": 10.467}
 
 
+@grouped
 def doctor(
     test: Annotated[
         bool, typer.Option("--test/--no-test", help="Run the self-test, of about ten seconds.")
@@ -41,24 +43,24 @@ def doctor(
     nuts: Annotated[
         bool, typer.Option("--nuts", help="Sample by NUTS too, which compiles for a while first.")
     ] = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Show versions, threads and caches, and test that fits are right.
 
     The self-test fits known data by REML and by direct draws, from rows and from sums by DuckDB,
     and reads a saved fit back; exit code 3 if a result is wrong.
     """
-    parts = {"versions": _versions(), "extras": _extras(), "threads": _threads()}
+    parts: dict[str, Any] = {"versions": _versions(), "extras": _extras(), "threads": _threads()}
     parts["caches"] = _caches()
-    if not as_json:
-        for title, lines in parts.items():
-            print(title)
-            for name, value in lines.items():
-                print(f"  {name:24} {value}")
+    show = partial(output.console.print, soft_wrap=True)
+    for title, lines in parts.items():
+        show(title)
+        for name, value in lines.items():
+            show(f"  {name:24} {value}")
     results = {}
     failed = False
-    if test and not as_json:
-        print("self-test")
+    if test:
+        show("self-test")
     for name, run in _tests(nuts=nuts) if test else ():
         started = time.perf_counter()
         try:
@@ -68,12 +70,8 @@ def doctor(
         seconds = time.perf_counter() - started
         failed = failed or bool(wrong)
         results[name] = wrong or "ok"
-        if not as_json:
-            print(f"  {name:44} {'NOT OK: ' + wrong if wrong else 'ok':8} {seconds:.1f} s")
-    if as_json:
-        print_json(ok=not failed, **parts, self_test=results)
-    if failed:
-        raise typer.Exit(EXIT_VERDICT)
+        show(f"  {name:44} {'NOT OK: ' + wrong if wrong else 'ok':8} {seconds:.1f} s")
+    output.finish(ok=not failed, **parts, self_test=results)
 
 
 def _versions() -> dict[str, str]:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
+from bayes_mlm.base import DEFAULT_PROB, EngineError
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     Data,
     Prob,
@@ -79,7 +78,7 @@ def effects(
         Path | None, typer.Option(help="Folder for effects.csv and crossing.csv.")
     ] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Estimate comparisons and marginal slopes.
 
@@ -126,9 +125,7 @@ def effects(
         with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)
         found, zeros = _answer(query, fit, population, data=source)
-    console = output(as_json=as_json)
-    if as_json:
-        print_results(*found, crossings=zeros)
+    console = output.console
     for part in [*found, *zeros]:
         console.print(str(part), soft_wrap=True)
         console.print()
@@ -137,9 +134,7 @@ def effects(
             (stage / "effects.csv").write_text(tables_csv(found), encoding="utf-8")
             if zeros:
                 (stage / "crossing.csv").write_text(tables_csv(zeros), encoding="utf-8")
-        console.print(f"written to {visible(out)}")
-    if not found[0].verdict.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(*found, crossings=zeros, written=out)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, visible
+from bayes_mlm.base import DEFAULT_PROB, EngineError
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     Data,
     Prob,
@@ -66,7 +65,7 @@ def lines(
         typer.Option(help="Folder for coefficients.csv and lines.csv, or population.csv."),
     ] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Estimate group-specific intercepts and slopes.
 
@@ -95,7 +94,7 @@ def lines(
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         print_sample(fit.design.notes[-1])
-    console = output(as_json=as_json)
+    console = output.console
     if population:
         found: GroupLines | PopulationLine = population_line(
             fit, along or along_of(design), grid, at=read_at(at or []), prob=prob, data=source
@@ -103,13 +102,9 @@ def lines(
     else:
         found = group_lines(fit, along=along, x=grid, groups=groups, prob=prob, data=source)
     console.print(str(found), soft_wrap=True)
-    if as_json:
-        print_results(found, points=getattr(found, "points", None))
     if out is not None:
         _write(found, out)
-        console.print(f"written to {visible(out)}")
-    if not found.verdict.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(found, points=getattr(found, "points", None), written=out)
 
 
 def _write(found: "GroupLines | PopulationLine", out: Path) -> None:

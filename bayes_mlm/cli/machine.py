@@ -3,48 +3,95 @@
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bayes_mlm.base import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bayes_mlm.base import ResultTable, Tabular
 
+EXIT_VERDICT = 3
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, in full precision, for a program.")
 ]
 
 
-def output(*, as_json: bool) -> "Console":
-    """Return the console that a command prints text on: none of it, if a program reads."""
-    from rich.console import Console
+@dataclass(frozen=True)
+class Output:
+    """Destination of a command's result: text for a reader, or one JSON object for a program.
 
-    from bayes_mlm.report import console as show
-
-    return Console(quiet=True) if as_json else show.make_console()
-
-
-def print_results(*tables: "ResultTable[Any]", ok: bool | None = None, **more: Any) -> None:
-    """Print tables of results as one JSON object, with their verdicts and notes.
+    A command has it as a parameter (`bayes_mlm.cli.options.grouped` makes the option of it), prints
+    text on `console`, and ends with `finish`.
 
     Parameters
     ----------
-    *tables : ResultTable
-        Their rows stand together, under "results".
-    ok : bool, optional
-        Whether the numbers can be relied on, if not by the verdicts of the tables.
-    **more
-        As of `print_json`.
+    as_json : bool
+        Whether to print the object, and no text.
     """
-    print_json(
-        ok=all(table.verdict.ok for table in tables) if ok is None else ok,
-        verdicts=dict.fromkeys(table.verdict.line for table in tables),
-        notes=dict.fromkeys(note for table in tables for note in table.notes),
-        results=[row for table in tables for row in rows_of(table)],
-        **more,
-    )
+
+    as_json: Json = False
+
+    @cached_property
+    def console(self) -> "Console":
+        """Console for text: none of it is printed if a program reads."""
+        from rich.console import Console
+
+        from bayes_mlm.report import console as show
+
+        return Console(quiet=True) if self.as_json else show.make_console()
+
+    def finish(
+        self,
+        *tables: "ResultTable[Any]",
+        ok: bool | None = None,
+        verdicts: Iterable[str] | None = None,
+        notes: Iterable[str] | None = None,
+        written: Path | None = None,
+        remark: str = "",
+        **more: Any,
+    ) -> None:
+        """Print where a result was written, or all of it as an object; then end the command.
+
+        Parameters
+        ----------
+        *tables : ResultTable
+            Their rows stand together, under "results".
+        ok : bool, optional
+            Whether the numbers can be relied on, if not by the verdicts of the tables.
+        verdicts, notes : iterable of str, optional
+            Those of the tables, unless given.
+        written : Path, optional
+            File or folder that was written.
+        remark : str
+            What follows its name in the text: "; read report.html".
+        **more
+            As of `print_json`.
+
+        Raises
+        ------
+        typer.Exit
+            With the exit code of a failed check, unless `ok`.
+        """
+        ok = all(table.verdict.ok for table in tables) if ok is None else ok
+        if verdicts is None:
+            verdicts = dict.fromkeys(table.verdict.line for table in tables)
+        if notes is None:
+            notes = dict.fromkeys(note for table in tables for note in table.notes)
+        if tables:
+            more = {"results": [row for table in tables for row in rows_of(table)], **more}
+        if self.as_json:
+            print_json(ok=ok, verdicts=verdicts, notes=notes, **more, written=written)
+        elif written is not None:
+            self.console.print(f"written to {visible(written)}{remark}", soft_wrap=True)
+        if not ok:
+            raise typer.Exit(EXIT_VERDICT)
 
 
 def print_json(

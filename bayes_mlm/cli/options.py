@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bayes_mlm.base import BayesMLMError, EngineError
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.reading import (
     Cells,
@@ -22,6 +23,7 @@ from bayes_mlm.cli.reading import (
     Sheet,
     Strip,
 )
+from bayes_mlm.cli.words import of_words, with_words
 from bayes_mlm.engines import ENGINES, engine_names
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from bayes_mlm.engines import Settings
     from bayes_mlm.model import HasRequest, ModelRequest
 
-EXIT_VERDICT = 3
 # Fixed, so that two people who type the same command read the same numbers.
 DEFAULT_SEED = 1982
 
@@ -68,18 +69,8 @@ Memory = Annotated[
 
 def _engine_option(names: tuple[str, ...], more: str) -> Any:
     about = "; ".join(f"{name}: {ENGINES[name].what}" for name in names if name in ENGINES)
-
-    def known(name: str) -> str:
-        if name in names:
-            return name
-        listed = ", ".join(map(repr, names))
-        raise typer.BadParameter(f"{name!r} is not one of {listed}.")
-
-    return typer.Option(
-        help=f"auto: the first applicable engine; {about}. {more}",
-        metavar=f"[{'|'.join(names)}]",
-        callback=known,
-    )
+    option = typer.Option(help=f"auto: the first applicable engine; {about}. {more}")
+    return of_words(option, names)
 
 
 # The registry of engines is the only list of them.
@@ -150,11 +141,13 @@ class Sampling:
     target_accept: TargetAccept = 0.9
 
 
-_GROUPS: tuple[type[Reading | Sampling], ...] = (Reading, Sampling)
+_GROUPS: tuple[type[Reading | Sampling | Output], ...] = (Reading, Sampling, Output)
 
 
 def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
-    """Return a command whose parameters of type `Reading` and `Sampling` are options each.
+    """Return a command whose parameters of type `Reading`, `Sampling`, `Output` are options each.
+
+    An option of few words (a `Literal`) names the nearest of them where another is given.
 
     Examples
     --------
@@ -175,10 +168,10 @@ def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
     spelled_out: list[inspect.Parameter] = []
     for name, parameter in signature.parameters.items():
         if name not in kinds:
-            spelled_out.append(parameter)
+            spelled_out.append(parameter.replace(annotation=with_words(parameter.annotation)))
             continue
         spelled_out += [
-            parameter.replace(name=one.name, annotation=one.type, default=one.default)
+            parameter.replace(name=one.name, annotation=with_words(one.type), default=one.default)
             for one in fields(kinds[name])
         ]
 

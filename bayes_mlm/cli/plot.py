@@ -1,7 +1,7 @@
 """Run `bayes-mlm plot`."""
 
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +16,8 @@ from bayes_mlm.base import (
     visible,
 )
 from bayes_mlm.cli.files import Inputs, check_file, write_file
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     Data,
     DrawingEngine,
     Prob,
@@ -31,6 +31,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
@@ -74,16 +75,18 @@ def plot(
         typer.Option(help="File (.png, .svg, .pdf); default: the figure's name, .png, here."),
     ] = None,
     quiet: Quiet = False,
+    output: Output = Output(),
 ) -> None:
     """Draw one figure of a model, or of several."""
     from bayes_mlm.engines import Settings
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import FIGURES, analyse_ladder
 
-    console = show.make_console()
+    console = output.console
     if list_all or name is None:
         console.print(show.figures_table(FIGURES.values()))
         console.print("bayes-mlm plot NAME MODEL draws one into NAME.png", soft_wrap=True)
+        output.finish(figures=[_listed(one) for one in FIGURES.values()])
         return
     entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
@@ -119,11 +122,21 @@ def plot(
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     if not quiet:
         console.print(f"{picture.text.title}\n{picture.text.caption}", soft_wrap=True)
-    console.print(f"written to {visible(file)}", soft_wrap=True)
     bad = [one.spec.name for one in found if not one.ok]
     if bad:
         typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(
+        ok=not bad,
+        verdicts=all_verdicts(found),
+        figure=_listed(entry),
+        models={one.spec.name: one.spec.formula for one in found},
+        **{part.name: getattr(picture.text, part.name) for part in fields(picture.text)},
+        written=file,
+    )
+
+
+def _listed(entry: "Entry") -> dict[str, str]:
+    return {name: getattr(entry, name) for name in ("name", "of", "shows", "applies")}
 
 
 def _check(out: Path, inputs: Inputs) -> None:

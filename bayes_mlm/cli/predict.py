@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, visible
+from bayes_mlm.base import DEFAULT_PROB, EngineError
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
-from bayes_mlm.cli.machine import Json, output, print_json
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     Quiet,
     Reading,
@@ -33,10 +32,13 @@ _SHOWN = 40
 def predict(
     model: Model,
     new: Annotated[
-        str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
-    ],
+        str | None,
+        typer.Option(
+            help="Data file with the rows to predict, or an embedded set (default: --data)."
+        ),
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Data to fit: CSV or Parquet file, or an embedded set.")
+        str | None, typer.Option(help="Data to fit: a file of any kind, or an embedded set.")
     ] = None,
     question: Annotated[
         Question | None,
@@ -59,7 +61,7 @@ def predict(
         Path | None, typer.Option(help="CSV file of the rows with their predictions.")
     ] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Predict the outcome of new rows.
 
@@ -71,6 +73,9 @@ def predict(
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
 
+    new = data if new is None else new
+    if new is None:
+        raise EngineError("give the rows to predict: --new FILE, or an embedded set such as hsb")
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
     # A record declares how its data are written; the options then apply to the new rows.
@@ -90,20 +95,17 @@ def predict(
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
-    console = output(as_json=as_json)
-    if as_json:
-        print_json(
-            ok=found.verdict.ok,
-            verdicts=[found.verdict.line],
-            notes=found.legend,
-            results=found,
-        )
+    console = output.console
     if out is None or not quiet:
         console.print(render(replace(found.view(_SHOWN), legend=())), soft_wrap=True)
     for line in found.legend:
         console.print(line, soft_wrap=True)
     if out is not None:
         write_file(out, lambda partial: partial.write_text(found.to_csv(), encoding="utf-8"))
-        console.print(f"written to {visible(out)}")
-    if not found.verdict.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(
+        ok=found.verdict.ok,
+        verdicts=[found.verdict.line],
+        notes=found.legend,
+        results=found,
+        written=out,
+    )

@@ -1,6 +1,7 @@
 """Run `bayes-mlm reproduce`."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,8 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, visible
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     Prob,
     Quiet,
     Sampling,
@@ -17,7 +18,7 @@ from bayes_mlm.cli.options import (
     settings_for,
 )
 from bayes_mlm.cli.progress import steps
-from bayes_mlm.cli.showing import print_analysis, report_of
+from bayes_mlm.cli.showing import parts_of, print_analysis, report_of
 
 
 @grouped
@@ -29,6 +30,7 @@ def reproduce(
         bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
     ] = False,
     quiet: Quiet = False,
+    output: Output = Output(),
 ) -> None:
     """Reproduce the High School and Beyond study.
 
@@ -59,7 +61,7 @@ def reproduce(
 
     for record in ladder:  # raises for faults in them before processes are started
         settings_of(record)
-    console = show.make_console()
+    console = output.console
     results, begun = [], list[str]()
     with steps("reading", quiet=quiet) as shown, drawing_pool() as pool:
 
@@ -78,7 +80,7 @@ def reproduce(
         ):
             results.append(result)
             with shown.hidden():
-                print_analysis(result.analysis)
+                print_analysis(result.analysis, output)
         shown.update("checking the printed figures")
         published = [*check_table(), *(row for one in results for row in one.published)]
         analyses = [one.analysis for one in results]
@@ -108,6 +110,12 @@ def reproduce(
         f"{len(analyses)} models; "
         + (f"verdict NOT clean for: {', '.join(unclean)}" if unclean else "all verdicts clean")
     )
-    console.print(f"written to {visible(out)}; read {visible(out / 'report.html')}", soft_wrap=True)
-    if unclean:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(
+        ok=not unclean,
+        notes=map(str, notes),
+        models=[parts_of(one) for one in analyses],
+        published=[asdict(row) for row in published],
+        summary=tally(published),
+        written=out,
+        remark=f"; read {visible(out / 'report.html')}",
+    )

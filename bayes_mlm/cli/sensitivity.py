@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, visible
+from bayes_mlm.base import DEFAULT_PROB
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     Data,
     Prob,
     Quiet,
@@ -54,7 +53,7 @@ def sensitivity(
         Path | None, typer.Option(help="Folder for sensitivity.csv and sensitivity.png.")
     ] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Vary the prior of sigma_u.
 
@@ -86,9 +85,7 @@ def sensitivity(
         prob=prob,
         draws=draws,
     )
-    console = output(as_json=as_json)
-    if as_json:
-        print_results(found, ok=found.ok)
+    console = output.console
     for table in show.sensitivity_tables(found):
         console.print(table)
     for line in show.sensitivity_lines(found):
@@ -97,9 +94,7 @@ def sensitivity(
         console.print(show.sensitivity_time(found))
     if out is not None:
         write_sensitivity(out, found)
-        console.print(f"written to {visible(out)}")
-    if not found.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(found, ok=found.ok, written=out)
 
 
 def _worked_models() -> "list[ModelRequest]":

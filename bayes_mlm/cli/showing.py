@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayes_mlm.base import visible
-from bayes_mlm.cli.machine import print_json
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow
 
 
-def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
+def print_analysis(analysis: "Analysis", output: Output, *, priors: bool = False) -> None:
     """Print one model: what was fitted, the estimates, the verdicts."""
     from bayes_mlm.report import console as show
 
-    console = show.make_console()
+    console = output.console
     console.print(show.analysis_title(analysis))
     if analysis.design.encoding.titles:
         console.print(visible(analysis.design.encoding.titles_text), soft_wrap=True)
@@ -35,22 +35,29 @@ def print_analysis(analysis: "Analysis", *, priors: bool = False) -> None:
     console.print()
 
 
-def print_analysis_json(analysis: "Analysis") -> None:
-    """Print one model as a JSON object: its estimates by each engine, verdicts and notes."""
+def parts_of(analysis: "Analysis") -> dict[str, Any]:
+    """Return one model for a program: its estimates by each engine, verdicts and notes."""
     from bayes_mlm.report import console as show
 
     design = analysis.design
-    print_json(
-        ok=analysis.ok,
-        verdicts=show.verdict_lines(analysis),
-        notes=design.notes,
-        model={"name": analysis.spec.name, "formula": analysis.spec.formula},
-        kind=analysis.spec.kind,
-        n=design.n,
-        n_dropped=design.n_dropped,
-        groups={term.factor: term.J for term in design.group_terms},
-        estimates={summary.engine: summary for summary in analysis.summaries},
-    )
+    return {
+        "ok": analysis.ok,
+        "verdicts": show.verdict_lines(analysis),
+        "notes": design.notes,
+        "model": {"name": analysis.spec.name, "formula": analysis.spec.formula},
+        "kind": analysis.spec.kind,
+        "n": design.n,
+        "n_dropped": design.n_dropped,
+        "groups": {term.factor: term.J for term in design.group_terms},
+        "estimates": {summary.engine: summary for summary in analysis.summaries},
+    }
+
+
+def all_verdicts(analyses: "Sequence[Analysis]") -> list[str]:
+    """Return the verdicts on several models, each with the name of its model."""
+    from bayes_mlm.report import console as show
+
+    return [f"{one.spec.name}: {line}" for one in analyses for line in show.verdict_lines(one)]
 
 
 def report_of(

@@ -8,8 +8,8 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, StorageError, visible
 from bayes_mlm.cli.files import check_file
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     DataEngine,
     Memory,
@@ -61,6 +61,7 @@ def sum_data(
         int, typer.Option(min=1, help="Refuse groups of fewer rows, whose sums disclose them.")
     ] = 1,
     quiet: Quiet = False,
+    output: Output = Output(),
 ) -> None:
     """Aggregate data by group for a model.
 
@@ -111,13 +112,15 @@ def sum_data(
     if before is not None and not alone:
         found = merge_sums(before, found, allow_repeats=allow_repeats)
     save_sums(found, out, least_rows=least_rows)
-    _print_summary(found, out)
+    _print_summary(found, out, output)
 
 
+@grouped
 def merge(
     sums: Annotated[list[Path], typer.Argument(help="Two or more files of sums of one model.")],
     out: Annotated[Path, typer.Option(help="File for the joined sums.")],
     allow_repeats: AllowRepeats = False,
+    output: Output = Output(),
 ) -> None:
     """Add up the sums of several sites or years.
 
@@ -135,17 +138,17 @@ def merge(
     add = partial(merge_sums, allow_repeats=allow_repeats)
     found = reduce(add, [load_sums(path) for path in sums])
     save_sums(found, out)
-    _print_summary(found, out)
+    _print_summary(found, out, output)
 
 
-def _print_summary(design: "Design", out: Path) -> None:
+def _print_summary(design: "Design", out: Path, output: Output) -> None:
     from bayes_mlm.design import small_groups
-    from bayes_mlm.report import console as show
 
-    console = show.make_console()
+    console, size = output.console, out.stat().st_size
     groups = f", {design.J:,} groups ({design.group})" if design.group else ""
-    size = f"{out.stat().st_size / 1e6:.1f} MB"
-    console.print(f"{design.formula}: {design.n:,} rows{groups}, {size}", soft_wrap=True)
+    console.print(
+        f"{design.formula}: {design.n:,} rows{groups}, {size / 1e6:.1f} MB", soft_wrap=True
+    )
     few = small_groups(design, _SMALL) if design.group else 0
     if few:
         console.print(
@@ -153,9 +156,15 @@ def _print_summary(design: "Design", out: Path) -> None:
             "(of one row, all of it)",
             soft_wrap=True,
         )
-    name = visible(out)
-    written = f"written to {name}; fit it with: bayes-mlm fit {shlex.quote(name)}"
-    console.print(written, soft_wrap=True)
+    output.finish(
+        formula=str(design.formula),
+        n=design.n,
+        groups={term.factor: term.J for term in design.group_terms},
+        groups_of_few_rows=few,
+        size=size,
+        written=out,
+        remark=f"; fit it with: bayes-mlm fit {shlex.quote(visible(out))}",
+    )
 
 
 @grouped
@@ -171,6 +180,7 @@ def groups(
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     quiet: Quiet = False,
+    output: Output = Output(),
 ) -> None:
     """Write the effects of all groups to a file.
 
@@ -179,7 +189,6 @@ def groups(
     from bayes_mlm.data import PARQUET
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.questions import write_group_effects
-    from bayes_mlm.report import console as show
 
     check_file(out, "groups.parquet", inputs=(model, data))
     if out.suffix.lower() not in PARQUET:
@@ -197,8 +206,17 @@ def groups(
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
         write_group_effects(fit, out, prob=prob)
-    console = show.make_console()
+    console = output.console
     console.print(f"{fit.engine} ({fit.reason}): {fit.verdict}", soft_wrap=True)
-    console.print(f"{design.J:,} groups ({design.group}) written to {visible(out)}", soft_wrap=True)
-    if not fit.verdict.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    groups = {term.factor: term.J for term in design.group_terms}
+    for factor, J in groups.items():
+        console.print(f"{J:,} groups ({factor})", soft_wrap=True)
+    output.finish(
+        ok=fit.verdict.ok,
+        verdicts=[fit.verdict.line_of(fit.engine)],
+        engine=fit.engine,
+        formula=str(design.formula),
+        n=design.n,
+        groups=groups,
+        written=out,
+    )

@@ -7,8 +7,8 @@ import typer
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, StorageError, visible
 from bayes_mlm.cli.files import check_file, write_file
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     Data,
     Prob,
     Quiet,
@@ -19,6 +19,8 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.showing import all_verdicts
+from bayes_mlm.cli.words import of_words
 from bayes_mlm.engines import AUTO, engine_names, has_chains, is_drawing
 
 Format = Literal["markdown", "latex", "html"]
@@ -48,9 +50,8 @@ def table(
     ] = None,
     engine: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"{', '.join(engine_names())}; repeatable, a column each.",
-            show_default="auto",
+        of_words(
+            typer.Option(help="Repeatable, a column each.", show_default="auto"), engine_names()
         ),
     ] = None,
     interval: Annotated[
@@ -64,6 +65,7 @@ def table(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="File (default: standard output).")] = None,
     quiet: Quiet = False,
+    output: Output = Output(),
 ) -> None:
     """Tabulate models for a paper.
 
@@ -98,14 +100,22 @@ def table(
     )
     made = laid_out.render("page" if chosen == "html" else chosen)
     if out is None:
-        typer.echo(made, nl=False)
+        output.console.print(made, soft_wrap=True, end="")
     else:
         write_file(out, lambda partial: partial.write_text(made, encoding="utf-8"))
     # Separate from the table, whose notes contain it too.
     bad = [one.spec.name for one in analyses if not one.ok]
     if bad:
         typer.echo(f"verdict NOT clean for: {visible(', '.join(bad))}; see bayes-mlm fit", err=True)
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(
+        ok=not bad,
+        verdicts=all_verdicts(analyses),
+        notes=laid_out.notes,
+        results=laid_out,
+        format=chosen,
+        text=made,
+        written=out,
+    )
 
 
 def _engines(names: list[str]) -> list[str]:

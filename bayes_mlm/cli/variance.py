@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, check_prob, visible
+from bayes_mlm.base import DEFAULT_PROB, check_prob
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     AnyEngine,
     Data,
     Prob,
@@ -56,7 +55,7 @@ def variance(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[Path | None, typer.Option(help="Folder for variance.csv.")] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Partition the variance: ICC and R².
 
@@ -95,18 +94,14 @@ def variance(
             variance_by_level(one, null=other, at=points, prob=prob)
             for one, other in zip(with_estimate(fit, prob), nulls, strict=False)
         ]
-    console = output(as_json=as_json)
-    if as_json:
-        print_results(*tables)
+    console = output.console
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
     for part in _parts(tables):
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
         with atomic_folder(out) as stage:
             (stage / "variance.csv").write_text(tables_csv(tables), encoding="utf-8")
-        console.print(f"written to {visible(out)}")
-    if not all(table.verdict.ok for table in tables):
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(*tables, written=out)
 
 
 def _null_of(

@@ -24,7 +24,7 @@ from bayes_mlm.figures.style import (
 from bayes_mlm.fitting import Analysis
 
 _NAMED = 3
-# Beyond so many groups it would take seconds: `bayes-mlm compare` leaves out any number.
+# Beyond so many groups it would take seconds: `bayes-mlm loo-compare` leaves out any number.
 _MOST_GROUPS = 500
 
 

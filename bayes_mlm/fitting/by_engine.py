@@ -114,7 +114,7 @@ def compare_with(
             raise EngineError(
                 "compare shows one model by several engines, and these are two models: "
                 f"'{result.design.formula}' and '{other.design.formula}' (n = {result.design.n}, "
-                f"{other.design.n}); rank models by compare_models([one, other])"
+                f"{other.design.n}); rank models by loo_compare([one, other])"
             )
         summaries.append(other.summary(prob=prob))
     return compare_summaries(*summaries)

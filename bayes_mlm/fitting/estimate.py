@@ -245,7 +245,7 @@ class Estimate:
         Raises
         ------
         EngineError
-            If a result is of another model: `compare_models` ranks those; if there is no such
+            If a result is of another model: `loo_compare` ranks those; if there is no such
             engine, or it cannot fit the model.
 
         Examples

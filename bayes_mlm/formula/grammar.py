@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from bayes_mlm.base import FormulaError
-from bayes_mlm.formula.stata import rewrite_stata
+from bayes_mlm.formula.commands import rewrite_r, rewrite_stata
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
@@ -71,6 +71,7 @@ _HINTS = {
     "[": "there is no indexing; C(x) reads a column as categories",
     "{": "write I(...) for arithmetic",
     ".": "write out the columns",
+    "if": "select the rows before",
     "%": "write / for nesting",
     "~": "a formula has one ~",
     "|": "a group term is written (effects | group)",
@@ -140,11 +141,11 @@ def parse_tree(source: Source) -> "Tree[Token]":
     try:
         return _parser().parse(source.text)
     except UnexpectedCharacters as error:
-        _refuse_stata(source)
+        _refuse_command(source)
         position = cast("int", error.pos_in_stream)  # lark types it by its class default, None
         raise _unexpected(source, position, source.text[position]) from None
     except UnexpectedToken as error:
-        _refuse_stata(source)
+        _refuse_command(source)
         if error.token.type == "$END":
             missing = "" if "~" in source.text else "there is no ~; "
             raise source.error(
@@ -153,14 +154,16 @@ def parse_tree(source: Source) -> "Tree[Token]":
         raise _unexpected(source, error.token.start_pos or 0, str(error.token)) from None
 
 
-def _refuse_stata(source: Source) -> None:
-    """Refuse Stata's notation with the formula that it stands for."""
+def _refuse_command(source: Source) -> None:
+    """Refuse the notation of Stata's and R's commands with the formula that it stands for."""
     meant = rewrite_stata(source.text)
     if meant:
-        place = min(k for k in map(source.text.find, ("||", "#")) if k >= 0)
-        raise source.error(
-            place, f"this is the notation of Stata's mixed; here it is written '{_plain(meant)}'"
-        )
+        found = [k for k in map(source.text.find, ("||", "#")) if k >= 0]
+        place = min(found, default=0)
+        raise source.error(place, f"this is Stata's notation; here it is written '{_plain(meant)}'")
+    meant = rewrite_r(source.text)
+    if meant:
+        raise source.error(0, f"this is a call of R; the formula alone is '{_plain(meant)}'")
 
 
 def _plain(text: str) -> str:

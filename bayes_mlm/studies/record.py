@@ -286,7 +286,7 @@ def _locate(record: str | Path) -> Path:
     if path.is_file():
         return path
     names = sorted(file.stem for file in directory.glob("*.toml"))
-    if "||" in str(record):
+    if "||" in str(record) or str(record).startswith("xtreg "):
         parse_formula(str(record))  # Stata's notation: the message has the formula
     if any(mark in str(record) for mark in " +*|"):
         raise SpecError(

@@ -11,7 +11,7 @@ from scipy import integrate, stats
 
 from bayes_mlm import fit
 from bayes_mlm.assess import comparison as model_comparison
-from bayes_mlm.assess.comparison import compare_models
+from bayes_mlm.assess.comparison import loo_compare
 from bayes_mlm.assess.loo import leave_one_row_out
 from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
 from bayes_mlm.assess.ranking import CRITERIA, NamedElpd, cautions_on, rank_elpds
@@ -23,7 +23,7 @@ SLEEP = "sleepstudy"
 
 @pytest.fixture(scope="module")
 def hsb():
-    return compare_models([fit(name, random_seed=1) for name in HSB])
+    return loo_compare([fit(name, random_seed=1) for name in HSB])
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_differences_within_noise_are_ties(sleep):
 
 
 def test_few_groups_are_told(sleep):
-    found = compare_models(sleep)
+    found = loo_compare(sleep)
     assert any("18 groups" in caution for caution in found.cautions)
     # Sleepstudy's slopes differ between subjects (lme4: sd 5.9 about 10.5); all measures say so.
     for criterion in CRITERIA:
@@ -151,7 +151,7 @@ def test_measures_that_a_model_lacks_are_left_empty_with_the_reason(sleep):
         priors={"u": "Flat"},
         random_seed=1,
     )
-    found = compare_models([sleep[0], chains, flat])
+    found = loo_compare([sleep[0], chains, flat])
     notes = {(row.criterion, row.model): row.note for row in found.rows if row.value is None}
     assert sorted(notes) == [
         ("group", "reaction ~ days"),
@@ -170,7 +170,7 @@ def test_a_bad_verdict_is_passed_on(sleep, monkeypatch):
         "leave_one_row_out",
         lambda fitted, **how: dataclasses.replace(real(fitted, **how), mcse=2.0),
     )
-    found = compare_models(sleep)
+    found = loo_compare(sleep)
     assert not found.verdict.ok
     assert "leaving one row out: Monte Carlo error 2.00" in str(found.verdict)
 
@@ -179,9 +179,7 @@ def test_groups_that_differ_have_no_common_groups_to_leave_out():
     rng = np.random.default_rng(1)
     data = {"y": rng.normal(size=40), "x": rng.normal(size=40), "a": np.arange(40) % 5}
     data["b"] = np.arange(40) // 8
-    found = compare_models(
-        [fit(f"y ~ x + (1 | {name})", data, random_seed=1) for name in ("a", "b")]
-    )
+    found = loo_compare([fit(f"y ~ x + (1 | {name})", data, random_seed=1) for name in ("a", "b")])
     (without,) = (row for row in found.by("group") if row.value is None)
     assert without.note == "it groups by 'b', not by 'a'"
     assert len([row for row in found.by("row") if row.value is not None]) == 2
@@ -191,29 +189,29 @@ def test_models_of_other_data_are_refused(sleep):
     table = {"g": [1, 1, 2, 2, 3, 3], "x": [1.0, 2, 3, 1, 2, 4], "y": [1.0, 3, 2, 5, 4, 8]}
     one = fit("y ~ x", table, random_seed=1)
     with pytest.raises(DesignError, match="'reaction' in one and 'y' in the other"):
-        compare_models([sleep[0], one])
+        loo_compare([sleep[0], one])
     with pytest.raises(DesignError, match=r"'y' in one and 'log\(y\)' in the other"):
-        compare_models([one, fit("log(y) ~ x", table, random_seed=1)])
+        loo_compare([one, fit("log(y) ~ x", table, random_seed=1)])
     fewer = fit("y ~ x + z", table | {"z": [1.0, math.nan, 0, 0, 1, 1]}, missing="drop")
     with pytest.raises(DesignError, match=r"6 rows against 5 rows \(1 dropped"):
-        compare_models([one, fewer])
+        loo_compare([one, fewer])
     backwards = {name: column[::-1] for name, column in table.items()}
     with pytest.raises(DesignError, match="order of the rows"):
-        compare_models([one, fit("y ~ x + (1 | g)", backwards, random_seed=1)])
+        loo_compare([one, fit("y ~ x + (1 | g)", backwards, random_seed=1)])
     between = fit("y ~ x", table, kind="between", group="g", random_seed=1)
     with pytest.raises(DesignError, match=r"3 rows \(group means\)"):
-        compare_models([one, between])
+        loo_compare([one, between])
     with pytest.raises(EngineError, match="two models or more, found 1"):
-        compare_models([one])
+        loo_compare([one])
     with pytest.raises(EngineError, match="are the same model"):
-        compare_models([one, fit("y ~ 1 + x", table, random_seed=2)])
+        loo_compare([one, fit("y ~ 1 + x", table, random_seed=2)])
 
 
 def test_models_of_one_name_are_told_apart():
     table = {"x": [1.0, 2, 3, 1, 2, 4], "y": [1.0, 3, 2, 5, 4, 8]}
     narrow = {"beta": "Normal(0, 0.1)"}
     fits = [fit("y ~ x", table, random_seed=1), fit("y ~ x", table, priors=narrow, random_seed=1)]
-    assert {row.model for row in compare_models(fits).rows} == {
+    assert {row.model for row in loo_compare(fits).rows} == {
         "y ~ x [pooled] (1)",
         "y ~ x [pooled] (2)",
     }
@@ -318,7 +316,7 @@ def run(monkeypatch, run_command, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "students.csv").write_text(STUDENTS)
     (tmp_path / "gap.csv").write_text(STUDENTS.replace("0.7,14.1", ",14.1"))
-    return partial(run_command, "compare")
+    return partial(run_command, "loo-compare")
 
 
 F, G = "math ~ ses + (1 | school)", "math ~ ses"

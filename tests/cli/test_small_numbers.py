@@ -90,7 +90,7 @@ def test_contextual_effects_of_another_size_each(run):
     [
         ("lines", "--group", "1", "--along", "income"),
         ("predict", "--new", CASE / "new.csv"),
-        ("compare", "y ~ income + (1 | g)"),
+        ("loo-compare", "y ~ income + (1 | g)"),
         ("sensitivity",),
     ],
 )
@@ -101,7 +101,7 @@ def test_answers_of_a_posterior(run, command):
     shown = {
         "lines": r"1  Intercept +0\.0195\d  0\.000\d\d",
         "predict": r"0\.0392153 +0\.0391\d  0\.000\d\d",  # y itself, as it is in the file
-        "compare": r"\d{4} +\d\d +0\.00",
+        "loo-compare": r"\d{4} +\d\d +0\.00",
         "sensitivity": r"0\.000(3[89]|40)\d \([+-]0\.",
     }
     assert re.search(shown[name], out), out

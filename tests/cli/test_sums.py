@@ -131,7 +131,7 @@ def test_killed_at_any_time_a_run_leaves_its_whole_folder_or_none(folder, tmp_pa
 def test_effects_of_groups_go_to_a_file(run, folder):
     code, out, _ = run("groups", FORMULA, "--data", "parts", "--out", "schools.parquet")
     assert code == 0
-    assert "160 groups (schoolid) written to schools.parquet" in out
+    assert "160 groups (schoolid)\nwritten to schools.parquet\n" in out
     table = pq.read_table(folder / "schools.parquet").to_pandas()
     assert len(table) == 160
     assert np.isfinite(table["sd"]).all()
@@ -165,7 +165,7 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
     assert code in (0, 3)
     assert "160 of 160 groups" in out + err
     code, out, _ = run(
-        "compare", FORMULA, "mathach ~ ses + (1 | schoolid)", "--data", "parts", large=True
+        "loo-compare", FORMULA, "mathach ~ ses + (1 | schoolid)", "--data", "parts", large=True
     )
     assert code == 0
     assert "Leaving one group (schoolid) out" in out

@@ -59,7 +59,7 @@ def test_every_model_of_the_study_by_default(run):
 )
 def test_the_format_is_the_one_asked_for_else_the_files(run, tmp_path, given, begins):
     code, out, _ = run(F, "--data", "students.csv", "--engine", "reml", *given)
-    assert (code, out) == (0, "")
+    assert (code, out) == (0, f"written to {given[1]}\n")
     assert (tmp_path / given[1]).read_text("utf-8").startswith(begins)
 
 

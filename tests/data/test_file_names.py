@@ -223,7 +223,7 @@ def test_names_that_no_file_has(given, reason, tmp_path, monkeypatch):
         ("predict", "y ~ x + (1 | g)", "--data", "t.csv", "--new", "f.csv"),
         ("sum", "f.sums", "--data", "t.csv", "--out", "o.sums"),
         ("merge", "f.sums", "f.sums", "--out", "o.sums"),
-        ("compare", "y ~ x + (1 | g)", "y ~ 1 + (1 | g)", "--data", "f.csv"),
+        ("loo-compare", "y ~ x + (1 | g)", "y ~ 1 + (1 | g)", "--data", "f.csv"),
     ],
 )
 def test_commands_refuse_pipes_and_devices_in_one_line(

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bayes_mlm import compare_models, fit, load_sleepstudy
+from bayes_mlm import fit, load_sleepstudy, loo_compare
 from bayes_mlm.base.errors import BayesMLMError, EngineError
 from bayes_mlm.fitting import Summary, summarise
 from bayes_mlm.fitting.waiting import is_watched, waiting
@@ -124,9 +124,9 @@ def test_what_cannot_be_compared_is_named(drawn, other, message):
 
 def test_two_models_are_not_two_engines(drawn):
     simple = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1, draws=250)
-    with pytest.raises(EngineError, match="compare_models"):
+    with pytest.raises(EngineError, match="loo_compare"):
         drawn.compare(simple)
-    assert len(compare_models([drawn, simple]).by("row")) == 2
+    assert len(loo_compare([drawn, simple]).by("row")) == 2
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_quantity_that_is_not_there_names_the_nearest(drawn):
         ("ranef", "group_lines"),
         ("fixef", r"summary\(\)"),
         ("predict", r"predict\(result, new\)"),
-        ("aic", "compare_models"),
+        ("aic", "loo_compare"),
     ],
 )
 def test_a_name_of_another_package_says_what_it_is_here(drawn, reml, name, advice):

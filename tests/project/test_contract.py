@@ -129,7 +129,7 @@ QUESTIONS: Mapping[str, Callable[[Any], Any]] = {
     "leave_one_row_out": bayes_mlm.leave_one_row_out,
     "log_marginal_likelihood": bayes_mlm.log_marginal_likelihood,
     "check": bayes_mlm.check,
-    "compare_models": lambda fit: bayes_mlm.compare_models([fit, _other_model(fit)]),
+    "loo_compare": lambda fit: bayes_mlm.loo_compare([fit, _other_model(fit)]),
     "write_group_effects": _written_effects,
     "prior_sensitivity": lambda fit: bayes_mlm.prior_sensitivity(
         fit, table(), draws=60, random_seed=1
@@ -141,7 +141,7 @@ OF_DRAWS = {
     "leave_one_row_out",
     "log_marginal_likelihood",
     "check",
-    "compare_models",
+    "loo_compare",
 }
 # What a model of a class must be able to answer, whoever fitted it.
 ANSWERS = {

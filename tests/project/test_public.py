@@ -60,7 +60,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "check": [fitted],
         "check_published": [record],
         "code_time": [[0.0, 1.0, 3.0]],
-        "compare_models": [[fitted, mean]],
+        "loo_compare": [[fitted, mean]],
         "comparisons": [fitted, "days"],
         "contextual_effects": [mundlak],
         "crossing": [_product(hsb), {"sector": (0, 1)}, "ses"],

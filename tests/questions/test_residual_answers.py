@@ -9,7 +9,6 @@ from scipy.special import logsumexp
 
 from bayes_mlm import (
     build_design,
-    compare_models,
     comparisons,
     contextual_effects,
     fit,
@@ -18,6 +17,7 @@ from bayes_mlm import (
     leave_one_group_out,
     leave_one_row_out,
     load_dataset,
+    loo_compare,
     predict,
     prior_sensitivity,
     summarise,
@@ -171,7 +171,7 @@ def test_a_structure_that_says_nothing_leaves_out_as_the_plain_model(made):
 
 def test_models_are_compared_with_the_gaussian_at_both_levels(made):
     plain = fit(GROWTH, "orthodont", random_seed=1)
-    found = compare_models([plain, made(residual=STUDENT, draws=250), made(draws=250)])
+    found = loo_compare([plain, made(residual=STUDENT, draws=250), made(draws=250)])
     for criterion in ("group", "row"):
         rows = found.by(criterion)
         assert len(rows) == 3

@@ -166,7 +166,7 @@ def on_tails(
     else:
         remedy = (
             "Student-t residuals (--family student_t) keep single rows from deciding; compare "
-            "the two with bayes-mlm compare."
+            "the two with bayes-mlm loo-compare."
         )
     return Assessment(
         topic=TAILS[0],

@@ -1,16 +1,14 @@
-"""Run `bayes-mlm compare`."""
+"""Run `bayes-mlm loo-compare`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bayes_mlm.base import visible
 from bayes_mlm.cli.completion import complete_models
 from bayes_mlm.cli.files import check_folder
-from bayes_mlm.cli.machine import Json, output, print_results
+from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
-    EXIT_VERDICT,
     Data,
     DrawingEngine,
     Quiet,
@@ -27,7 +25,7 @@ from bayes_mlm.engines import has_chains
 
 
 @grouped
-def compare(
+def loo_compare(
     model: Annotated[
         list[str],
         typer.Argument(
@@ -43,7 +41,7 @@ def compare(
         Path | None, typer.Option(help="Folder for comparison.csv and pointwise.csv.")
     ] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    output: Output = Output(),
 ) -> None:
     """Compare models by predictive density.
 
@@ -51,7 +49,7 @@ def compare(
 
     Exact leave-one-group-out and leave-one-row-out, and the marginal likelihood, without refits.
     """
-    from bayes_mlm.assess import check_comparable, compare_models
+    from bayes_mlm.assess import check_comparable, loo_compare
     from bayes_mlm.base import EngineError
     from bayes_mlm.fitting import fit_design
     from bayes_mlm.report import COMPARISON_FILES, console as show, write_comparison
@@ -59,7 +57,7 @@ def compare(
     if out is not None:
         check_folder(out, COMPARISON_FILES, inputs=(data, *model))
     if len(model) < 2:
-        raise EngineError(f"compare needs two models or more, found {len(model)}")
+        raise EngineError(f"loo-compare needs two models or more, found {len(model)}")
     refuse_repeats(model)
     requests = [request_for(one, data, **vars(reading)) for one in model]
     settings = [settings_for(request, sampling) for request in requests]
@@ -72,14 +70,10 @@ def compare(
         with status(text, quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fits.append(fit_design(request, design, one, engine=engine, progressbar=shown))
     with status("leaving out groups and rows", quiet=quiet):
-        found = compare_models(fits)
-    console = output(as_json=as_json)
-    if as_json:
-        print_results(found)
+        found = loo_compare(fits)
+    console = output.console
     for part in [*show.comparison_parts(found), *show.comparison_lines(found)]:
         console.print(part, soft_wrap=isinstance(part, str))
     if out is not None:
         write_comparison(out, found)
-        console.print(f"written to {visible(out)}")
-    if not found.verdict.ok:
-        raise typer.Exit(EXIT_VERDICT)
+    output.finish(found, written=out)
