@@ -12,6 +12,7 @@ from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
     AnyEngine,
+    NewPlaces,
     Quiet,
     Reading,
     Sampling,
@@ -32,10 +33,14 @@ _SHOWN = 40
 def predict(
     model: Model,
     new: Annotated[
-        str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
+        str,
+        typer.Option(
+            help="File with the rows to predict, of any kind that --data takes, or an embedded set."
+        ),
     ],
     data: Annotated[
-        str | None, typer.Option(help="Data to fit: CSV or Parquet file, or an embedded set.")
+        str | None,
+        typer.Option(help="Data to fit: a file or folder (see fit --data), or an embedded set."),
     ] = None,
     question: Annotated[
         Question | None,
@@ -50,6 +55,7 @@ def predict(
     ] = "mean",
     engine: AnyEngine = "auto",
     reading: Reading = Reading(),
+    places: NewPlaces = NewPlaces(),
     sampling: Sampling = Sampling(),
     prob: Annotated[
         float, typer.Option(help="Probability of the intervals (equal tails).")
@@ -82,7 +88,8 @@ def predict(
         **({} if declared else reading.options.given),
     )
     options = reading.options.over(request.source.options).of_new_rows(new)
-    rows = read_data(new, options=options)
+    with places.named():
+        rows = read_data(new, options=places.options.over(options))
     design = read_design(request, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
