@@ -224,7 +224,7 @@ def from_arrow(values: Any) -> Column:
         values = pa.chunked_array([values])
     kind = values.type
     if pa.types.is_dictionary(kind):
-        return _text(values.cast(kind.value_type))
+        return _text(_decoded(values))
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
     if pa.types.is_boolean(kind):
@@ -237,6 +237,22 @@ def from_arrow(values: Any) -> Column:
     if pa.types.is_floating(kind):
         return _floats(values)
     return _text(values)
+
+
+def _decoded(values: Any) -> Any:
+    """Return the labels of a column of categories; Arrow casts none of string views (polars)."""
+    label = values.type.value_type
+    if not pa.types.is_string_view(label):
+        return values.cast(label)
+    return pa.chunked_array(
+        [
+            pa.DictionaryArray.from_arrays(
+                one.indices, one.dictionary.cast(pa.large_string())
+            ).cast(pa.large_string())
+            for one in values.chunks
+        ],
+        type=pa.large_string(),
+    )
 
 
 def numbers_in(texts: Any) -> Any | None:

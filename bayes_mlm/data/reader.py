@@ -85,7 +85,7 @@ class Format:
 READERS: Registry[Format] = Registry("kind of data file", DataError)
 
 # Of a whole file, whatever its kind; text files are read as they are decompressed.
-COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 
 
 def register_format(endings: Sequence[str], found: Format) -> None:
@@ -109,6 +109,28 @@ def format_of(path: Path) -> tuple[str, Format] | None:
             if name.endswith(ending + suffix):
                 return ending + suffix, found
     return None
+
+
+def check_options(path: Path, found: Format, options: ReadOptions) -> None:
+    """Refuse options that do not apply to a kind of file.
+
+    Raises
+    ------
+    DataError
+        With those that do.
+    """
+    odd = [name for name in options.given if name not in found.options]
+    if odd:
+        apply = [one.name for one in fields(options) if one.name in found.options]
+        raise DataError(
+            f"{shown(path)} is {found.what}, to which {flag(odd[0])} does not apply; those that "
+            f"do: {', '.join(map(flag, apply))}"
+        )
+
+
+def flag(option: str) -> str:
+    """Return an option as messages name it, in Python and on the command line."""
+    return f"{option} (--{option.replace('_', '-')})"
 
 
 def split_part(source: str) -> tuple[str, str]:

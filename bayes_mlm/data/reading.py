@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from bayes_mlm.base import (
     unreadable_reason,
     visible,
 )
+from bayes_mlm.data.formats.archive import read_archive
 from bayes_mlm.data.formats.arrow import FEATHER, PARQUET, read_feather, read_parquet
 from bayes_mlm.data.formats.databases import DATABASES, read_database
-from bayes_mlm.data.formats.layout import DELIMITERS
+from bayes_mlm.data.formats.layout import DELIMITERS, OTHER_TEXT
 from bayes_mlm.data.formats.r_files import read_r
 from bayes_mlm.data.formats.statistical import read_por, read_sas, read_spss, read_stata, read_xport
 from bayes_mlm.data.formats.streams import damage, open_bytes
@@ -33,6 +34,7 @@ from bayes_mlm.data.reader import (
     USUAL,
     Format,
     ReadOptions,
+    check_options,
     format_of,
     register_format,
     split_part,
@@ -57,12 +59,13 @@ def read_table(
     Parameters
     ----------
     source : str or Path
-        A file. Its ending is its kind: .csv and .tsv (text), .parquet and .pq, .feather and
-        .arrow, .dta (Stata), .sav, .zsav and .por (SPSS), .sas7bdat and .xpt (SAS), .rds (R),
-        .xlsx, .xls and .ods (workbooks), .duckdb, .sqlite and .db (databases); with .gz or .zst
-        after it, compressed. A table of a database, a query, or a sheet of a workbook stands after
-        two colons: ``"study.duckdb::pupils"``, ``"study.sqlite::select * from pupils"``,
-        ``"book.xlsx::Data"``.
+        A file. Its ending is its kind: .csv, .tsv, .tab, .txt and .dat (text), .parquet and .pq,
+        .feather and .arrow, .dta (Stata), .sav, .zsav and .por (SPSS), .sas7bdat and .xpt (SAS),
+        .rds and .RData (R), .xlsx, .xls and .ods (workbooks), .duckdb, .sqlite and .db
+        (databases); with .gz, .zst, .bz2 or .xz after it, compressed; .zip, an archive. A table of
+        a database, a query, a sheet of a workbook, a data frame of an .RData file, or a file of an
+        archive stands after two colons: ``"study.duckdb::pupils"``,
+        ``"study.sqlite::select * from pupils"``, ``"book.xlsx::Data"``, ``"all.zip::pupils.csv"``.
     columns : sequence of str, optional
         The columns to read; all by default.
     decimal : {".", ","}, optional
@@ -72,8 +75,8 @@ def read_table(
         "12 %" are 3.14, 1234.5 and 12. Without it, only plain numbers such as 3.14 are read, but
         for text that is not separated by commas and has numbers with a decimal comma throughout.
     delimiter : str, optional
-        What separates the columns of a text file; by default a comma, or a tab in .tsv, or what
-        plainly does.
+        What separates the columns of a text file; by default a comma, or a tab in .tsv and .tab,
+        or what plainly does. Of blanks (" ") any number in a row separate.
     encoding : str, optional
         Of a text file, such as "cp1252"; by default UTF-8, or cp1252 where it is not. Of Stata,
         SPSS and SAS files, if they state none or a wrong one.
@@ -148,8 +151,8 @@ def read_file(
     if known is None:
         raise DataError(
             f"{shown(path)} is of an unknown kind; files that can be read end in "
-            f"{', '.join(READERS)}. Save it as one of these, or read it with pandas "
-            "or polars and give the frame to bayes_mlm.as_table"
+            f"{_plain_endings()}, and any of them in {', '.join(COMPRESSED)} after it. Save it as "
+            "one of these, or read it with pandas or polars and give the frame"
         )
     ending, found = known
     check_options(path, found, options)
@@ -161,26 +164,9 @@ def read_file(
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}") from error
 
 
-def check_options(path: Path, found: Format, options: ReadOptions) -> None:
-    """Refuse options that do not apply to a kind of file.
-
-    Raises
-    ------
-    DataError
-        With those that do.
-    """
-    odd = [name for name in options.given if name not in found.options]
-    if odd:
-        apply = [one.name for one in fields(options) if one.name in found.options]
-        raise DataError(
-            f"{shown(path)} is {found.what}, to which {flag(odd[0])} does not apply; those that "
-            f"do: {', '.join(map(flag, apply))}"
-        )
-
-
-def flag(option: str) -> str:
-    """Return an option as messages name it, in Python and on the command line."""
-    return f"{option} (--{option.replace('_', '-')})"
+def _plain_endings() -> str:
+    """Return the endings of data files; compressed text has some of its own, which go unsaid."""
+    return ", ".join(one for one in READERS if not one.endswith(COMPRESSED))
 
 
 def _read_compressed(
@@ -233,7 +219,7 @@ _CODED = frozenset({"decimal", "encoding", "codes"})
 _SHEET = frozenset({"decimal", "sheet", "cells", "omit_rows"})
 
 for _endings, _format in {
-    tuple(DELIMITERS): Format(read=read_text, what="a text file", options=_TEXT),
+    (*DELIMITERS, *OTHER_TEXT): Format(read=read_text, what="a text file", options=_TEXT),
     PARQUET: Format(read=read_parquet, what="a Parquet file"),
     FEATHER: Format(read=read_feather, what="a Feather file"),
     (".dta",): Format(read=read_stata, what="a Stata file", options=_CODED),
@@ -241,10 +227,18 @@ for _endings, _format in {
     (".por",): Format(read=read_por, what="a portable SPSS file", options=_CODED),
     (".sas7bdat",): Format(read=read_sas, what="a SAS file", options=_CODED),
     (".xpt", ".xport"): Format(read=read_xport, what="a SAS transport file", options=_CODED),
-    (".rds",): Format(read=read_r, what="an R file", options=frozenset({"decimal", "codes"})),
+    (".rds", ".rdata", ".rda"): Format(
+        read=read_r,
+        what="an R file",
+        options=frozenset({"decimal", "codes"}),
+        has_parts=True,
+    ),
     (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"): Format(
         read=read_workbook, what="a workbook", options=_SHEET, has_parts=True
     ),
     DATABASES: Format(read=read_database, what="a database", has_parts=True),
+    (".zip",): Format(
+        read=read_archive, what="a zip archive", options=_TEXT | _CODED | _SHEET, has_parts=True
+    ),
 }.items():
     register_format(_endings, _format)

@@ -30,6 +30,12 @@ from .gaussian import (
 )
 from .identification import unidentified as unidentified
 from .likelihood import Likelihood as Likelihood, Point as Point
+from .many_groups import (
+    curvature_sums as curvature_sums,
+    derivative_sums as derivative_sums,
+    summarise_groups as summarise_groups,
+    sums_by_group as sums_by_group,
+)
 from .parameters import (
     GroupParameters as GroupParameters,
     Parameters as Parameters,
@@ -56,4 +62,11 @@ from .pymc.models import (
     within as within,
 )
 from .pymc.parts import effect_pairs as effect_pairs
+from .sparse.factor import (
+    Factor as Factor,
+    draw_effects as draw_effects,
+    evaluate as evaluate,
+    split as split,
+)
+from .sparse.plan import Plan as Plan, make_plan as make_plan
 from .whitened_design import Whitened as Whitened, whitened as whitened

@@ -1,3 +1,10 @@
+from .cross_products import (
+    Cells as Cells,
+    CrossProducts as CrossProducts,
+    EffectColumns as EffectColumns,
+    FactorProducts as FactorProducts,
+    cross_products as cross_products,
+)
 from .group_moments import (
     GroupMoments as GroupMoments,
     from_rows as from_rows,
@@ -5,6 +12,7 @@ from .group_moments import (
     one_group as one_group,
 )
 from .rotated import (
+    BLOCK as BLOCK,
     RANK_TOLERANCE as RANK_TOLERANCE,
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,

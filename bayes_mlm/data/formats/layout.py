@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,12 @@ DELIMITERS = {
     for packed in ("", ".gz", ".zst")
     for ending, mark in ((".csv", ","), (".tsv", "\t"))
 }
+# Text files that are not looked for in folders: a read-me is one too.
+OTHER_TEXT = (".tab", ".txt", ".dat", ".csv2")
+_ALIGNED = (".txt", ".dat")  # whose columns may be separated by blanks
 RECOGNISED = ": detected "
+_USUAL = {**DELIMITERS, ".tab": "\t"}
+_SPOKEN = {"tab": "\t", "\\t": "\t", "blank": " ", "space": " "}
 _PREAMBLE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel writes, and reads, before all
 _MARKS = (",", ";", "\t", "|")
 _LOOKED_AT = 1000  # rows
@@ -34,6 +39,8 @@ class TextLayout:
     decimal : {".", ","} or None
     preamble : bool
         Whether a line before the header names the separator: ``sep=;``.
+    row_names : bool
+        Whether every row has a value before those that the header names, as R writes them.
     notes : tuple of str
         What was detected and not given, for the reader of the results.
     """
@@ -42,6 +49,7 @@ class TextLayout:
     encoding: str = UTF8
     decimal: Decimal | None = None
     preamble: bool = False
+    row_names: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -54,7 +62,8 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
         If an option is none, or the file is no text.
     """
     check_decimal(options.decimal)
-    usual = next((m for end, m in DELIMITERS.items() if path.name.lower().endswith(end)), ",")
+    name = path.name.lower()
+    usual = next((m for end, m in _USUAL.items() if name.endswith(end)), ",")
     delimiter = settled_delimiter(options.delimiter, usual)
     encoding = check_encoding(options.encoding)
     head, whole = read_head(path)
@@ -67,14 +76,15 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
         delimiter = settled_delimiter(options.delimiter, usual)
     lines = text if whole else text[: text.rfind("\n") + 1]
     if options.delimiter is None:
-        delimiter = _delimiter_in(lines, usual)
+        marks = (*_MARKS, " ") if name.endswith(_ALIGNED) else _MARKS
+        delimiter = _delimiter_in(lines, usual, marks)
     decimal, example = options.decimal, ""
     if decimal is None and delimiter != ",":
         example = _decimal_comma(lines, delimiter)
         decimal = "," if example else None
     detected = {}
     if options.delimiter is None and delimiter != usual:
-        mark = "tab" if delimiter == "\t" else repr(delimiter)
+        mark = {"\t": "tab", " ": "blanks"}.get(delimiter, repr(delimiter))
         detected["delimiter"] = f"columns separated by {mark}"
     if example:
         detected["decimal"] = (
@@ -88,6 +98,7 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
         encoding=found,
         decimal=decimal,
         preamble=stated is not None,
+        row_names=delimiter in "\t " and _has_row_names(_rows(lines, delimiter)),
         notes=notes,
     )
 
@@ -100,11 +111,11 @@ def settled_delimiter(given: str | None, usual: str) -> str:
     DataError
         If it is not one character that can separate columns.
     """
-    found = usual if given is None else {"tab": "\t", "\\t": "\t"}.get(given, given)
+    found = usual if given is None else _SPOKEN.get(given, given)
     if len(found) != 1 or not found.isascii() or found in '"\r\n' or found.isalnum():
         raise DataError(
             f"delimiter={given!r} cannot separate columns; give one character such as ';' or '|', "
-            "or tab"
+            "or tab or blank"
         )
     return found
 
@@ -113,7 +124,7 @@ def _rows(text: str, delimiter: str) -> list[list[str]]:
     """Return the first rows of a text that are not blank, the header among them."""
     rows = []
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+        for row in reader_of(io.StringIO(text, newline=""), delimiter):
             if row:
                 rows.append(row)
             if len(rows) > _LOOKED_AT:
@@ -123,7 +134,51 @@ def _rows(text: str, delimiter: str) -> list[list[str]]:
     return rows
 
 
-def _delimiter_in(text: str, usual: str) -> str:
+def reader_of(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """Return a reader of the rows of a text; of blanks any number separate two values."""
+    if delimiter != " ":
+        return csv.reader(lines, delimiter=delimiter)
+    rows = csv.reader(
+        (line.replace("\t", " ") for line in lines), delimiter=" ", skipinitialspace=True
+    )
+    return (row[:-1] if row and not row[-1] else row for row in rows)
+
+
+def _has_row_names(rows: list[list[str]]) -> bool:
+    """Return whether all rows have one value more than the header, and none an empty last one."""
+    wide = len(rows[0]) + 1 if rows else 0
+    return len(rows) > 1 and all(len(row) == wide and row[-1].strip(BLANKS) for row in rows[1:])
+
+
+def lines_of_title(path: Path, layout: TextLayout) -> int:
+    """Return how many lines stand above the names of the columns: titles, comments; 0 if none.
+
+    They are lines of one value above three rows or more of equally many values.
+    """
+    head, whole = read_head(path)
+    text = head.decode(layout.encoding, errors="ignore").lstrip("\ufeff")
+    text = text if whole else text[: text.rfind("\n") + 1]
+    for mark in (layout.delimiter, *(one for one in _MARKS if one != layout.delimiter)):
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+        above, wide, seen = 0, 0, 0
+        try:
+            for row in rows:
+                filled = sum(bool(value.strip(BLANKS)) for value in row)
+                if not wide and filled < 2 and len(row) < 2:
+                    above = rows.line_num
+                    continue
+                wide = wide or len(row)
+                if len(row) != wide or seen > _LOOKED_AT:
+                    break
+                seen += 1
+        except csv.Error:
+            continue
+        if above and wide > 1 and seen > 3:
+            return above
+    return 0
+
+
+def _delimiter_in(text: str, usual: str, marks: Sequence[str]) -> str:
     """Return the separator by which every row has as many values as the header, two or more."""
 
     def separates(mark: str) -> bool:
@@ -132,7 +187,7 @@ def _delimiter_in(text: str, usual: str) -> str:
         wide = len(rows[0]) if rows else 0
         return wide > 1 and len(rows) > 1 and widths <= {wide, wide + 1} and len(widths) == 1
 
-    others = (mark for mark in _MARKS if mark != usual and mark in text)
+    others = (mark for mark in marks if mark != usual and mark in text)
     header = next((row for row in _rows(text, usual)), [])
     if len(header) != 1:
         return usual
@@ -143,7 +198,8 @@ def _decimal_comma(text: str, delimiter: str) -> str:
     """Return an example of numbers that have a decimal comma and can have no other, or ""."""
     rows = _rows(text, delimiter)
     example = ""
-    for column in range(len(rows[0]) if rows else 0):
+    wide = max((len(rows[0]), len(rows[1]))) if len(rows) > 1 else 0  # with names of the rows
+    for column in range(wide):
         values = {row[column].strip(BLANKS) for row in rows[1:] if len(row) > column}
         levels = sorted(values - set(MISSING_TEXTS))
         if not levels:

@@ -1,4 +1,4 @@
-"""Read a data frame that R saved: `.rds`."""
+"""Read a data frame that R saved: `.rds`, and `.RData` with several objects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _NO_INTEGER = -(2**63)
 
 
 def read_r(
-    path: Path, columns: Sequence[str] | None, options: ReadOptions, _part: str = ""
+    path: Path, columns: Sequence[str] | None, options: ReadOptions, part: str = ""
 ) -> Table:
     """Read a data frame of R: factors are categories, haven's labels are value labels."""
     rdata = import_extra("rdata", "rdata", path, "an R file")
@@ -34,11 +34,8 @@ def read_r(
         raise DataError(
             f"{shown(path)} is not an intact file of saveRDS ({reason}); save it again"
         ) from error
+    root = _frame(path, root, part)
     about = _attributes(root)
-    if root.info.type.name != "VEC" or "data.frame" not in _texts(about.get("class")):
-        raise DataError(
-            f"{shown(path)} holds no data frame; save one in R: saveRDS(as.data.frame(x), …)"
-        )
     found = dict(zip(_texts(about.get("names")), root.value, strict=True))
     names = checked_names(list(found), shown(path), columns)
     coded, factors = {}, {}
@@ -65,9 +62,48 @@ def read_r(
     )
 
 
+def _frame(path: Path, root: Any, part: str) -> Any:
+    """Return the data frame of a file: the object of saveRDS, or one of those of save.
+
+    Raises
+    ------
+    DataError
+        If it has none, or several and none is named.
+    """
+    objects = _pairs(root) if root.info.type.name == "LIST" else {"": root}
+    frames = {name: one for name, one in objects.items() if _is_frame(one)}
+    if part in frames:
+        return frames[part]
+    if len(frames) == 1 and not part:
+        return next(iter(frames.values()))
+    listed = ", ".join(map(repr, frames))
+    if part and "" not in objects:
+        raise DataError(f"{shown(path)} has no data frame {part!r}; it has {listed or 'none'}")
+    if part:
+        raise DataError(f"{shown(path)} is of one object, which has no name; omit ::{part}")
+    if frames:
+        raise DataError(
+            f"{shown(path)} has {len(frames)} data frames ({listed}); name one after two colons: "
+            f"{f'{path.name}::{next(iter(frames))}'!r}"
+        )
+    raise DataError(
+        f"{shown(path)} holds no data frame; save one in R: saveRDS(as.data.frame(x), …)"
+    )
+
+
+def _is_frame(node: Any) -> bool:
+    found = _texts(_attributes(node).get("class")) if node.info.type.name == "VEC" else []
+    return "data.frame" in found
+
+
 def _attributes(node: Any) -> dict[str, Any]:
     """Return the attributes of an R object by name."""
-    found, link = {}, node.attributes
+    return _pairs(node.attributes)
+
+
+def _pairs(link: Any) -> dict[str, Any]:
+    """Return the values of a pairlist of R by their names."""
+    found = {}
     while link is not None and link.info.type.name == "LIST":
         symbol = link.tag
         if symbol.info.type.name == "REF":

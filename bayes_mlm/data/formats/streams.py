@@ -1,13 +1,15 @@
 """Open text files: compressed or not, in an encoding that is given, marked or recognised."""
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TextIO
+from typing import Any, TextIO
 
 import pyarrow as pa
 
@@ -15,15 +17,25 @@ from bayes_mlm.base import DataError, shown
 from bayes_mlm.data.formats.encodings import guess_encoding
 
 UTF8 = "utf-8-sig"  # drops a byte-order mark, which would otherwise stick to the first name
-_MARKS = ((codecs.BOM_UTF8, UTF8), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    (codecs.BOM_UTF8, UTF8),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as that of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 HEAD_BYTES = 1_000_000
 
 
-def open_bytes(path: Path) -> gzip.GzipFile | IO[bytes]:
+def open_bytes(path: Path) -> Any:
     """Open a file for reading, decompressed: all the pieces of it, one after the other."""
     name = path.name.lower()
     if name.endswith(".gz"):
         return gzip.open(path, "rb")
+    if name.endswith(".bz2"):
+        return bz2.open(path, "rb")
+    if name.endswith(".xz"):
+        return lzma.open(path, "rb")
     if name.endswith(".zst"):
         return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
     return path.open("rb")
@@ -43,10 +55,15 @@ def damage(path: Path) -> Iterator[None]:
         raise DataError(
             f"{shown(path)} is not an intact gzip file ({error}); copy it again"
         ) from error
+    except lzma.LZMAError as error:
+        raise DataError(
+            f"{shown(path)} is not an intact xz file ({error}); copy it again"
+        ) from error
     except OSError as error:
-        if error.errno is None and path.name.lower().endswith(".zst"):
+        kind = {".zst": "Zstandard", ".bz2": "bzip2"}.get(path.suffix.lower())
+        if error.errno is None and kind is not None:
             raise DataError(
-                f"{shown(path)} is not an intact Zstandard file ({error}); copy it again"
+                f"{shown(path)} is not an intact {kind} file ({error}); copy it again"
             ) from error
         raise
 
@@ -134,8 +151,8 @@ def not_text(path: Path, begin: bytes) -> str:
         return f"{shown(path)} is a Zstandard archive; give it a name that ends in .zst"
     if begin[:4] == b"PK\x03\x04":
         return (
-            f"{shown(path)} is a zip archive or an Excel workbook, not text; give a workbook a "
-            "name that ends in .xlsx"
+            f"{shown(path)} is a zip archive or an Excel workbook, not text; give it a name that "
+            "ends in .zip or .xlsx"
         )
     return (
         f"{shown(path)} is not UTF-8 text; give its encoding, such as encoding='cp1250' "

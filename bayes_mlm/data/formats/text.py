@@ -11,7 +11,13 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from bayes_mlm.base import DataError, shown
-from bayes_mlm.data.formats.layout import TextLayout, layout_of, note_on_encoding
+from bayes_mlm.data.formats.layout import (
+    TextLayout,
+    layout_of,
+    lines_of_title,
+    note_on_encoding,
+    reader_of,
+)
 from bayes_mlm.data.formats.streams import (
     UTF8,
     damage,
@@ -46,6 +52,8 @@ def read_text(
         notes = (*table.notes.get("", ()), *notes)
         return replace(table, source=shown(path), notes={"": notes} if notes else {})
     layout = layout_of(path, options)
+    if layout.delimiter == " ":
+        return _read_aligned(path, columns, layout)
     try:
         return _read(path, columns, layout)
     except UnicodeDecodeError as error:  # after the bytes by which it was detected
@@ -94,6 +102,20 @@ def without_lines(
     return copy, replace(options, omit_rows=None, encoding="utf-8"), notes
 
 
+def _read_aligned(path: Path, columns: Sequence[str] | None, layout: TextLayout) -> Table:
+    """Read a text file whose columns are separated by any number of blanks, by a copy with tabs."""
+    with tempfile.TemporaryDirectory(prefix="bayes-mlm-") as folder:
+        copy = Path(folder, path.name)
+        with (
+            damage(path),
+            open_text(path, layout.encoding) as text,
+            copy.open("w", encoding="utf-8", newline="") as target,
+        ):
+            csv.writer(target, delimiter="\t").writerows(reader_of(text, " "))
+        table = _read(copy, columns, replace(layout, delimiter="\t", encoding=UTF8))
+    return replace(table, source=shown(path))
+
+
 def read_header(path: Path, layout: TextLayout) -> Header:
     """Read the header of a CSV file, and check the names in it.
 
@@ -140,25 +162,32 @@ def _read_header(path: Path, layout: TextLayout) -> Header:
                 raise DataError(f"{shown(path)} is empty; its first line must name the columns")
             lines = before + reader.line_num
             row = next((row for row in reader if row), None)
-            if len(first) == 1 and first[0].lstrip(BLANKS).startswith("#") and len(row or ()) > 1:
-                raise DataError(
-                    f"{shown(path)} begins with a comment ({first[0]!r}), and its first line must "
-                    "name the columns; delete comment lines"
-                )
+            if len(first) == 1 and row is not None:
+                _refuse_title(path, first[0], lines_of_title(path, layout))
             filled = [name for name in first if name.strip(BLANKS)]
             if len(first) > len(filled) == 1 and row is not None and all(map(str.strip, row)):
-                raise DataError(
-                    f"{shown(path)} appears to begin with a title ({filled[0]!r}), and its first "
-                    f'line must name the columns; omit the lines above the names by omit_rows="1'
-                    f'{f"-{lines}" if lines > 1 else ""}" (--omit-rows)'
-                )
-            if row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
+                _refuse_title(path, filled[0], lines)
+            if layout.row_names:
+                first.insert(0, "")
+            elif row is not None and len(row) == len(first) + 1 and not row[-1].strip(BLANKS):
                 first.append("")  # every row ends in a delimiter, but for the header
         except csv.Error as error:
             raise DataError(
                 f"the header of {shown(path)} cannot be read ({error}); look for an unclosed quote"
             ) from error
     return Header(names=named(first), blank=before + blank, lines=lines, has_rows=row is not None)
+
+
+def _refuse_title(path: Path, title: str, lines: int) -> None:
+    """Refuse lines above the names of the columns, if there are any."""
+    if not lines:
+        return
+    what = "a comment" if title.lstrip(BLANKS).startswith("#") else "a title"
+    span = f"1-{lines}" if lines > 1 else "1"
+    raise DataError(
+        f"{shown(path)} appears to begin with {what} ({title!r}), and its first line must name the "
+        f'columns; omit the lines above the names by omit_rows="{span}" (--omit-rows {span})'
+    )
 
 
 def named(header: Sequence[str]) -> list[str]:

@@ -31,8 +31,8 @@ from bayes_mlm.data.lazy.spark import open_spark
 from bayes_mlm.data.lazy.staging import stage
 from bayes_mlm.data.lazy.texts import with_decimal
 from bayes_mlm.data.numerals import Decimal
-from bayes_mlm.data.reader import ReadOptions, format_of, split_part
-from bayes_mlm.data.reading import check_options, read_file
+from bayes_mlm.data.reader import ReadOptions, check_options, format_of, split_part
+from bayes_mlm.data.reading import read_file
 
 if TYPE_CHECKING:
     import duckdb

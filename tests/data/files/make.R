@@ -39,3 +39,10 @@ saveRDS(spss, "haven.rds", compress = "xz")
 factors <- transform(plain, school = factor(school), band = factor(band, levels = bands))
 attr(factors$ses, "label") <- "Home resources"
 saveRDS(factors, "factors.rds")
+
+# Several objects in one file (save), read by name; b is no data frame.
+a <- data.frame(g = factor(c("y", "x", "y"), levels = c("y", "x")), v = c(1.5, NA, 3))
+b <- 1:3
+c <- data.frame(w = 4:5)
+save(a, b, c, file = "several.RData", compress = "xz")
+save(a, b, file = "one.RData")

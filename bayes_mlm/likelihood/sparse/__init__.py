@@ -1,0 +1,1 @@
+"""Sparse Cholesky factorisation of the likelihood of several grouping factors."""
