@@ -1,6 +1,7 @@
 """Folders and globs of files of every kind are read as one table."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ from bayes_mlm import fit, open_data
 from bayes_mlm.base.errors import DataError
 from bayes_mlm.data import columns as of_columns
 from bayes_mlm.data.lazy import staging
-from bayes_mlm.data.reader import READERS
+from bayes_mlm.data.reader import READERS, format_of
 from bayes_mlm.data.reading import read_table
 from bayes_mlm.design import read_data
 
@@ -28,7 +29,7 @@ BY_OTHERS = [
     *("spss.sav", "spss.zsav", "pspp.por", "sas.sas7bdat", "sas.xpt"),
     *("libreoffice.ods", "libreoffice.xls", "libreoffice.xlsx"),
 ]
-WRITTEN = ["study.parquet", "study.feather", "study.duckdb", "study.tsv"]
+WRITTEN = ["study.parquet", "study.feather", "study.duckdb", "study.tsv", "study.csv.bz2"]
 
 
 def write(name: str, folder: Path) -> Path:
@@ -41,6 +42,8 @@ def write(name: str, folder: Path) -> Path:
         frame.to_parquet(target)
     elif name.endswith(".feather"):
         feather.write_feather(pa.Table.from_pandas(frame), target)
+    elif name.endswith(".bz2"):
+        frame.to_csv(target, index=False)
     elif name.endswith(".tsv"):
         frame.to_csv(target, sep="\t", index=False)
     else:
@@ -50,13 +53,15 @@ def write(name: str, folder: Path) -> Path:
 
 
 def test_every_kind_is_tried() -> None:
-    """By the reader: .xlsm and .xlsb are read as .xlsx is."""
-    tried = {format_name(name) for name in (*BY_OTHERS, *WRITTEN)}
+    """By the reader: .xlsm and .xlsb are read as .xlsx is. A zip archive has its own test."""
+    tried = {format_name(name) for name in (*BY_OTHERS, *WRITTEN)} | {"a zip archive"}
     assert tried == {found.what for found in READERS.values()}
 
 
 def format_name(name: str) -> str:
-    return next(one.what for end, one in READERS.items() if name.removesuffix(".gz").endswith(end))
+    known = format_of(Path(name))
+    assert known is not None
+    return known[1].what
 
 
 @pytest.mark.parametrize("name", [*BY_OTHERS, *WRITTEN])
@@ -199,6 +204,25 @@ def test_a_folder_of_two_kinds_is_refused_with_both(tmp_path: Path) -> None:
     for part in ("a Stata file (stata15.dta)", "a text file (study.csv)", "a workbook (libre"):
         assert part in str(caught.value)
     assert read_data(tmp_path / "*.dta").n == read_table(FILES / "stata15.dta").n
+
+
+def test_files_that_may_be_anything_are_data_where_a_pattern_names_them(tmp_path: Path) -> None:
+    write("study.csv", tmp_path)
+    (tmp_path / "readme.txt").write_text("What is in here\n")
+    rows = read_data(tmp_path).n
+    shutil.copy(tmp_path / "study.csv", tmp_path / "more.dat")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(tmp_path / "study.csv", "study.csv")
+    shutil.copy(tmp_path / "more.zip", tmp_path / "most.zip")
+    assert read_data(tmp_path).n == rows
+    assert read_data(tmp_path / "*.dat").n == rows
+    assert read_data(tmp_path / "*.zip").n == 2 * rows
+
+
+def test_text_that_is_scanned_and_text_that_is_not_are_one_table(tmp_path: Path) -> None:
+    write("study.csv", tmp_path)
+    write("study.csv.bz2", tmp_path)
+    assert read_data(tmp_path).n == 144
 
 
 def test_a_damaged_file_among_others_is_named(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def open_files(
     known = format_of(files[0])
     if known is not None:
         check_options(files[0], known[1], options)
-    if not suffix_of(files[0]):
+    if not all(map(suffix_of, files)):
         return _open_other(files, str(source), options, engine, memory, threads)
     if engine == "spark":
         if memory is not None:

@@ -19,6 +19,7 @@ from bayes_mlm.data.reading import require_file
 
 CSV = tuple(DELIMITERS)
 _WILDCARDS = "*?["
+_OTHERS = (".txt", ".dat", ".db", ".zip")
 
 
 def find_files(source: str) -> list[Path]:
@@ -84,7 +85,9 @@ def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     if identity in seen:  # a link back
         return
     seen.add(identity)
-    yield from _data_files((entry for entry in directory.iterdir() if not _is_hidden(entry)), seen)
+    entries = (entry for entry in directory.iterdir() if not _is_hidden(entry))
+    named = (entry for entry in entries if entry.is_dir() or not _is_other(entry))
+    yield from _data_files(named, seen)
 
 
 def _data_files(entries: Iterable[Path], seen: set[tuple[int, int]]) -> Iterator[Path]:
@@ -126,6 +129,11 @@ def suffix_of(path: Path) -> str:
     """Return the ending of a text or Parquet file, ".csv.gz" in full; empty for other files."""
     name = path.name.lower()
     return next((suffix for suffix in (*CSV, *PARQUET) if name.endswith(suffix)), "")
+
+
+def _is_other(path: Path) -> bool:
+    """Return whether a file of a directory may be anything: a pattern names it as data."""
+    return path.name.lower().endswith(_OTHERS)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -11,8 +11,8 @@ from bayes_mlm.base import DataError, shown
 from bayes_mlm.data.columns import Column, merge_orders
 from bayes_mlm.data.lazy.schemas import Schema, check_alike
 from bayes_mlm.data.lazy.source import Scan
-from bayes_mlm.data.reader import ReadOptions
-from bayes_mlm.data.reading import flag, read_file
+from bayes_mlm.data.reader import ReadOptions, flag
+from bayes_mlm.data.reading import read_file
 from bayes_mlm.data.table import Table
 
 
