@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB
+from bayes_mlm.base import DEFAULT_PROB, EngineError
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Output
@@ -33,11 +33,12 @@ _SHOWN = 40
 def predict(
     model: Model,
     new: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="File with the rows to predict, of any kind that --data takes, or an embedded set."
+            help="File with the rows to predict, of any kind that --data takes, or an embedded set "
+            "(default: --data)."
         ),
-    ],
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(help="Data to fit: a file or folder (see fit --data), or an embedded set."),
@@ -76,6 +77,9 @@ def predict(
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
 
+    new = data if new is None else new
+    if new is None:
+        raise EngineError("give the rows to predict: --new FILE, or an embedded set such as hsb")
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
     # A record declares how its data are written; the options then apply to the new rows.

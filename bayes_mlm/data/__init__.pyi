@@ -1,3 +1,4 @@
+from .absent import explain_absent as explain_absent
 from .columns import Column as Column, from_arrow as from_arrow
 from .datasets import (
     DATASETS as DATASETS,
@@ -109,7 +110,6 @@ from .source import (
 from .table import (
     Table as Table,
     as_table as as_table,
-    explain_absent as explain_absent,
     take as take,
 )
 from .texts import (

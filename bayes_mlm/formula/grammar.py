@@ -70,6 +70,7 @@ _HINTS = {
     "[": "there is no indexing; C(x) reads a column as categories",
     "{": "write I(...) for arithmetic",
     ".": "write out the columns",
+    "if": "select the rows before",
     "%": "write : for the combinations of two columns, and / for nesting",
     ">": "make a column of the truth values in the data",
     "<": "make a column of the truth values in the data",

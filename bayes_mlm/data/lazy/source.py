@@ -11,10 +11,11 @@ from narwhals.exceptions import NarwhalsError
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
+from bayes_mlm.data.absent import explain_absent
 from bayes_mlm.data.columns import Column, from_arrow
 from bayes_mlm.data.labels import strip_categories
 from bayes_mlm.data.numerals import Decimal
-from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
+from bayes_mlm.data.table import Table, as_table, checked_names
 from bayes_mlm.data.texts import BLANKS
 
 type ColumnKind = Literal["number", "truth", "text"]

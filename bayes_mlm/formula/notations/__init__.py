@@ -11,7 +11,7 @@ from bayes_mlm.formula.notations.offer import Offer
 from bayes_mlm.formula.notations.pieces import offer_pieces
 from bayes_mlm.formula.notations.stata import offer_stata
 
-_NOTATIONS = (offer_call, offer_stata, offer_pieces)
+_NOTATIONS = (offer_stata, offer_call, offer_pieces)
 _LONGEST = 1000
 
 

@@ -28,6 +28,8 @@ def offer_stata(text: str) -> Iterator[Offer]:
     --------
     >>> [one.formula for one in offer_stata("mixed y x c.w##i.z || school: x, cov(un) reml")]
     ['y ~ x + w * C(z) + (1 + x | school)']
+    >>> next(offer_stata("y ~ c.x##i.z + c.x#c.x + (1 | g)")).formula
+    'y ~ x * C(z) + I(x ** 2) + (1 | g)'
     >>> next(offer_stata("y ~ x || school:")).formula, list(offer_stata("y ~ x + (x || school)"))
     ('y ~ x + (1 | school)', [])
     """
@@ -37,9 +39,12 @@ def offer_stata(text: str) -> Iterator[Offer]:
     place = max(text.find("||"), 0) or max(text.find("#"), 0)
     fixed, *levels = (bare[command.end() :] if command else bare).split("||")
     found = [_LEVEL.match(level) for level in levels]
-    if not all(found) or not (levels or command or "#" in fixed):
+    whole = fixed.count("(") == fixed.count(")")  # else the bar is of a group term
+    if not (whole and all(found)) or not (levels or command or "#" in fixed):
         return
-    if not command and ("(" in fixed or not (levels or "~" in fixed or " " in fixed.strip())):
+    if not command and not (levels or "~" in fixed or " " in fixed.strip()):
+        return
+    if not command and "(" in fixed and "#" not in fixed and not levels:
         return
     of = f"a command of Stata ({name})" if name else "the notation of Stata's mixed"
     notes = [*_notes(text, name)]
@@ -115,6 +120,8 @@ def _fixed(text: str) -> str:
 
 def _expanded(part: str) -> list[str]:
     """Return the terms of a product of Stata, or of one variable."""
+    if "#" not in part and "(" in part and not _INDICATOR.fullmatch(part):
+        return [part]  # of a formula: a group term, a function
     sign = "##" if "##" in part else "#"
     factors = [_listed(one) for one in re.split(r"##?", part)]
     plain = [one for names in factors for one in names]
