@@ -313,6 +313,7 @@ for _engine in (
         run=_run_direct,
         estimates="mean of independent draws from the exact posterior",
         independent=True,
+        several_factors=True,
         instead="nuts",
     ),
     Engine(

@@ -157,6 +157,42 @@ class BetaPrior:
         return [int(k) for k in np.flatnonzero(self.precision == 0.0)]
 
 
+def coefficient_priors(
+    terms: tuple[str, ...], priors: ModelPriors, x_mean: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return which combinations (p, p) of coefficients have priors, and these.
+
+    Parameters
+    ----------
+    terms : tuple of str, length p
+    priors : ModelPriors
+    x_mean : (p,) array
+        Means of the columns of X over the rows of the design.
+
+    Returns
+    -------
+    free : (p, p) array
+        The intercept's row is the intercept where every predictor is at its mean.
+    mean, precision, nu : (p,) arrays
+        As in `BetaPrior`.
+    """
+    p = len(terms)
+    free = np.eye(p)
+    if INTERCEPT in terms:
+        free[terms.index(INTERCEPT)] = x_mean
+    mean, precision, nu = np.zeros(p), np.zeros(p), np.full(p, np.inf)
+    for k, prior in enumerate(priors.beta):
+        if prior.family == "Flat":
+            continue
+        if prior.family == "Cauchy":
+            mean[k], sd, nu[k] = prior["alpha"], prior["beta"], 1.0
+        else:
+            mean[k], sd = prior["mu"], prior["sigma"]
+            nu[k] = prior["nu"] if prior.family == "StudentT" else np.inf
+        precision[k] = sd**-2.0
+    return free, mean, precision, nu
+
+
 def beta_prior(reduced: RotatedMoments, priors: ModelPriors, x_mean: Floats) -> BetaPrior:
     """Express the coefficients' priors in terms of the centred columns.
 
@@ -172,21 +208,7 @@ def beta_prior(reduced: RotatedMoments, priors: ModelPriors, x_mean: Floats) -> 
     -------
     BetaPrior
     """
-    p = reduced.p
-    # What has the prior: beta, but the intercept where every predictor is at its mean.
-    free = np.eye(p)
-    if INTERCEPT in reduced.terms:
-        free[reduced.terms.index(INTERCEPT)] = x_mean
-    mean, precision, nu = np.zeros(p), np.zeros(p), np.full(p, np.inf)
-    for k, prior in enumerate(priors.beta):
-        if prior.family == "Flat":
-            continue
-        if prior.family == "Cauchy":
-            mean[k], sd, nu[k] = prior["alpha"], prior["beta"], 1.0
-        else:
-            mean[k], sd = prior["mu"], prior["sigma"]
-            nu[k] = prior["nu"] if prior.family == "StudentT" else np.inf
-        precision[k] = sd**-2.0
+    free, mean, precision, nu = coefficient_priors(reduced.terms, priors, x_mean)
     offset = mean - reduced.y_mean * (free @ reduced.ones)
     transform = free - np.outer(free @ reduced.ones, reduced.x_mean)
     return BetaPrior(form=np.column_stack([transform, offset]), precision=precision, nu=nu)
