@@ -1,0 +1,1 @@
+"""REML and maximum likelihood of models with several grouping factors."""
