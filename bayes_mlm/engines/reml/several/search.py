@@ -26,7 +26,7 @@ from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.likelihood import Factor, Method, Plan
 
 # Deviance that a Newton step may still gain at the optimum.
-TOLERANCE = 1e-9
+TOLERANCE = 1e-12
 MAX_STEPS = 100
 # Longest step of a coordinate, in logs: a variance that goes to zero does so in a few steps.
 _LONGEST = 2.5
@@ -189,14 +189,14 @@ def differentiate(factor: Factor, method: Method, *, exact: bool = True) -> Grad
     half = factor.half_solve(stacked)
     on_v = stacked.T @ v
     information = (stacked.T @ stacked - half.T @ half - np.outer(on_v, on_v) / factor.r2) / s2
-    return Gradient(
-        gradient=np.array(gradient), information=information, log_r2=np.array(log_r2)
-    )
+    return Gradient(gradient=np.array(gradient), information=information, log_r2=np.array(log_r2))
 
 
 def _estimated_traces(factor: Factor) -> list[Floats]:
     plan = factor.plan
-    signs = np.random.default_rng(1).integers(0, 2, (plan.Q, _PROBES)) * 2.0 - 1.0
+    signs = np.asarray(
+        np.random.default_rng(1).choice([-1.0, 1.0], (plan.Q, _PROBES)), dtype=np.float64
+    )
     solved = factor.inverse_solve(signs)
     found = []
     for places in plan.places:
