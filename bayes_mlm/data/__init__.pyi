@@ -1,3 +1,4 @@
+from .absent import explain_absent as explain_absent
 from .columns import Column as Column, from_arrow as from_arrow
 from .datasets import (
     DATASETS as DATASETS,
@@ -62,6 +63,7 @@ from .lazy.source import (
     count_rows as count_rows,
     engine_errors as engine_errors,
     is_distributed as is_distributed,
+    is_nan as is_nan,
     is_scannable as is_scannable,
     narrowed as narrowed,
     stripped as stripped,
@@ -108,7 +110,6 @@ from .source import (
 from .table import (
     Table as Table,
     as_table as as_table,
-    explain_absent as explain_absent,
     take as take,
 )
 from .texts import (

@@ -15,7 +15,6 @@ from .direct import (
 )
 from .direct.density import (
     Problem as Problem,
-    Variances as Variances,
     mean_beta as mean_beta,
     sums_at as sums_at,
     with_prior as with_prior,
@@ -29,6 +28,7 @@ from .direct.pareto import (
     smooth_rows as smooth_rows,
     smooth_weights as smooth_weights,
 )
+from .direct.posterior import Variances as Variances
 from .direct.priors import prior_form as prior_form, sd_log_density as sd_log_density
 from .direct.propriety import check_proper as check_proper
 from .direct.quadratic import (

@@ -205,14 +205,11 @@ def _spread(draws: Draws) -> tuple[Floats, Floats]:
 def _some(reduced: RotatedMoments, places: Ints) -> RotatedMoments:
     """Select some groups, and the classes that they are of."""
     classes, of_group = np.unique(reduced.of_group[places], return_inverse=True)
-    k = (reduced.p + 1) ** 2
-    products = reduced.products.reshape(len(reduced.r), reduced.q**2, k)[classes]
     return replace(
         reduced,
         r=reduced.r[classes],
         size=np.bincount(of_group).astype(float),
         of_group=of_group,
-        products=products.reshape(-1, k),
         c=reduced.c[places],
         labels=reduced.labels[places],
     )

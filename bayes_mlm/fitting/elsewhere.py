@@ -1,4 +1,4 @@
-"""Methods and attributes of results in other packages, and what does the same here."""
+"""Functions, methods and attributes of other packages, and what does the same here."""
 
 _FOUND = {
     **dict.fromkeys(("fixef", "coef", "params", "bse", "confint", "conf_int"), "summary()"),
@@ -20,6 +20,32 @@ _FOUND = {
     **dict.fromkeys(("plot", "plots"), "`bayes-mlm plot --list`, or ArviZ on `fit.data`"),
     **dict.fromkeys(("idata", "inference_data"), "data, the tree that ArviZ reads"),
     **dict.fromkeys(("check", "diagnose", "resid"), "bayes_mlm.check(fit)"),
+    **dict.fromkeys(
+        ("model", "graph", "backend", "build"),
+        "bayes_mlm.partial_pooling(bayes_mlm.build_design(formula, data)), a pymc.Model",
+    ),
+    **dict.fromkeys(("prior", "plot_priors", "prior_predictive"), "data['prior'], and priors"),
+    **dict.fromkeys(("posterior_predictive", "simulate"), "data['posterior_predictive']"),
+}
+_FUNCTIONS = {
+    **dict.fromkeys(
+        ("Model", "lmer", "lme", "brm", "mixed", "mixedlm", "MixedLM", "lm"),
+        "fit('y ~ x + (1 | g)', data), with engine='reml' for an estimate",
+    ),
+    **dict.fromkeys(("interpret", "marginaleffects"), "predict, comparisons and slopes"),
+    **dict.fromkeys(("predictions", "fitted", "posterior_predict"), "predict(result, new)"),
+    **dict.fromkeys(("emmeans", "contrast", "contrasts"), "comparisons(result, 'x')"),
+    **dict.fromkeys(("emtrends", "margins"), "slopes(result, 'x')"),
+    **dict.fromkeys(("ranef", "coef", "blup"), "group_lines(result)"),
+    **dict.fromkeys(("fixef", "confint", "summary", "tidy"), "result.summary()"),
+    **dict.fromkeys(("VarCorr", "estat_icc", "r2"), "variance_by_level(result)"),
+    **dict.fromkeys(("anova", "loo", "waic", "lrtest", "compare"), "loo_compare([one, other])"),
+    **dict.fromkeys(("simulate", "pp_check"), "result.data['posterior_predictive'], or check"),
+    **dict.fromkeys(
+        ("read_csv", "read_dta", "read_sav", "read_excel", "read_spss", "read_stata"),
+        "read_table(path), or the path itself as the data of fit",
+    ),
+    **dict.fromkeys(("save", "load", "from_netcdf"), "save_fit(fit, path) and load_fit(path)"),
 }
 
 
@@ -33,3 +59,15 @@ def no_attribute(kind: str, name: str) -> AttributeError:
     """
     advice = f"; use {_FOUND[name]}" if name in _FOUND else ""
     return AttributeError(f"{'an' if kind[0] in 'AEIO' else 'a'} {kind} has no {name!r}{advice}")
+
+
+def no_function(name: str) -> AttributeError:
+    """Return the error for a name that the package does not have, with what it is called here.
+
+    Examples
+    --------
+    >>> print(no_function("ranef"))
+    bayes_mlm has no 'ranef'; use group_lines(result)
+    """
+    advice = f"; use {_FUNCTIONS[name]}" if name in _FUNCTIONS else ""
+    return AttributeError(f"bayes_mlm has no {name!r}{advice}")

@@ -30,6 +30,12 @@ from .gaussian import (
 )
 from .identification import unidentified as unidentified
 from .likelihood import Likelihood as Likelihood, Point as Point
+from .many_groups import (
+    curvature_sums as curvature_sums,
+    derivative_sums as derivative_sums,
+    summarise_groups as summarise_groups,
+    sums_by_group as sums_by_group,
+)
 from .parameters import (
     GroupParameters as GroupParameters,
     Parameters as Parameters,
@@ -45,6 +51,7 @@ from .parameters import (
     term_names as term_names,
 )
 from .prior_distributions import draw_priors as draw_priors, log_priors as log_priors
+from .prior_families import log_density as log_density
 from .pymc.compiled import LogDensity as LogDensity, compile_log_density as compile_log_density
 from .pymc.models import (
     FACTORIES as FACTORIES,

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.likelihood.many_groups import sums_by_group
 from bayes_mlm.moments import RotatedMoments
 
 Method = Literal["REML", "ML"]
@@ -145,6 +146,9 @@ def quadratic(reduced: RotatedMoments, s: Floats) -> tuple[Floats, Floats]:
     n_batch, k, q = len(s), reduced.p + 1, reduced.q
     if q == 0:
         return np.zeros(n_batch), np.broadcast_to(reduced.rest, (n_batch, k, k)).copy()
+    if reduced.many_designs:
+        logdet, a = sums_by_group(reduced, s)
+        return logdet, reduced.rest + a
     inverse, logdet = invert_classes(reduced.r, s)
     with np.errstate(invalid="ignore", over="ignore"):  # covariances too large, as below
         a = inverse.reshape(n_batch, -1) @ reduced.products

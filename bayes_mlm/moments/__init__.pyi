@@ -12,6 +12,7 @@ from .group_moments import (
     one_group as one_group,
 )
 from .rotated import (
+    BLOCK as BLOCK,
     RANK_TOLERANCE as RANK_TOLERANCE,
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,

@@ -12,11 +12,12 @@ so that the cost of an evaluation grows with the number of distinct group sizes 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import DesignError, Floats, Ints
+from bayes_mlm.base import DesignError, Flags, Floats, Ints
 from bayes_mlm.moments.group_moments import GroupMoments
 
 # A pivot below this share of its column's sum of squares counts as zero. Two columns that differ
@@ -24,6 +25,13 @@ from bayes_mlm.moments.group_moments import GroupMoments
 RANK_TOLERANCE = 1e-12
 # A column's squares outside of the span of Z, below this share of them all, are rounding.
 _INSIDE = 1e-11
+# Groups in a block of those that compiled code works on together: a multiple of what a processor
+# does at once, and few enough for its first cache.
+BLOCK = 128
+# From this many classes on, by the number of effects, and of so few groups each, sums run over the
+# groups by compiled code, which takes a second to load; matrices of every class take longer.
+_MANY_CLASSES, _ALIKE = {1: 30_000, 2: 1_500, 3: 600}, 20
+_MANY_OF_MORE_EFFECTS = 300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,8 +50,6 @@ class RotatedMoments:
         Number of groups in each class.
     of_group : (J,) int array
         Class of each group.
-    products : (C*q*q, (p+1)**2) array
-        Sum over the class of ``C_j[a] (outer) C_j[b]``, a row for each (class, a, b).
     c : (J, q, p+1) array
         C of each group.
     ones : (p,) array
@@ -69,7 +75,6 @@ class RotatedMoments:
     r: Floats
     size: Floats
     of_group: Ints
-    products: Floats
     c: Floats
     ones: Floats
     x_mean: Floats
@@ -83,6 +88,26 @@ class RotatedMoments:
     effects: tuple[str, ...]
     group: str | None
 
+    @cached_property
+    def products(self) -> Floats:
+        """Sums over each class of ``C_j[a] (outer) C_j[b]``: (C*q*q, (p+1)**2).
+
+        A row for each (class, a, b).
+        """
+        return _products(self.c, self.of_group, len(self.size))
+
+    @property
+    def many_designs(self) -> bool:
+        """Whether so many groups differ in design that sums run over groups, not over classes."""
+        classes = len(self.size) if self.q else 0
+        least = _MANY_CLASSES.get(self.q, _MANY_OF_MORE_EFFECTS)
+        return classes >= least and len(self.c) <= _ALIKE * classes
+
+    @cached_property
+    def blocks(self) -> "Blocks":
+        """R and C of the groups in blocks, for compiled sums over them."""
+        return Blocks(r=_blocks(self.r[self.of_group]), c=_blocks(self.c))
+
     def original_beta(self, beta: Floats) -> Floats:
         """Transform coefficients (..., p) of the centred columns to those of X as given."""
         return beta + (self.y_mean - beta @ self.x_mean)[..., None] * self.ones
@@ -95,6 +120,36 @@ class RotatedMoments:
     def beta_transform(self) -> Floats:
         """Return the (p, p) matrix that maps differences of centred to original coefficients."""
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Blocks:
+    """R and C of groups in blocks, an entry of a block's groups in a row.
+
+    Attributes
+    ----------
+    r : (blocks, q*q, BLOCK) array
+        Zero where the last block has no groups.
+    c : (blocks, q*(p+1), BLOCK) array
+    """
+
+    r: Floats
+    c: Floats
+
+    @property
+    def shown(self) -> Flags:
+        """Whether an entry of R (q*q,) differs from zero in any group."""
+        found: Flags = self.r.any(axis=(0, 2))
+        return found
+
+
+def _blocks(matrices: Floats) -> Floats:
+    """Lay matrices (J, ...) out in blocks (blocks, entries, BLOCK)."""
+    groups, entries = len(matrices), matrices[0].size
+    count = -(-groups // BLOCK)
+    padded = np.zeros((count * BLOCK, entries))
+    padded[:groups] = matrices.reshape(groups, entries)
+    return np.ascontiguousarray(padded.reshape(count, BLOCK, entries).swapaxes(1, 2))
 
 
 def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
@@ -127,7 +182,6 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
     c, xy, z = transformed.c, transformed.xy, list(range(p, p + q))
     rest = transformed.left.sum(axis=0)[np.ix_(xy, xy)]
     r, of_group, size = _classes(transformed.r)
-    products = _products(c, of_group, len(size))
     ranks = np.count_nonzero(np.abs(r).max(axis=2, initial=0.0) > 0, axis=1) if q else size * 0
     stacked = c.reshape(-1, p + 1)
     information = rest + stacked.T @ stacked
@@ -148,7 +202,6 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
         r=r,
         size=size,
         of_group=of_group,
-        products=products,
         c=c,
         ones=ones,
         x_mean=centre[:p],

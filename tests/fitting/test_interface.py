@@ -192,7 +192,7 @@ def test_statas_notation_is_answered_with_the_formula(text, formula):
     for ask in (parse_formula, lambda one: fit(one, {"y": [1.0], "x": [1.0], "g": [1]})):
         with pytest.raises(BayesMLMError) as caught:
             ask(text)
-        assert formula.replace("x:z", "x : z") in str(caught.value)
+        assert formula in str(caught.value)
     parse_formula(formula.strip("'"))
 
 

@@ -57,12 +57,11 @@ def crossed(seed=1):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit(FORMULA, crossed()[0], random_seed=1, draws=500, tune=500, chains=2)
+    return fit(FORMULA, crossed()[0], engine="nuts", random_seed=1, draws=500, tune=500, chains=2)
 
 
 def test_it_recovers_what_the_data_were_made_with(fitted):
     assert fitted.engine == "nuts"
-    assert "2 grouping factors (g, h)" in fitted.reason
     found = summarise(fitted).rows
     assert [row.quantity for row in found] == list(TRUTH)
     for row in found:
@@ -94,6 +93,7 @@ def test_penicillin_is_near_lme4():
     found = fit(
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
         case["rows"],
+        engine="nuts",
         random_seed=1,
         draws=500,
         tune=500,
@@ -158,7 +158,7 @@ def test_checks_say_what_they_do_not_do(fitted):
     assert "2 (g, h)" in " ".join(str(check(fitted)).split())
 
 
-@pytest.mark.parametrize("engine", ["direct", "reml", "ml", "ols"])
+@pytest.mark.parametrize("engine", ["reml", "ml", "ols"])
 def test_engines_of_one_factor_refuse(engine):
     with pytest.raises(SeveralFactorsError, match="use engine='nuts'"):
         fit(FORMULA, crossed()[0], engine=engine)

@@ -18,6 +18,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.quadratic import Kernel, invert_classes, triangle
+from bayes_mlm.likelihood import summarise_groups
 from bayes_mlm.moments import RotatedMoments
 
 # Numbers of u (draws x groups x effects) beyond which it is summarised: 160 MB as draws.
@@ -164,6 +165,9 @@ def summarise_effects(
     v = _residual_weights(reduced, conditions)
     transformed = reduced.z_centring @ conditions.root
     s, sigma2 = transformed @ transformed.swapaxes(1, 2), conditions.sigma_e**2
+    if reduced.many_designs:
+        mean, sd = summarise_groups(reduced, s, v, sigma2)
+        return EffectSummary(mean=mean, sd=sd)
     mean, sd = np.empty((n_groups, q)), np.empty((n_groups, q))
     order = np.argsort(reduced.of_group, kind="stable")
     ends = np.searchsorted(reduced.of_group[order], np.arange(kernel.n_classes + 1))

@@ -7,10 +7,12 @@ a Cholesky factor of 16,000 matrices of 5 x 5 costs some milliseconds.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bayes_mlm.base import Floats
+from bayes_mlm.likelihood import sums_by_group
 from bayes_mlm.moments import RotatedMoments
 
 # Numbers in a working array: it stays in the processor's cache.
@@ -27,52 +29,65 @@ class Kernel:
 
     Attributes
     ----------
-    n_classes, q, k : int
-        Classes of groups, group effects, and columns of [X, y].
-    spread : (h, h, C) array
-        Takes the lower triangle of S (h = q(q+1)/2 entries, the second axis) to that of
-        ``R S R'`` (the first axis) by class.
-    products : (h, k(k+1)/2, C) array
-        Takes the lower triangles of ``N^-1`` (the first axis) by class to that of A less `rest`.
-    rest : (k, k) array
-    size : (C,) array
-        Groups in each class.
+    reduced : RotatedMoments
+        The statistics that are summed.
     """
 
-    n_classes: int
-    q: int
-    k: int
-    spread: Floats
-    products: Floats
-    rest: Floats
-    size: Floats
+    reduced: RotatedMoments
 
+    @property
+    def n_classes(self) -> int:
+        """Classes of groups."""
+        return len(self.reduced.size) if self.q else 0
 
-def make_kernel(reduced: RotatedMoments) -> Kernel:
-    """Return the statistics arranged for `evaluate_quadratic`."""
-    q, k, c = reduced.q, reduced.p + 1, len(reduced.size) if reduced.q else 0
-    pairs, r = triangle(q), reduced.r
-    spread = np.zeros((len(pairs), len(pairs), c))
-    for into, (a, b) in enumerate(pairs):
-        for out, (d, e) in enumerate(pairs):
-            both = r[:, a, d] * r[:, b, e] + (r[:, a, e] * r[:, b, d] if d != e else 0.0)
-            spread[into, out] = both
-    products = np.zeros((len(pairs), k * (k + 1) // 2, c))
-    if c:
-        by_class = reduced.products.reshape(c, q, q, k, k)
+    @property
+    def q(self) -> int:
+        """Group effects."""
+        return self.reduced.q
+
+    @property
+    def k(self) -> int:
+        """Columns of [X, y]."""
+        return self.reduced.p + 1
+
+    @property
+    def rest(self) -> Floats:
+        """Cross-products of [X, y] outside the span of Z (k, k)."""
+        return self.reduced.rest
+
+    @cached_property
+    def spread(self) -> Floats:
+        """What takes the lower triangle of S to that of ``R S R'`` by class: (h, h, C).
+
+        The second axis has the h = q(q+1)/2 entries of S, the first those of the product.
+        """
+        pairs, r = triangle(self.q), self.reduced.r
+        spread = np.zeros((len(pairs), len(pairs), self.n_classes))
+        for into, (a, b) in enumerate(pairs):
+            for out, (d, e) in enumerate(pairs):
+                both = r[:, a, d] * r[:, b, e] + (r[:, a, e] * r[:, b, d] if d != e else 0.0)
+                spread[into, out] = both
+        return spread
+
+    @cached_property
+    def products(self) -> Floats:
+        """What takes the lower triangles of ``N^-1`` by class to that of A less `rest`.
+
+        Shape (h, k(k+1)/2, C), the first axis that of the entries of ``N^-1``.
+        """
+        q, k, c, pairs = self.q, self.k, self.n_classes, triangle(self.q)
+        products = np.zeros((len(pairs), k * (k + 1) // 2, c))
+        by_class = self.reduced.products.reshape(c, q, q, k, k)
         rows, columns = np.array(triangle(k)).T
         for into, (a, b) in enumerate(pairs):
             both = by_class[:, a, b] + (by_class[:, b, a] if a != b else 0.0)
             products[into] = (0.5 * (both + both.swapaxes(1, 2)))[:, rows, columns].T
-    return Kernel(
-        n_classes=c,
-        q=q,
-        k=k,
-        spread=spread,
-        products=products,
-        rest=reduced.rest,
-        size=reduced.size,
-    )
+        return products
+
+
+def make_kernel(reduced: RotatedMoments) -> Kernel:
+    """Return the statistics arranged for `evaluate_quadratic`."""
+    return Kernel(reduced=reduced)
 
 
 def triangle(q: int) -> list[tuple[int, int]]:
@@ -94,6 +109,9 @@ def evaluate_quadratic(kernel: Kernel, s: Floats) -> tuple[Floats, Floats]:
     logdet = np.zeros(n_batch)
     if kernel.n_classes == 0:
         return logdet, a
+    if kernel.reduced.many_designs:
+        logdet, by_group = sums_by_group(kernel.reduced, s)
+        return logdet, a + np.moveaxis(by_group, 0, 2)
     rows, columns = np.array(pairs).T
     packed = np.ascontiguousarray(s[:, rows, columns])
     step = max(1, CHUNK // (len(pairs) * kernel.n_classes))
@@ -102,7 +120,7 @@ def evaluate_quadratic(kernel: Kernel, s: Floats) -> tuple[Floats, Floats]:
         part = slice(start, start + step)
         inner = packed[part] @ kernel.spread
         log_n = _invert(inner, kernel.q)
-        logdet[part] = log_n @ kernel.size
+        logdet[part] = log_n @ kernel.reduced.size
         # One entry at a time: so small a product is not shared among threads, whose waiting for
         # one another takes twenty times as long as the work where the machine is busy.
         for by_class, entry in zip(kernel.products, inner, strict=True):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines.direct.density import Problem, Variances
+from bayes_mlm.engines.direct.density import Problem
 from bayes_mlm.engines.direct.importance import sample_importance
 from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
 from bayes_mlm.engines.direct.mode import find_mode
 from bayes_mlm.engines.direct.parametrisation import log_density, variances_at
+from bayes_mlm.engines.direct.posterior import Posterior, Variances
 from bayes_mlm.engines.direct.quadrature import sample_quadrature
 from bayes_mlm.engines.direct.report import MAX_ERROR, DirectReport
 
@@ -59,7 +60,7 @@ def draw_variances(
         drawn = _by_quadrature(problem, n_draws, rng)
         if drawn.report.trusted or problem.q == 0:
             return drawn
-    return _by_importance(problem, start, n_draws, rng)
+    return draw_by_importance(problem, start, n_draws, rng)
 
 
 def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> VarianceDraws:
@@ -84,9 +85,11 @@ def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> 
     )
 
 
-def _by_importance(
-    problem: Problem, start: Floats, n_draws: int, rng: np.random.Generator
+def draw_by_importance(
+    problem: Posterior, start: Floats, n_draws: int, rng: np.random.Generator
 ) -> VarianceDraws:
+    """Draw by importance sampling; as `draw_variances`, of any model."""
+
     def density(x: Floats) -> Floats:
         return log_density(problem, x)
 

@@ -1,6 +1,7 @@
 """Differentiate the marginal likelihood exactly, twice, in the variance parameters."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from bayes_mlm.likelihood import (
     LOG_2PI,
     Method,
     cholesky,
+    curvature_sums,
+    derivative_sums,
     invert_classes,
     invert_lower,
     residual_df,
@@ -82,12 +85,9 @@ def derivatives(
     With P_i = N^-1 (R dS_i R') N^-1: dA_i = -sum P_i : CC', and log|N| and A differentiate once
     more by the same rule; beta, its covariance and the residual sum of squares follow from A.
     """
-    p, q, k = reduced.p, reduced.q, reduced.p + 1
-    m, c = len(directions), len(reduced.size)
-    r, size = reduced.r, reduced.size
-    inverse, logdet = invert_classes(r, s[None])
-    inverse = inverse[0]
-    a = reduced.rest + (inverse.reshape(-1) @ reduced.products).reshape(k, k)
+    p, m = reduced.p, len(directions)
+    sums = (_by_group if reduced.many_designs else _by_class)(reduced, s, directions)
+    a, da = reduced.rest + sums.a, sums.da
     chol = cholesky(a[None])[0]
     root = invert_lower(chol[:p, :p])
     beta_cov = root.T @ root
@@ -100,26 +100,12 @@ def derivatives(
     weight = v[:, None] * v / sigma2
     if reml:
         weight[:p, :p] += beta_cov
-
-    rd = r @ directions[:, None] @ r.swapaxes(1, 2)  # (m, C, q, q)
-    left = inverse @ rd  # N^-1 dN
-    dn = left @ inverse
-    da = -(dn.reshape(m, c * q * q) @ reduced.products).reshape(m, k, k)
-    inner = (reduced.products @ weight.reshape(-1)).reshape(c, q, q)
-    # d log|N| - trace(weight CC' : dN^-1), as a matrix against dN.
-    bend = inverse @ inner @ inverse
-    slope_n = size[:, None, None] * inverse - 0.5 * (bend + bend.swapaxes(1, 2))
-    slope = -0.5 * (r.swapaxes(1, 2) @ slope_n @ r).sum(axis=0)
-    along = directions.reshape(m, q * q) @ slope.reshape(q * q)
+    slope, plain, weighted = sums.curvature(weight)
+    along = np.einsum("mab,ab->m", directions, slope)
 
     transformed = da @ v  # (m, k)
     second = transformed[:, :p] @ beta_cov @ transformed[:, :p].T
-    flat_l = left.reshape(m, c * q * q)
-    flat_r = left.swapaxes(2, 3)
-    log_n = (left * size[:, None, None]).reshape(m, c * q * q) @ flat_r.reshape(m, c * q * q).T
-    cross = left @ (inverse @ inner)  # (m, C, q, q)
-    pairs = flat_l @ cross.swapaxes(2, 3).reshape(m, c * q * q).T
-    hess = -log_n + pairs + pairs.T - 2.0 * second / sigma2
+    hess = -plain + weighted + weighted.T - 2.0 * second / sigma2
     if reml:
         half = beta_cov @ da[:, :p, :p]
         hess -= half.reshape(m, p * p) @ half.swapaxes(1, 2).reshape(m, p * p).T
@@ -127,9 +113,7 @@ def derivatives(
     full[:m, :m] = -0.5 * hess
     full[:m, m] = full[m, :m] = 0.5 * (transformed @ v) / sigma2
     full[m, m] = -0.5 * rss / sigma2
-    penalty = float(logdet[0] @ size) + (
-        2.0 * float(np.log(np.diagonal(chol)[:p]).sum()) if reml else 0.0
-    )
+    penalty = sums.logdet + (2.0 * float(np.log(np.diagonal(chol)[:p]).sum()) if reml else 0.0)
     return Derivatives(
         loglik=-0.5 * (df * (LOG_2PI + math.log(sigma2)) + penalty + rss / sigma2),
         gradient=np.append(along, 0.5 * (rss / sigma2 - df)),
@@ -140,4 +124,59 @@ def derivatives(
         d_beta=transformed[:, :p] @ beta_cov,
         rss=rss,
         sigma_e2=sigma2,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sums:
+    """Sums over groups, by either way of adding them up.
+
+    `logdet`, `a` (k, k) less `rest`, and its derivatives `da` (m, k, k) are as of
+    `bayes_mlm.likelihood.many_groups.DerivativeSums`; `curvature` takes a weight (k, k) to the
+    slope, plain and weighted sums of `CurvatureSums`.
+    """
+
+    logdet: float
+    a: Floats
+    da: Floats
+    curvature: Callable[[Floats], tuple[Floats, Floats, Floats]]
+
+
+def _by_group(reduced: RotatedMoments, s: Floats, directions: Floats) -> _Sums:
+    first = derivative_sums(reduced, s, directions)
+
+    def curvature(weight: Floats) -> tuple[Floats, Floats, Floats]:
+        found = curvature_sums(reduced, s, directions, weight)
+        return found.slope, found.plain, found.weighted
+
+    return _Sums(logdet=first.logdet, a=first.a, da=first.da, curvature=curvature)
+
+
+def _by_class(reduced: RotatedMoments, s: Floats, directions: Floats) -> _Sums:
+    q, k = reduced.q, reduced.p + 1
+    m, c = len(directions), len(reduced.size)
+    r, size = reduced.r, reduced.size
+    inverses, logdet = invert_classes(r, s[None])
+    inverse = inverses[0]
+    rd = r @ directions[:, None] @ r.swapaxes(1, 2)  # (m, C, q, q)
+    left = inverse @ rd  # N^-1 dN
+    dn = left @ inverse
+
+    def curvature(weight: Floats) -> tuple[Floats, Floats, Floats]:
+        inner = (reduced.products @ weight.reshape(-1)).reshape(c, q, q)
+        # d log|N| - trace(weight CC' : dN^-1), as a matrix against dN.
+        bend = inverse @ inner @ inverse
+        slope_n = size[:, None, None] * inverse - 0.5 * (bend + bend.swapaxes(1, 2))
+        slope = -0.5 * (r.swapaxes(1, 2) @ slope_n @ r).sum(axis=0)
+        flat_l = left.reshape(m, c * q * q)
+        flat_r = left.swapaxes(2, 3)
+        plain = (left * size[:, None, None]).reshape(m, c * q * q) @ flat_r.reshape(m, c * q * q).T
+        cross = left @ (inverse @ inner)  # (m, C, q, q)
+        return slope, plain, flat_l @ cross.swapaxes(2, 3).reshape(m, c * q * q).T
+
+    return _Sums(
+        logdet=float(logdet[0] @ size),
+        a=(inverse.reshape(-1) @ reduced.products).reshape(k, k),
+        da=-(dn.reshape(m, c * q * q) @ reduced.products).reshape(m, k, k),
+        curvature=curvature,
     )

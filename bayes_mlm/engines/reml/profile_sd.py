@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.engines.reml.factor import rotate_to
+from bayes_mlm.engines.reml.factor import Factor, rotate_to
 from bayes_mlm.engines.reml.grid_start import FEW_GROUPS
+from bayes_mlm.engines.reml.profile_curvature import Slopes, curvature_ends
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
 from bayes_mlm.engines.reml.search import Optimum, climb, differentiate
 from bayes_mlm.likelihood import Method, profiled_loglik, residual_df
@@ -43,6 +44,10 @@ def profile_sd(
     rest = [i for i in range(m) if i != k]
     theta_hat = transformed.theta(optimum.factor.lam(optimum.theta))
     log_s2 = math.log(optimum.point.sigma_e2)
+    if reduced.many_designs:
+        found = curvature_ends(_slopes(reduced, factor, method), np.append(theta_hat, log_s2), k, z)
+        if found is not None:
+            return Ends(lower=found.lower / unit, upper=found.upper / unit)
     reach = np.append(np.full(m - 1, np.inf), _REACH)
 
     def expand(x: Floats, sd: float) -> Floats:
@@ -106,6 +111,12 @@ def profile_sd(
 def profile_sigma_e(reduced: RotatedMoments, optimum: Optimum, method: Method, z: float) -> Ends:
     """Profile sigma_e with several group effects; the variable is log sigma_e^2."""
     factor = optimum.factor
+    at_estimate = math.log(optimum.point.sigma_e2)
+    if reduced.many_designs:
+        slopes = _slopes(reduced, factor, method)
+        found = curvature_ends(slopes, np.append(optimum.theta, at_estimate), None, z)
+        if found is not None:
+            return found
 
     def at(log_s2: float, x: Floats) -> Held:
         def value(points: Floats) -> Floats:
@@ -120,7 +131,6 @@ def profile_sigma_e(reduced: RotatedMoments, optimum: Optimum, method: Method, z
         gradient = differentiate(reduced, factor, x, method, math.exp(log_s2))[1]
         return Held(x=x, loglik=best, slope=float(gradient[-1]))
 
-    at_estimate = math.log(optimum.point.sigma_e2)
     step = z * math.sqrt(2.0 / residual_df(reduced, method))
     mirror = np.where(factor.off_diagonal, -1.0, 1.0)
     few = factor.off_diagonal.any() and len(reduced.c) <= FEW_GROUPS
@@ -148,6 +158,17 @@ def profile_sigma_e(reduced: RotatedMoments, optimum: Optimum, method: Method, z
         solve(profile, sign * step, sign * math.inf) for sign in (-1.0, 1.0)
     )
     return Ends(lower=math.exp(0.5 * lower), upper=math.exp(0.5 * upper), note=note or other)
+
+
+def _slopes(reduced: RotatedMoments, factor: Factor, method: Method) -> Slopes:
+    """Return the derivatives in theta and log sigma_e^2 as a function of both."""
+
+    def slopes(x: Floats) -> tuple[float, Floats, Floats]:
+        sigma_e2 = math.exp(float(x[-1]))
+        point, gradient, hessian = differentiate(reduced, factor, x[:-1], method, sigma_e2)
+        return point.loglik, gradient, hessian
+
+    return slopes
 
 
 def _off_boundary(theta: Floats) -> Floats:
