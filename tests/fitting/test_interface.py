@@ -167,6 +167,12 @@ def test_a_quantity_that_is_not_there_names_the_nearest(drawn):
         ("fixef", r"summary\(\)"),
         ("predict", r"predict\(result, new\)"),
         ("aic", "loo_compare"),
+        ("posterior_predict", "posterior_predictive"),
+        ("as_draws_df", "data"),
+        ("bayes_R2", "variance_by_level"),
+        ("psense", "psense_summary"),
+        ("isSingular", "verdict"),
+        ("nobs", "design"),
     ],
 )
 def test_a_name_of_another_package_says_what_it_is_here(drawn, reml, name, advice):
