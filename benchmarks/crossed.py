@@ -36,9 +36,7 @@ def simulate(path: Path, n: int, *, seed: int = 1, part: int = 1 << 20) -> Path:
         j = np.searchsorted(film_share, rng.random(k))
         x1, x2, x3 = rng.normal(size=k), rng.normal(size=k), rng.integers(0, 2, k)
         y = 3.5 + 0.1 * x1 - 0.1 * x2 + 0.05 * x3 + a[i] + b[j] + rng.normal(0.0, SDS[2], k)
-        table = pa.table(
-            {"user": i + 1, "movie": number[j], "y": y, "x1": x1, "x2": x2, "x3": x3}
-        )
+        table = pa.table({"user": i + 1, "movie": number[j], "y": y, "x1": x1, "x2": x2, "x3": x3})
         writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table)
     writer.close()

@@ -6,6 +6,7 @@ of the one meets which of the other: two lists of n level numbers, 4 bytes each.
 k times is listed k times. The rows are read once, in parts, and not kept.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -238,7 +239,7 @@ class CrossedSums:
             np.concatenate([[0], np.cumsum(one[order])])
             for one, order in zip(counts, orders, strict=True)
         ]
-        lists = [np.empty(self.n, dtype=np.int32) for _ in range(2)]
+        lists: list[Ints] = [np.empty(self.n, dtype=np.int32) for _ in range(2)]
         then = starts[1][:-1].copy()
         while self._codes:
             a, b = self._codes.pop(0)
@@ -340,9 +341,9 @@ def _finished(total: Floats, one: int, n: int) -> tuple[Floats, Floats]:
     fit = np.eye(width)
     fit[:-1, -1] = -np.linalg.lstsq(total[:-1, :-1], total[:-1, -1], rcond=None)[0]
     total = fit.T @ total @ fit
-    rest = float(np.sqrt(max(total[-1, -1], 0.0) / n))
-    fit[:, -1] /= rest if rest > 0.0 else 1.0
-    total[:, -1] /= rest if rest > 0.0 else 1.0
-    total[-1] /= rest if rest > 0.0 else 1.0
+    rest = math.sqrt(max(float(total.diagonal()[-1]), 0.0) / n)
+    if rest > 0.0:
+        fit[:, -1] /= rest
+    total[-1, -1] = np.float64(n if rest > 0.0 else 0)
     total[:-1, -1] = total[-1, :-1] = 0.0
     return centre @ scale @ fit, total

@@ -46,7 +46,7 @@ class LevelCodes:
             n = _number(wide, self._keys, self._values, self._found, self._n, found)
             if n >= 0:
                 self._n = n
-                return found
+                return found  # type: ignore[return-value]  # half the memory
             self._grow()
 
     def of_dictionary(self, levels: Sequence[Any], places: Ints) -> Ints:
@@ -68,7 +68,7 @@ class LevelCodes:
 
 @njit(cache=True, nogil=True)
 def _number(values, keys, numbers, found, n, out):  # type: ignore[no-untyped-def]
-    """Number levels by open addressing; -1 if the table must grow."""
+    """Write the number of each level, by open addressing; return -1 if the table must grow."""
     mask = np.uint64(len(keys) - 1)
     for r in range(len(values)):
         x = np.uint64(values[r])

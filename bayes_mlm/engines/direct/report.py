@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bayes_mlm.base import Finding, Verdict, scaled, tiny
+from bayes_mlm.engines.direct.chains import GibbsReport
 from bayes_mlm.engines.direct.pareto import MAX_K_HAT
 
 # An error of 0.001 in a probability is a fifteenth of the noise of 4,000 draws at its least.
@@ -18,7 +19,7 @@ class DirectReport:
 
     Parameters
     ----------
-    method : {"quadrature", "importance"}
+    method : {"quadrature", "importance", "gibbs"}
         How the variance parameters were drawn; the rest is drawn exactly given them.
     log_marginal_likelihood : float or None
         Log of the density of the outcome with everything integrated out; None where a prior is
@@ -44,9 +45,11 @@ class DirectReport:
         none or they were not requested.
     notes : tuple of str
         What the data do not identify, so that the priors decide.
+    chains : GibbsReport or None
+        Gibbs sampling: diagnostics of the chains.
     """
 
-    method: Literal["quadrature", "importance"]
+    method: Literal["quadrature", "importance", "gibbs"]
     log_marginal_likelihood: float | None
     log_marginal_likelihood_error: float
     error: float | None
@@ -57,6 +60,7 @@ class DirectReport:
     n_evaluations: int
     effects: Literal["none", "drawn", "summarised"]
     notes: tuple[str, ...] = ()
+    chains: GibbsReport | None = None
 
     @property
     def trusted(self) -> bool:
@@ -97,5 +101,7 @@ class DirectReport:
             fine = copies <= MAX_COPIES * self.n_draws
             text = f"{copies} of {self.n_draws} draws are copies of others"
             findings.append(Finding("copies", fine, text + ("" if fine else remedy)))
+        if self.chains is not None:
+            findings += self.chains.findings
         findings += [Finding("identification", False, note) for note in self.notes]
         return Verdict(tuple(findings))

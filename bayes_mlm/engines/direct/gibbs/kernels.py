@@ -46,7 +46,9 @@ def sum_by_size(right, rest, size_of, found):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def one_way(log_f, log_e, n, sizes, levels, XX, Xr, total, prior, root):  # type: ignore[no-untyped-def]
+def one_way(  # type: ignore[no-untyped-def]  # noqa: C901
+    log_f, log_e, n, sizes, levels, XX, Xr, total, prior, root
+):
     """Return the log-density of a one-way layout at two sds, effects and coefficients integrated.
 
     Parameters

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Array, Floats
 from bayes_mlm.engines.direct.gibbs.kernels import one_way, sum_by_size
 from bayes_mlm.moments import CrossedTable, Margin
 
@@ -62,7 +62,7 @@ class OneWay:
                 found[:, i, j] = found[:, j, i] = np.bincount(of, products, len(sizes))
         return found
 
-    def condition(self, other: "OneWay", u: Floats) -> "Conditional":
+    def condition(self, other: "OneWay", u: Array) -> "Conditional":
         """Return the layout given effects (m of the other,) of the other margin."""
         rest = self.right[:, -1] - self.margin.sums(u)
         Xr = np.empty((len(self.levels), self.table.p + 1))

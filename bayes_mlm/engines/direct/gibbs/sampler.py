@@ -132,9 +132,9 @@ class _Chain:
         expected, lower = given.coefficients(log_f, log_e, self.prior)
         inverse = np.linalg.inv(lower)
         beta = expected + inverse.T @ self.rng.standard_normal(len(expected))
-        margin, p = given.layout.margin, len(beta)
+        margin = given.layout.margin
         draw_effects(
-            *(margin.counts, given.layout.right[:, :p], given.rest, margin.parts),
+            *(margin.counts, given.layout.right, given.rest, margin.parts),
             *(math.exp(2.0 * log_f), math.exp(2.0 * log_e), beta, expected, inverse),
             *((self.sweep, place, self.number), self.seed),
             *(self.effects[place], self.moments[place], kept),

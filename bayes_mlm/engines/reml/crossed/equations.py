@@ -62,7 +62,7 @@ class Equations:
     @cached_property
     def d(self) -> Floats:
         """Diagonal (m_a,) of the block of the first margin."""
-        return self.table.margins[0].counts + self.ratios[0]
+        return np.asarray(self.table.margins[0].counts + self.ratios[0], dtype=np.float64)
 
     @cached_property
     def X_over_d(self) -> Floats:  # noqa: N802
@@ -79,7 +79,7 @@ class Equations:
     @cached_property
     def C_inverse(self) -> Floats:  # noqa: N802
         """Inverse (p, p) of `C`."""
-        return np.asarray(np.linalg.inv(self.C))
+        return np.asarray(np.linalg.inv(self.C), dtype=np.float64)
 
     @cached_property
     def _gathered(self) -> Floats:

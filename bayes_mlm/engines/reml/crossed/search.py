@@ -166,6 +166,11 @@ def _search(table: CrossedTable, method: Method, signs: Floats, sds: Floats) -> 
         moved = np.maximum(sds * np.exp(move), FLOOR)
         if not np.isfinite(moved).all():
             break
+        if not free[2]:
+            raise EngineError(
+                "the outcome has no residual variation: the predictors and the groups explain it "
+                "exactly; check that it is not computed from them, or drop a grouping factor"
+            )
         if length < _CLOSE:
             k = signs.shape[1]
             spread = covariance @ np.atleast_2d(np.cov(at.scores)) @ covariance / k
@@ -192,7 +197,7 @@ def evaluate_at(
     """Return the solutions, scores and average information at sds (3,)."""
     starts = _Starts() if starts is None else starts
     first, second = table.margins
-    total, p, k = table.total, table.p, signs.shape[1]
+    total, p = table.total, table.p
     s2 = float(sds[2]) ** 2
     r_a, r_b = s2 / float(sds[0]) ** 2, s2 / float(sds[1]) ** 2
     at = Equations(table=table, ratios=(r_a, r_b))
@@ -228,7 +233,7 @@ def evaluate_at(
     forced = at.solve(force_a, force_x, force_b, TOLERANCE, start=starts.forces)
     starts.forces = forced.inner
     # The residuals' right-hand side is (r_a a, 0, r_b b), and its solution follows from the others.
-    of_e = [one[:, 0] - two.sum(axis=1) for one, two in zip((found.a, found.b), _ab(forced))]
+    of_e = a - forced.a.sum(axis=1), b - forced.b.sum(axis=1)
     inner = np.array(
         [
             [aa, ab, r_a * (a @ a)],
@@ -251,10 +256,6 @@ def evaluate_at(
         information=0.5 * (information + information.T),
         coefficients=coefficients,
     )
-
-
-def _ab(solution: Solution) -> tuple[Floats, Floats]:
-    return solution.a, solution.b
 
 
 def _traces(at: Equations, signs: Floats, solved: Floats) -> tuple[Floats, Floats]:
