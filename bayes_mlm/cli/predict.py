@@ -12,6 +12,7 @@ from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
     AnyEngine,
+    NewPlaces,
     Quiet,
     Reading,
     Sampling,
@@ -34,11 +35,13 @@ def predict(
     new: Annotated[
         str | None,
         typer.Option(
-            help="Data file with the rows to predict, or an embedded set (default: --data)."
+            help="File with the rows to predict, of any kind that --data takes, or an embedded set "
+            "(default: --data)."
         ),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Data to fit: a file of any kind, or an embedded set.")
+        str | None,
+        typer.Option(help="Data to fit: a file or folder (see fit --data), or an embedded set."),
     ] = None,
     question: Annotated[
         Question | None,
@@ -53,6 +56,7 @@ def predict(
     ] = "mean",
     engine: AnyEngine = "auto",
     reading: Reading = Reading(),
+    places: NewPlaces = NewPlaces(),
     sampling: Sampling = Sampling(),
     prob: Annotated[
         float, typer.Option(help="Probability of the intervals (equal tails).")
@@ -88,7 +92,8 @@ def predict(
         **({} if declared else reading.options.given),
     )
     options = reading.options.over(request.source.options).of_new_rows(new)
-    rows = read_data(new, options=options)
+    with places.named():
+        rows = read_data(new, options=places.options.over(options))
     design = read_design(request, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:

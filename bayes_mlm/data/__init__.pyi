@@ -63,6 +63,7 @@ from .lazy.source import (
     count_rows as count_rows,
     engine_errors as engine_errors,
     is_distributed as is_distributed,
+    is_nan as is_nan,
     is_scannable as is_scannable,
     narrowed as narrowed,
     stripped as stripped,

@@ -252,6 +252,7 @@ def checked_names(names: list[Any], source: str, wanted: Sequence[str] | None) -
 def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[str, TypedColumn]:
     # The names of pandas are checked first, for a clearer message than that of narwhals.
     if nw.dependencies.is_pandas_dataframe(frame):
+        frame = _with_index(frame)
         checked_names(list(frame.columns), source, columns)
     try:
         native = nw.from_native(frame)
@@ -270,6 +271,13 @@ def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[
     if nw.dependencies.is_pyarrow_table(table := eager.to_native()):
         return dict(typed_from_table(table))
     return {name: from_any(name, eager[name]) for name in eager.columns}
+
+
+def _with_index(frame: Any) -> Any:
+    """Return a pandas frame with the named levels of its index as columns, as Parquet has them."""
+    names = [name for name in frame.index.names if isinstance(name, str)]
+    names = [name for name in names if name not in frame.columns]
+    return frame.reset_index(level=names) if names else frame
 
 
 def _select(table: Table, columns: Sequence[str]) -> Table:

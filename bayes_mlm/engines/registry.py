@@ -186,7 +186,7 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
         refuse_several(design.factors, f"the {one.label} engine")
     reason = one.why_not(design, priors)
     if reason:
-        advice = f"; use {one.instead}" if one.instead else ""
+        advice = f'; use engine="{one.instead}"' if one.instead else ""
         raise UnsupportedModelError(
             f"the {one.label} engine cannot fit this model: {reason}{advice}"
         )

@@ -25,7 +25,41 @@ _FOUND = {
         "bayes_mlm.partial_pooling(bayes_mlm.build_design(formula, data)), a pymc.Model",
     ),
     **dict.fromkeys(("prior", "plot_priors", "prior_predictive"), "data['prior'], and priors"),
-    **dict.fromkeys(("posterior_predictive", "simulate"), "data['posterior_predictive']"),
+    **dict.fromkeys(
+        ("posterior_predictive", "simulate", "pp_check", "posterior_predict", "posterior_epred"),
+        "data['posterior_predictive']",
+    ),
+    **dict.fromkeys(
+        ("trace", "samples", "chains", "as_draws", "as_draws_df", "as_matrix", "extract"),
+        "data['posterior'], or posterior, of the reported quantities",
+    ),
+    **dict.fromkeys(("coefficients", "coef_", "tidy", "results", "print_summary"), "summary()"),
+    **dict.fromkeys(
+        ("r2", "rsquared", "r_squared", "R2", "bayes_R2", "performance", "estat_icc"),
+        "bayes_mlm.variance_by_level(result)",
+    ),
+    **dict.fromkeys(
+        ("kfold", "elpd", "loo_compare", "deviance", "lrtest", "compare_models"),
+        "bayes_mlm.loo_compare([one, other]), of draws",
+    ),
+    **dict.fromkeys(
+        ("marginal_effects", "conditional_effects", "avg_slopes", "marginaleffects"),
+        "bayes_mlm.slopes(result, 'x') or bayes_mlm.comparisons(result, 'x')",
+    ),
+    **dict.fromkeys(
+        ("hypothesis", "lincom", "wald_test", "t_test", "glht", "estimable"),
+        "bayes_mlm.comparisons(result, 'x'), or combine(weights)",
+    ),
+    **dict.fromkeys(
+        ("nobs", "n", "ngrps", "formula", "terms"), "design, with its n, J and formula"
+    ),
+    **dict.fromkeys(
+        ("residuals", "residual", "influence", "cooks_distance"), "bayes_mlm.check(fit)"
+    ),
+    **dict.fromkeys(("cov_re", "varcorr", "scale", "vcomp"), "summary().to_frame()"),
+    **dict.fromkeys(("isSingular", "converged", "rhat", "diagnostics"), "verdict"),
+    **dict.fromkeys(("update", "refit"), "bayes_mlm.fit, again"),
+    **dict.fromkeys(("psense", "powerscale_sensitivity"), "arviz.psense_summary(fit.data)"),
 }
 _FUNCTIONS = {
     **dict.fromkeys(

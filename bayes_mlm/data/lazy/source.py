@@ -353,6 +353,15 @@ def count(condition: nw.Expr) -> nw.Expr:
     return condition.cast(nw.Int64).sum()
 
 
+def is_nan(value: nw.Expr) -> nw.Expr:
+    """Flag the values that are not a number, also where a file's statistics say nothing of them.
+
+    The extremes that Parquet stores of a column leave NaN out, and DuckDB takes its word for it:
+    it drops a filter by ``isnan``. Infinite values are no NaN.
+    """
+    return ((value - value) != 0.0) & (value.abs() != float("inf"))
+
+
 @contextmanager
 def engine_errors(scan: Scan) -> Iterator[None]:
     """Convert an engine's exceptions into a `DataError` of one line that names the source."""

@@ -28,7 +28,7 @@ from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
-from bayes_mlm.model import FAMILIES
+from bayes_mlm.model import DIRECT_FAMILIES, FAMILIES
 from bayes_mlm.moments import GroupMoments
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
@@ -86,8 +86,20 @@ def why_not_direct(priors: ModelPriors) -> str:
     ]
     if structure:
         return f"it has {' and '.join(structure)}"
-    if priors.u is not None and priors.u.family not in ("Normal", "Flat"):
-        return f"the group-specific intercepts have a {priors.u.family} prior"
+    for role, what, found in (
+        ("fixed effect", "coefficient", priors.beta),
+        ("group effect", "group-specific intercept", () if priors.u is None else (priors.u,)),
+        ("group sd", "group sd", tuple(one for term in priors.groups for one in term.sigma_u)),
+        ("residual sd", "residual sd", tuple(priors.auxiliary.values())),
+    ):
+        takes = DIRECT_FAMILIES[role]
+        other = [str(prior) for prior in found if prior.family not in takes]
+        if other:
+            named = ", ".join(dict.fromkeys(other))
+            return (
+                f"the prior of a {what} is {named}, and the direct engine takes "
+                f"{', '.join(takes[:-1])} or {takes[-1]}"
+            )
     sizes = [len(group.sigma_u) for group in priors.groups]
     most = max(sizes, default=0)
     if most > MAX_Q:

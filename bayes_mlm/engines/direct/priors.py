@@ -10,8 +10,8 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.model import Prior
+from bayes_mlm.likelihood import ModelPriors, log_density
+from bayes_mlm.model import DIRECT_FAMILIES, Prior
 from bayes_mlm.moments import RotatedMoments
 
 
@@ -21,7 +21,8 @@ def sd_log_density(prior: Prior, log_sd: Floats) -> Floats:
     Parameters
     ----------
     prior : Prior
-        Of a family that `bayes_mlm.model.priors` allows for ``sigma_u`` and ``sigma_e``.
+        For ``sigma_u`` or ``sigma_e``, of any family; of those that the direct engine does not
+        take by way of the sd itself.
     log_sd : (...) array
         Logarithms of the sds, so that neither very small nor very large ones are lost.
 
@@ -36,6 +37,9 @@ def sd_log_density(prior: Prior, log_sd: Floats) -> Floats:
     >>> float(sd_log_density(Prior("Exponential", (("lam", 2.0),)), np.log(np.array(1.5))))
     -2.3068528194400546
     """
+    if prior.family not in DIRECT_FAMILIES["group sd"]:
+        with np.errstate(over="ignore", under="ignore"):
+            return log_density(prior, np.exp(log_sd))
     with np.errstate(over="ignore", under="ignore"):
         sd = np.exp(log_sd)
         match prior.family:
