@@ -78,6 +78,12 @@ from .registry import (
     is_drawing as is_drawing,
     likelihood_engine as likelihood_engine,
 )
-from .reml import RemlFit as RemlFit, fit_reml as fit_reml
+from .reml import (
+    OneFactorFit as OneFactorFit,
+    RemlFit as RemlFit,
+    SeveralFactorsFit as SeveralFactorsFit,
+    fit_reml as fit_reml,
+    fit_several as fit_several,
+)
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .settings import Settings as Settings

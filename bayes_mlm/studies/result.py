@@ -58,7 +58,7 @@ def analyse_record(
     against = None if null is None else null.analysis
     analysis = analyse(record.request, settings, null=against, **options)
     try:
-        published = check_published(record, analysis.design, analysis.estimate.solution)
+        published = check_published(record, analysis.design, analysis.estimate.single_solution())
     except RowsNeededError:  # what was printed needs rows, and there are sums only
         published = ()
     analysis = replace(

@@ -100,12 +100,23 @@ class Factor:
             found.append(u[0] if noise is None else u)
         return found
 
-    def half_solve(self, E: Floats) -> Floats:
-        """Return W with ``W'W = E' inv(M_zx) E``, for E (Q, k) of the effects."""
+    def half_solve(self, E: Floats, X: Floats | None = None) -> Floats:
+        """Return W with ``W'W = [E; X]' inv(M_zx) [E; X]``.
+
+        Parameters
+        ----------
+        E : ndarray, shape (Q, k)
+            Of the effects, in the order of `Plan.places`.
+        X : ndarray, shape (k, p), optional
+            Of the coefficients; by default zero.
+        """
         head, tz, p = self.plan.head, self._tz, self.plan.products.p
         B = np.ascontiguousarray(E, dtype=float).copy()
         kernels.forward_head(self.plan.arrays, self._Lx, B)
-        rest = np.concatenate([B[head:], -self._LX[:, :p].T @ B[:head]])
+        below = -self._LX[:, :p].T @ B[:head]
+        if X is not None:
+            below = below + X.T
+        rest = np.concatenate([B[head:], below])
         return np.concatenate([B[:head], _solve(self._T, rest, tz + p)])
 
     def inverse_solve(self, E: Floats) -> Floats:
