@@ -8,6 +8,12 @@ from bayes_mlm.engines.direct.pareto import MAX_K_HAT
 
 # An error of 0.001 in a probability is a fifteenth of the noise of 4,000 draws at its least.
 MAX_ERROR = 1e-3
+# Of the log weights of an interpolated density: a mean is off by a twentieth of an sd at most.
+MAX_WEIGHT_SD = 0.05
+# Log of the exact over the interpolated density where that is not negligible.
+MAX_MISSED = 0.3
+# Error of the conditional mean of a group effect, in posterior sds.
+MAX_EFFECTS_ERROR = 0.1
 # Draws that may be copies of others, as a part of all.
 MAX_COPIES = 0.02
 
@@ -18,7 +24,7 @@ class DirectReport:
 
     Parameters
     ----------
-    method : {"quadrature", "importance"}
+    method : {"quadrature", "importance", "interpolation"}
         How the variance parameters were drawn; the rest is drawn exactly given them.
     log_marginal_likelihood : float or None
         Log of the density of the outcome with everything integrated out; None where a prior is
@@ -42,11 +48,19 @@ class DirectReport:
         Whether the group effects are available as draws (``u``), or as means and sds (``u_mean``,
         ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
         none or they were not requested.
+    log_weight_sd : float or None
+        Interpolation: root mean square of the log of the exact over the approximate density, at
+        draws and anchors.
+    missed : float or None
+        Interpolation: largest log of that ratio at points about the draws whose density is not
+        negligible, which shows mass that was never proposed.
+    effects_error : float or None
+        Interpolation: largest error of the conditional mean of a group effect, in posterior sds.
     notes : tuple of str
         What the data do not identify, so that the priors decide.
     """
 
-    method: Literal["quadrature", "importance"]
+    method: Literal["quadrature", "importance", "interpolation"]
     log_marginal_likelihood: float | None
     log_marginal_likelihood_error: float
     error: float | None
@@ -56,6 +70,9 @@ class DirectReport:
     n_unique: int
     n_evaluations: int
     effects: Literal["none", "drawn", "summarised"]
+    log_weight_sd: float | None = None
+    missed: float | None = None
+    effects_error: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -65,7 +82,18 @@ class DirectReport:
             return False
         if self.error is not None and not self.error <= MAX_ERROR:
             return False
+        if self.log_weight_sd is not None and not self._interpolated_well:
+            return False
         return self.n_unique >= (1.0 - MAX_COPIES) * self.n_draws
+
+    @property
+    def _interpolated_well(self) -> bool:
+        limits = (
+            (self.log_weight_sd, MAX_WEIGHT_SD),
+            (self.missed, MAX_MISSED),
+            (self.effects_error, MAX_EFFECTS_ERROR),
+        )
+        return all(value is None or value <= limit for value, limit in limits)
 
     @property
     def verdict(self) -> Verdict:
@@ -93,9 +121,16 @@ class DirectReport:
             wrong = f": above {MAX_K_HAT} the draws are not reliable{remedy}"
             findings.append(Finding("k-hat", fine, text + ("" if fine else wrong)))
         copies = self.n_draws - self.n_unique
-        if self.method == "importance":
+        if self.method != "quadrature":
             fine = copies <= MAX_COPIES * self.n_draws
             text = f"{copies} of {self.n_draws} draws are copies of others"
             findings.append(Finding("copies", fine, text + ("" if fine else remedy)))
+        if self.log_weight_sd is not None:
+            fine = self._interpolated_well
+            text = (
+                f"interpolated density: log weights of sd {tiny(self.log_weight_sd)} at exact "
+                f"evaluations, group effects to {tiny(self.effects_error or 0.0)} of an sd"
+            )
+            findings.append(Finding("interpolation", fine, text + ("" if fine else remedy)))
         findings += [Finding("identification", False, note) for note in self.notes]
         return Verdict(tuple(findings))

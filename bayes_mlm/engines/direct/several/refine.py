@@ -18,7 +18,6 @@ from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
 from bayes_mlm.engines.direct.mode import find_mode
 from bayes_mlm.engines.direct.parametrisation import coordinate, log_density, variances_at
 from bayes_mlm.engines.direct.posterior import Variances
-from bayes_mlm.engines.direct.priors import correlation_factor
 from bayes_mlm.engines.direct.several.interpolant import (
     Chart,
     Interpolant,
@@ -27,6 +26,7 @@ from bayes_mlm.engines.direct.several.interpolant import (
     relative_coordinates,
     unpack,
 )
+from bayes_mlm.engines.direct.several.neighbourhood import Neighbourhood
 from bayes_mlm.engines.direct.several.problem import SeveralProblem
 
 # Standard deviation of the exact log weights of fresh draws, and the largest, at which the nodes
@@ -42,14 +42,6 @@ _WIDE = 0.15
 _DEPTH, _MISSED = 7.0, 0.3
 _LOST = 1.0
 _DOUBT = 0.05
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Neighbourhood:
-    """Where the posterior is, roughly: relative coordinates (d,) and their covariance (d, d)."""
-
-    centre: Floats
-    covariance: Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,6 +79,8 @@ class ApproximateDraws:
         Root mean square over the draws of the uncertainty of the log-density, by the process.
     n_exact : int
         Factorisations.
+    nodes : Nodes
+        Exact evaluations that the interpolant has, or may have.
     """
 
     problem: SeveralProblem
@@ -97,6 +91,7 @@ class ApproximateDraws:
     missed: float
     doubt: float
     n_exact: int
+    nodes: Nodes
 
     @property
     def good(self) -> bool:
@@ -105,26 +100,12 @@ class ApproximateDraws:
         return exact and self.missed <= _MISSED and self.doubt <= _DOUBT
 
 
-def at_relative(problem: SeveralProblem, relative: Floats) -> Variances:
-    """Return variance parameters at relative coordinates (B, d), with sigma_e = 1."""
-    b, q = len(relative), len(problem.sds)
-    factor = np.broadcast_to(np.eye(q), (b, q, q)).copy()
-    first = q
-    for block in problem.blocks:
-        if block.n_pairs:
-            w = relative[:, first : first + block.n_pairs]
-            factor[:, block.places, block.places] = correlation_factor(block.q, w)
-            first += block.n_pairs
-    return Variances(
-        log_sigma_u=relative[:, :q],
-        factor=factor,
-        log_sigma_e=np.zeros(b),
-        log_scale=np.zeros((b, 0)),
-    )
-
-
 def draw_refined(
-    problem: SeveralProblem, near: Neighbourhood, n_draws: int, rng: np.random.Generator
+    problem: SeveralProblem,
+    near: Neighbourhood,
+    n_draws: int,
+    rng: np.random.Generator,
+    known: Nodes | None = None,
 ) -> ApproximateDraws:
     """Draw from the density of interpolated sums, adding nodes until these are exact enough.
 
@@ -134,35 +115,44 @@ def draw_refined(
     near : Neighbourhood
     n_draws : int
     rng : numpy.random.Generator
+    known : Nodes, optional
+        Exact evaluations of before.
 
     Returns
     -------
     ApproximateDraws
         Good, or the last that was made with `MAX_NODES`.
     """
-    chart, nodes = first, _ = _first(problem, near, rng)
-    far_done, good_rounds = False, 0
+    first = _chart_at(near, len(problem.sds))
+    nodes = _evaluate(problem, _star(near, len(problem.sds), rng)) if known is None else known
+    most = MAX_NODES + (0 if known is None else len(known.relative))
+    chart, far_done = first, known is not None
     while True:
         try:
             interpolant = interpolate(chart, nodes.relative, nodes.functions)
             approximate = replace(problem, approximation=_sums(problem, interpolant))
             found = _sample(approximate, interpolant, nodes, n_draws, rng)
         except (np.linalg.LinAlgError, ValueError):  # a spurious peak has swallowed every draw
-            if len(nodes.relative) >= MAX_NODES:
+            if len(nodes.relative) >= most:
                 raise EngineError(
                     "the sums of this model could not be interpolated; use --engine nuts"
                 ) from None
             chart, nodes = first, nodes.joined(_evaluate(problem, _around(near, rng)))
             continue
         relative = relative_coordinates(problem, variances_at(problem, found.x))
-        done, fresh = _check(problem, approximate, interpolant, found, nodes, rng)
-        good_rounds = good_rounds + 1 if done.good else 0
-        if good_rounds == 2 or len(nodes.relative) >= MAX_NODES:
-            return done
-        nodes = nodes.joined(fresh)
+        done = _check(problem, approximate, interpolant, found, nodes, rng)
+        nodes = done.nodes
         if not far_done:
             far_done = True
-            nodes = nodes.joined(_compare(problem, approximate, _far(found.x, rng))[0])
+            distant = _far(found.x, problem.place_e, rng)
+            fresh, error = _compare(problem, approximate, distant)
+            exact = log_density(problem_at(problem, fresh, distant), distant)
+            counts = exact > found.log_density.max() - _DEPTH
+            missed = max(done.missed, float(error[counts].max(initial=-math.inf)))
+            nodes = nodes.joined(fresh)
+            done = replace(done, missed=missed, nodes=nodes, n_exact=len(nodes.relative))
+        if done.good or len(nodes.relative) >= most:
+            return done
         # Lost: the draws are where the density is lower than at a node.
         lost = done.missed == math.inf
         chart = first if lost else _chart(chart.floor, chart.bend(relative))
@@ -175,8 +165,8 @@ def _check(
     found: ImportanceDraws,
     nodes: Nodes,
     rng: np.random.Generator,
-) -> tuple[ApproximateDraws, Nodes]:
-    """Evaluate some draws and doubtful points exactly; return the verdict, and them as nodes."""
+) -> ApproximateDraws:
+    """Evaluate some draws and doubtful points exactly, and judge the interpolant by them."""
     top = float(found.log_density.max())
     test = found.x[rng.permutation(len(found.x))[:N_TEST]]
     n_new = max(6, 2 * nodes.relative.shape[1])
@@ -189,7 +179,7 @@ def _check(
         missed = math.inf
     relative = relative_coordinates(problem, variances_at(problem, found.x))
     doubt = np.minimum(interpolant.uncertainty(relative), 1.0)
-    done = ApproximateDraws(
+    return ApproximateDraws(
         problem=approximate,
         interpolant=interpolant,
         found=found,
@@ -199,8 +189,8 @@ def _check(
         missed=missed,
         doubt=float(np.sqrt(np.mean(doubt**2))),
         n_exact=len(nodes.relative) + len(x),
+        nodes=nodes.joined(fresh),
     )
-    return done, fresh
 
 
 def _around(near: Neighbourhood, rng: np.random.Generator) -> Floats:
@@ -210,6 +200,12 @@ def _around(near: Neighbourhood, rng: np.random.Generator) -> Floats:
         near.centre
         + 1.2 * rng.standard_normal((2 * d + 4, d)) @ np.linalg.cholesky(near.covariance).T
     )
+    return found
+
+
+def starting_point(problem: SeveralProblem, centre: Floats) -> Floats:
+    """Return the point (D,) at relative coordinates (d,), by one factorisation."""
+    found: Floats = _node_points(problem, _evaluate(problem, centre[None]))[0]
     return found
 
 
@@ -226,34 +222,32 @@ def _node_points(problem: SeveralProblem, nodes: Nodes) -> Floats:
     return x
 
 
-def _first(
-    problem: SeveralProblem, near: Neighbourhood, rng: np.random.Generator
-) -> tuple[Chart, Nodes]:
-    """Return the first chart, and the first nodes: a star, points between, and theta = 0."""
-    d, q = len(near.centre), len(problem.sds)
-    sd = np.sqrt(np.diagonal(near.covariance))
+def _star(near: Neighbourhood, q: int, rng: np.random.Generator) -> Floats:
+    """Return the first nodes: along each axis, in between, and at theta = 0."""
+    d, sd = len(near.centre), np.sqrt(np.diagonal(near.covariance))
     root = np.linalg.cholesky(near.covariance)
     star = np.concatenate([np.zeros((1, d)), 1.7 * np.eye(d), -1.7 * np.eye(d)])
     between = rng.standard_normal((d * (d + 1) // 2 + 4, d))
     between *= 2.0 / np.maximum(np.linalg.norm(between, axis=1, keepdims=True), 1e-9)
     relative = near.centre + np.concatenate([star, between]) @ root.T
-    for k in range(q):
-        if sd[k] > _WIDE:
-            zero = np.repeat(near.centre[None], 3, axis=0)
-            zero[1:] += rng.standard_normal((2, d)) * np.minimum(sd, 0.5)
-            zero[:, k] = near.centre[k] - 9.0
-            relative = np.concatenate([relative, zero])
+    for k in np.flatnonzero(sd[:q] > _WIDE):
+        zero = np.repeat(near.centre[None], 3, axis=0)
+        zero[1:] += rng.standard_normal((2, d)) * np.minimum(sd, 0.5)
+        zero[:, k] = near.centre[k] - 9.0
+        relative = np.concatenate([relative, zero])
+    return relative
+
+
+def _chart_at(near: Neighbourhood, q: int) -> Chart:
+    """Return the chart in which the neighbourhood is centred and round."""
+    d, sd = len(near.centre), np.sqrt(np.diagonal(near.covariance))
     floor = np.full(d, -np.inf)
     floor[:q] = 2.0 * near.centre[:q] + np.log(0.5 * np.minimum(2.0 * sd[:q], 3.0))
     blank = Chart(floor=floor, centre=np.zeros(d), whiten=np.eye(d))
     bend = np.ones(d)
     bend[:q] = 2.0 / (1.0 + np.exp(floor[:q] - 2.0 * near.centre[:q]))
-    chart = Chart(
-        floor=floor,
-        centre=blank.bend(near.centre[None])[0],
-        whiten=np.linalg.inv(bend[:, None] * root),
-    )
-    return chart, _evaluate(problem, relative)
+    root = bend[:, None] * np.linalg.cholesky(near.covariance)
+    return Chart(floor=floor, centre=blank.bend(near.centre[None])[0], whiten=np.linalg.inv(root))
 
 
 def _chart(floor: Floats, s: Floats) -> Chart:
@@ -266,7 +260,7 @@ def _chart(floor: Floats, s: Floats) -> Chart:
 
 
 def _evaluate(problem: SeveralProblem, relative: Floats) -> Nodes:
-    sums = problem.sums(at_relative(problem, relative))
+    sums = problem.sums(problem.at_relative(relative))
     return Nodes(relative=relative, functions=pack(sums, problem.residual_df))
 
 
@@ -321,8 +315,9 @@ def _sample(
     q = len(approximate.sds)
     tight = spread[:q] < _WIDE
     widest[:q][tight] = 0.0
-    mode = find_mode(density, start, scale)
-    return sample_importance(density, mode, widest, n_draws, rng)
+    with np.errstate(all="ignore"):  # a spurious peak may swallow every draw
+        mode = find_mode(density, start, scale)
+        return sample_importance(density, mode, widest, n_draws, rng)
 
 
 def _unsure(
@@ -345,7 +340,7 @@ def _unsure(
     depth = found.log_density.max() - log_density(approximate, x) - 2.0 * unsure
     # What an error there moves: the share of the density that it may add or take.
     score = np.minimum(unsure, 3.0) * np.exp(-np.maximum(depth - 2.0, 0.0) / 3.0)
-    z, taken = interpolant.chart(relative), []
+    z, taken = interpolant.chart(relative), list[int]()
     for place in np.argsort(-score).tolist():
         if all(np.linalg.norm(z[place] - z[other]) > 0.7 for other in taken):
             taken.append(place)
@@ -354,17 +349,17 @@ def _unsure(
     return x[taken]
 
 
-def _far(x: Floats, rng: np.random.Generator) -> Floats:
+def _far(x: Floats, place_e: int, rng: np.random.Generator) -> Floats:
     """Return points far out along each coordinate, and a few in random directions."""
     d = x.shape[1]
     centre, sd = np.median(x, axis=0), np.minimum(x.std(axis=0), 1.5)
     root = np.linalg.cholesky(np.cov(x.T) + 1e-12 * np.eye(d))
     points = []
-    for k in range(d):
+    for k in range(place_e):  # sigma_e costs no factorisation
         for reach in (-4.5, 4.5):
             point = centre.copy()
             point[k] += reach * sd[k]
             points.append(point)
-    directions = rng.standard_normal((d, d))
+    directions = rng.standard_normal((place_e, d))
     directions *= 4.0 / np.linalg.norm(directions, axis=1, keepdims=True)
     return np.concatenate([points, centre + directions @ root.T])
