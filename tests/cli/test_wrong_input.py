@@ -49,10 +49,10 @@ FILES = {
 WRONG = [
     # commands of other programs
     (["predict", "hsb_ses"], 1, "--new FILE"),
-    (["fit", "y ~ c.x##i.z + (1 | g)", "--data", "hsb"], 1, "written 'y ~ x * C(z) + (1 | g)'"),
+    (["fit", "y ~ c.x##i.z + (1 | g)", "--data", "hsb"], 1, "'y ~ x * C(z) + (1 | g)'"),
     (["fit", "xtreg y x i.z, i(g) mle", "--data", "hsb"], 1, "'y ~ x + C(z) + (1 | g)'"),
-    (["fit", "lmer(y ~ x + (1|g), data=d)", "--data", "hsb"], 1, "alone is 'y ~ x + (1|g)'"),
-    (["fit", "y ~ splines::ns(x, 3)", "--data", "hsb"], 1, "alone is 'y ~ ns(x, 3)'"),
+    (["fit", "lmer(y ~ x + (1|g), data=d)", "--data", "hsb"], 1, "written 'y ~ x + (1|g)'"),
+    (["fit", "y ~ splines::ns(x, 3)", "--data", "hsb"], 1, "write: y ~ ns(x, 3)"),
     (["fit", "mathach ~ ib1.sector", "--data", "hsb"], 1, "written C(sector, ref=1) here"),
     (["fit", "mathach ~ L.ses", "--data", "hsb"], 1, "no lags or differences"),
     (["fit", "mathach ~ ses if sector", "--data", "hsb"], 1, "select the rows before"),
