@@ -128,8 +128,8 @@ class DirectReport:
         if self.log_weight_sd is not None:
             fine = self._interpolated_well
             text = (
-                f"interpolated density: log weights of sd {tiny(self.log_weight_sd)} at exact "
-                f"evaluations, group effects to {tiny(self.effects_error or 0.0)} of an sd"
+                f"interpolated density: log weights of sd {scaled(self.log_weight_sd, 2)} at exact "
+                f"evaluations, group effects to {scaled(self.effects_error or 0.0, 2)} of an sd"
             )
             findings.append(Finding("interpolation", fine, text + ("" if fine else remedy)))
         findings += [Finding("identification", False, note) for note in self.notes]
