@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.likelihood.sparse import kernels
 from bayes_mlm.likelihood.sparse.plan import Plan
 
 # Size of a tail below which compiled loops are faster than calls of LAPACK.
@@ -35,6 +34,8 @@ class Factor:
 
     def update(self, lam: Relative) -> bool:
         """Factorise at relative factors, one (q, q) array a factor; whether that was possible."""
+        from bayes_mlm.likelihood.sparse import kernels
+
         plan, p1 = self.plan, self.plan.products.p + 1
         self.lam = [np.asarray(one, dtype=float) for one in lam]
         flat = np.concatenate([one.ravel() for one in self.lam])
@@ -110,6 +111,8 @@ class Factor:
         X : ndarray, shape (k, p), optional
             Of the coefficients; by default zero.
         """
+        from bayes_mlm.likelihood.sparse import kernels
+
         head, tz, p = self.plan.head, self._tz, self.plan.products.p
         B = np.ascontiguousarray(E, dtype=float).copy()
         kernels.forward_head(self.plan.arrays, self._Lx, B)
@@ -121,6 +124,8 @@ class Factor:
 
     def inverse_solve(self, E: Floats) -> Floats:
         """Return ``inv(M_zx) E`` at the effects, for E (Q, k)."""
+        from bayes_mlm.likelihood.sparse import kernels
+
         head, tz, p = self.plan.head, self._tz, self.plan.products.p
         W = self.half_solve(E)
         tail = _solve(self._T, W[head:], tz + p, transposed=True)
@@ -137,6 +142,8 @@ class Factor:
         with_x : bool
             Whether the coefficients are unknowns too (REML), or known (ML, conditional sds).
         """
+        from bayes_mlm.likelihood.sparse import kernels
+
         plan, head, tz = self.plan, self.plan.head, self._tz
         p = plan.products.p if with_x else 0
         S = _inverse(self._T, tz + p)
@@ -159,6 +166,8 @@ class Factor:
 
     def _solve_transposed(self, B: Floats) -> Floats:
         """Return ``inv(L') B``, shape (Q, k)."""
+        from bayes_mlm.likelihood.sparse import kernels
+
         head, tz = self.plan.head, self._tz
         B = np.ascontiguousarray(
             np.concatenate([B[:head], _solve(self._T, B[head:], tz, transposed=True)])
@@ -184,6 +193,8 @@ def evaluate(plan: Plan, lam: Floats) -> tuple[Floats, Floats]:
         Lower Cholesky factor of the Schur complement of [X, y], from which beta is integrated or
         maximised: its last diagonal element squared is the penalised sum of squares.
     """
+    from bayes_mlm.likelihood.sparse import kernels
+
     lam = np.ascontiguousarray(lam, dtype=float)
     if plan.tail <= SMALL_TAIL:
         return kernels.evaluate_small(lam, plan.arrays)  # type: ignore[no-any-return]
@@ -216,6 +227,8 @@ def draw_effects(
     list of ndarray, shape (B, m, q)
         One a factor, in the order of ``plan.products.factors``.
     """
+    from bayes_mlm.likelihood.sparse import kernels
+
     lam = np.ascontiguousarray(lam, dtype=float)
     if plan.tail <= SMALL_TAIL:
         u = kernels.draw_small(lam, sigma, np.ascontiguousarray(beta), noise, plan.arrays)
@@ -240,6 +253,8 @@ def split(plan: Plan, lam: Floats) -> list[Floats]:
 
 
 def _factor_tail(T: Floats) -> bool:
+    from bayes_mlm.likelihood.sparse import kernels
+
     if len(T) <= SMALL_TAIL:
         fine: bool = kernels.factor_tail(T)
         return fine

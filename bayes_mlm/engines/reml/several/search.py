@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.likelihood import Factor, Method, Plan
+from bayes_mlm.likelihood import Factor, Method, Plan, evaluate
 
 # Deviance that a Newton step may still gain at the optimum.
 TOLERANCE = 1e-12
@@ -38,6 +38,10 @@ _FAR = 0.3
 _SMALL = 1e-2
 # Least eigenvalue of the average information that is inverted.
 _FLOOR = 1e-9
+# Part of the largest singular value of a relative factor below which the smallest is near zero.
+_NEAR = 0.05
+# Difference of a free entry, relative to one plus its size.
+_DIFFERENCE = 1e-4
 # Half the difference between points at which gradients are compared for the curvature.
 _STEP = 5e-4
 
@@ -223,6 +227,8 @@ def maximise(plan: Plan, method: Method) -> Optimum:
         best = _with_zeros(best, method)
         best.factor.update(best.lam)
         _, gain = differentiate(best.factor, method).step()
+        if best.is_singular:
+            best, gain = _polished(best, method)
     return Optimum(
         factor=best.factor,
         lam=best.lam,
@@ -245,6 +251,12 @@ class _Descent:
     def smallest(self) -> float:
         """Smallest singular value of the relative factors."""
         return min(float(np.linalg.svd(one, compute_uv=False)[-1]) for one in self.lam)
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether several correlated effects have a relative factor near a lower rank."""
+        values = [np.linalg.svd(one, compute_uv=False) for one in self.lam if len(one) > 1]
+        return any(one[-1] < _NEAR * one[0] or one[-1] < _SMALL for one in values)
 
     def joined(self, other: "_Descent") -> "_Descent":
         """Return the better of two descents, with the starts of both."""
@@ -331,6 +343,65 @@ def _with_zeros(best: _Descent, method: Method) -> _Descent:
             if value <= best.deviance + 1e-9:
                 best.lam, best.deviance = trial, min(value, best.deviance)
     return best
+
+
+def deviances(plan: Plan, theta: Floats, method: Method) -> Floats:
+    """Return the deviance (B,) at free entries (B, d) of the relative factors."""
+    lam = np.zeros((len(theta), int(plan.arrays.lam_start[-1])))
+    for k, (f, a, b) in enumerate(coordinates(plan)):
+        lam[:, plan.arrays.lam_start[f] + a * plan.arrays.q[f] + b] = theta[:, k]
+    logdet, root = evaluate(plan, lam)
+    df, diagonal = residual_df(plan, method), np.diagonal(root, axis1=1, axis2=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = logdet + df * (1.0 + np.log(2.0 * np.pi * diagonal[:, -1] ** 2 / df))
+        if method == "REML":
+            found = found + 2.0 * np.log(diagonal[:, :-1]).sum(axis=1)
+    return np.where(np.isfinite(found), found, np.inf)
+
+
+def _polished(best: _Descent, method: Method) -> tuple[_Descent, float]:
+    """Finish in the free entries themselves, by differences; also return what is left to gain.
+
+    In the chart a column of Lambda turns only as far as the ones after it allow, so that at a
+    covariance of lower rank it may stop short of the maximum.
+    """
+    plan, places = best.factor.plan, coordinates(best.factor.plan)
+    x = np.array([best.lam[f][a, b] for f, a, b in places])
+    d, gain = len(x), math.inf
+    pairs = [(i, j) for i in range(d) for j in range(i)]
+    for _ in range(MAX_STEPS):
+        h = _DIFFERENCE * (1.0 + np.abs(x))
+        steps = np.diag(h)
+        moves = [np.zeros(d), *steps, *-steps]
+        moves += [steps[i] + steps[j] for i, j in pairs] + [-steps[i] - steps[j] for i, j in pairs]
+        values = deviances(plan, x + np.array(moves), method)
+        up, down = values[1 : d + 1], values[d + 1 : 2 * d + 1]
+        gradient, second = (up - down) / (2.0 * h), up + down - 2.0 * values[0]
+        hessian = np.diag(second / h**2)
+        both = values[2 * d + 1 :].reshape(2, -1).sum(axis=0)
+        for (i, j), value in zip(pairs, both, strict=True):
+            cross = (value - 2.0 * values[0] - second[i] - second[j]) / (2.0 * h[i] * h[j])
+            hessian[i, j] = hessian[j, i] = cross
+        size = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-8))
+        curve, vector = np.linalg.eigh(hessian / np.outer(size, size))
+        along = vector.T @ (gradient / size)
+        # Downhill out of a saddle, where by symmetry there is no slope.
+        along[(curve < -1e-4) & (np.abs(along) < 1e-6)] = 1e-2
+        step = -(vector @ (along / np.maximum(np.abs(curve), 1e-6))) / size
+        gain = 0.5 * float((along**2 / np.maximum(np.abs(curve), 1e-6)).sum())
+        trial = x + np.array([1.0, 0.3, 0.1, 0.03, 0.01, 1e-3])[:, None] * step
+        found = deviances(plan, trial, method)
+        best.n_evaluations += len(values) + len(found)
+        place = int(np.argmin(found))
+        if not found[place] < best.deviance - 1e-12 * abs(best.deviance):
+            break
+        x, best.deviance = trial[place], float(found[place])
+        if gain < TOLERANCE:
+            break
+    for (f, a, b), value in zip(places, x, strict=True):
+        best.lam[f][a, b] = value
+    best.factor.update(best.lam)
+    return best, gain
 
 
 def curvature(optimum: Optimum, method: Method) -> Floats:
