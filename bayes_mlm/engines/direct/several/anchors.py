@@ -24,6 +24,10 @@ from bayes_mlm.likelihood import Factor, split
 # Seconds of factorisations at anchors, and their number at least and at most.
 _BUDGET = 1.0
 _LEAST, _MOST = 32, 512
+# Draws far from their anchors at which the means are checked.
+_OUTLYING = 4
+# Distance, in posterior sds, at which the conditional means level off: at no shrinkage, or at all.
+_LEVEL = 2.0
 # Numbers of u that are worked on at a time.
 _CHUNK = 4_000_000
 
@@ -41,7 +45,8 @@ class AnchoredEffects:
     log_ratio : (M,) array
         Log of the exact over the approximate density at the anchors.
     error : float
-        Largest error of an effect's conditional mean between anchors, in posterior sds.
+        Largest error of an effect's conditional mean, in posterior sds: what the regression leaves
+        at the anchors, and at the draws farthest from them.
     nodes : Nodes
         The anchors, for a better interpolant.
     """
@@ -125,14 +130,14 @@ def draw_anchored(
         found = _flat(factor.effects(some, noise))
         means[k] = found[: p + 1]
         means[k, 1:] -= means[k, 0]
+        scale = _scales(problem, lam[cell], lam[anchor]) * sigma[cell, None]
         if keep:
-            scale = _scales(problem, lam[cell], lam[anchor]) * sigma[cell, None]
             u[cell] = (found[p + 1 :] - means[k, 0]) * scale
             continue
-        share = len(cell) / len(x) * float(np.mean(sigma[cell] ** 2))
         blocks = factor.inverse_blocks(with_x=False)
+        share = _by_factor(problem, np.square(scale).sum(axis=0) / len(x))
         for place, root in enumerate(factor.lam):
-            within[place] += share * (root @ blocks[place] @ root.T)
+            within[place] += share[place][:, :1, None] * (root @ blocks[place] @ root.T)
     anchors = _regress(places, cells, _terms(z), means)
     log_ratio, nodes = _exact(problem, approximate, x[places], relative[places], sums)
     mean, spread = _moments(anchors, ahead)
@@ -142,7 +147,9 @@ def draw_anchored(
         variance = u[:: max(1, len(u) // 500)].var(axis=0)  # a yardstick: some draws suffice
     else:
         variance = spread + np.concatenate([_diagonal(one) for one in within])
-    error = _error(anchors, ahead, variance)
+    error = max(
+        _error(anchors, ahead, variance), _outlying(problem, anchors, z, lam, ahead, variance)
+    )
     if keep:
         effects = system.of_terms(_by_factor(problem, u))
         return AnchoredEffects(
@@ -217,8 +224,8 @@ def _scales(problem: SeveralProblem, lam: Floats, anchor: Floats) -> Floats:
 
 
 def _terms(z: Floats) -> Floats:
-    """Return the terms (S, k) of the regression: a quadratic."""
-    d = z.shape[1]
+    """Return the terms (S, k) of the regression: a quadratic that levels off far out."""
+    d, z = z.shape[1], _LEVEL * np.tanh(z / _LEVEL)
     products = [z[:, a] * z[:, b] for a in range(d) for b in range(a, d)]
     return np.column_stack([np.ones(len(z)), z, *products])
 
@@ -290,6 +297,33 @@ def _error(anchors: _Anchors, ahead: Floats, variance: Floats) -> float:
     left = np.einsum("mj,mjq->mq", ahead[anchors.places], anchors.left)
     share = np.sqrt((left**2).sum(axis=0) / max(m - k, 1) / np.maximum(variance, 1e-300))
     return float(share.max(initial=0.0))
+
+
+def _outlying(
+    problem: SeveralProblem,
+    anchors: _Anchors,
+    z: Floats,
+    lam: Floats,
+    ahead: Floats,
+    variance: Floats,
+) -> float:
+    """Return the error at the draws farthest from their anchors, as a share of all of them.
+
+    They stand for a hundredth of the draws.
+    """
+    of_cell = np.empty(len(z), dtype=np.int64)
+    for k, cell in enumerate(anchors.cells):
+        of_cell[cell] = k
+    away = np.square(z - z[anchors.places[of_cell]]).sum(axis=1)
+    errors = []
+    for one in np.argsort(-away)[:_OUTLYING].tolist():
+        factor = Factor(problem.system.plan)
+        factor.update(split(problem.system.plan, lam[one]))
+        beta = ahead[one, 1:]
+        exact = _flat([part[None] for part in factor.effects(beta)])[0]
+        slopes = np.tensordot(anchors.terms[one], anchors.slopes, 1) + anchors.left[of_cell[one]]
+        errors.append((ahead[one] @ slopes - exact) / np.sqrt(np.maximum(variance, 1e-300)))
+    return 0.1 * float(np.sqrt(np.square(errors).mean(axis=0)).max(initial=0.0))
 
 
 def _exact(
