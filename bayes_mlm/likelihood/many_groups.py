@@ -68,6 +68,8 @@ class CurvatureSums:
 
     Attributes
     ----------
+    inside : (q, q) array
+        ``sum G``.
     slope : (q, q) array
         ``-(sum G - sum H) / 2``, the derivative of the log-likelihood in the covariance.
     plain : (m, m) array
@@ -76,6 +78,7 @@ class CurvatureSums:
         ``sum trace(D_i G D_j H)``.
     """
 
+    inside: Floats
     slope: Floats
     plain: Floats
     weighted: Floats
@@ -113,6 +116,7 @@ def curvature_sums(
     by_second = _mirrored(pairs.reshape(2, q, q, q, q)).transpose(0, 3, 4, 1, 2)
     of_g, of_h = _mirrored(by_second).transpose(0, 3, 4, 1, 2)
     return CurvatureSums(
+        inside=g,
         slope=-0.5 * (g - h),
         plain=np.einsum("ibc,jda,abcd->ij", directions, directions, of_g),
         weighted=np.einsum("iab,jcd,bcda->ij", directions, directions, of_h),
