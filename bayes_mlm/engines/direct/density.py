@@ -7,11 +7,12 @@ Bayesian Data Analysis, 3rd ed., sec. 5.4 and 15.3).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.direct.priors import (
     BetaPrior,
     beta_prior,
@@ -142,6 +143,18 @@ class Sums:
     logdet: Floats
     a: Floats
 
+    def part(self, which: slice | Ints) -> "Sums":
+        """Return some of the values."""
+        return Sums(logdet=self.logdet[which], a=self.a[:, :, which])
+
+
+def join_sums(parts: Sequence[Sums]) -> Sums:
+    """Return the sums at all of several batches of values."""
+    return Sums(
+        logdet=np.concatenate([one.logdet for one in parts]),
+        a=np.concatenate([one.a for one in parts], axis=2),
+    )
+
 
 def make_problem(
     reduced: RotatedMoments,
@@ -226,10 +239,15 @@ def with_prior(problem: Problem, at: Variances, sums: Sums) -> Floats:
     return sums.a * np.exp(-2.0 * at.log_sigma_e) + prior_form(problem.beta, at.log_scale)
 
 
-def draw_beta(problem: Problem, at: Variances, rng: np.random.Generator) -> Floats:
-    """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
+def draw_beta(
+    problem: Problem, at: Variances, rng: np.random.Generator, sums: Sums | None = None
+) -> Floats:
+    """Draw the coefficients (B, p) of X as given from their exact conditional distribution.
+
+    `sums` are those at the values, where they are known.
+    """
     shape = problem.reduced.p, len(at.log_sigma_e)
-    return _beta_at(problem, at, rng.standard_normal(shape))
+    return _beta_at(problem, at, rng.standard_normal(shape), sums)
 
 
 def mean_beta(problem: Problem, at: Variances) -> Floats:
@@ -237,11 +255,12 @@ def mean_beta(problem: Problem, at: Variances) -> Floats:
     return _beta_at(problem, at, np.zeros((problem.reduced.p, len(at.log_sigma_e))))
 
 
-def _beta_at(problem: Problem, at: Variances, noise: Floats) -> Floats:
+def _beta_at(problem: Problem, at: Variances, noise: Floats, sums: Sums | None = None) -> Floats:
     """Compute coefficients (B, p) at standard normal deviates (p, B)."""
     p, centred = problem.reduced.p, np.empty_like(noise)
     for part in parts(problem.kernel, noise.shape[1]):
         values = at.part(part)
-        lower = cholesky(with_prior(problem, values, sums_at(problem, values)))
+        known = sums_at(problem, values) if sums is None else sums.part(part)
+        lower = cholesky(with_prior(problem, values, known))
         centred[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
     return problem.reduced.original_beta(centred.T)

@@ -42,6 +42,8 @@ class DirectReport:
         Whether the group effects are available as draws (``u``), or as means and sds (``u_mean``,
         ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
         none or they were not requested.
+    log_weight_sd : float or None
+        Of draws from an interpolated density, accepted by exact weights: sd of the logs of these.
     notes : tuple of str
         What the data do not identify, so that the priors decide.
     """
@@ -56,6 +58,7 @@ class DirectReport:
     n_unique: int
     n_evaluations: int
     effects: Literal["none", "drawn", "summarised"]
+    log_weight_sd: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -92,6 +95,9 @@ class DirectReport:
             text = f"Pareto k-hat {scaled(self.k_hat, 2)} of the importance weights"
             wrong = f": above {MAX_K_HAT} the draws are not reliable{remedy}"
             findings.append(Finding("k-hat", fine, text + ("" if fine else wrong)))
+        if self.log_weight_sd is not None:
+            text = "exact weights of draws from an interpolated density: sd of their logs "
+            findings.append(Finding("interpolation", True, text + tiny(self.log_weight_sd)))
         copies = self.n_draws - self.n_unique
         if self.method == "importance":
             fine = copies <= MAX_COPIES * self.n_draws
