@@ -178,7 +178,7 @@ def _in_threads(work: Callable[[slice], None], n: int) -> None:
 
     from numba import config
 
-    count = min(int(config.NUMBA_NUM_THREADS), n // _LEAST_PIECES)
+    count = min(int(vars(config)["NUMBA_NUM_THREADS"]), n // _LEAST_PIECES)
     if count < 2:
         work(slice(0, n))
         return
