@@ -1,5 +1,6 @@
 """Run analyses from the command line: the only place that prints."""
 
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -15,6 +16,7 @@ from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
 from bayes_mlm.cli.doctor import doctor
 from bayes_mlm.cli.effects import effects
+from bayes_mlm.cli.elsewhere import refuse_foreign
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.lines import lines
@@ -246,6 +248,7 @@ def version(
 def main() -> None:
     """Run the command line; a mistake in the input is one line and exit code 1."""
     with in_one_line():
+        refuse_foreign(sys.argv[1:])
         app()
 
 

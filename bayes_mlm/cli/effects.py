@@ -64,7 +64,10 @@ def effects(
     ] = None,
     over: Annotated[
         str | None,
-        typer.Option(help="Rows to average over in place of those fitted: another population."),
+        typer.Option(
+            help="Rows to average over in place of those fitted: another population, as a file "
+            "(FILE.xlsx::SHEET!A3:D180 for cells of a workbook)."
+        ),
     ] = None,
     rope: Annotated[
         str | None,

@@ -43,14 +43,14 @@ def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:
 def _is_read(out: Path, source: str | Path) -> bool:
     """Return whether a file is, or would be, one of those that a source of data names."""
     from bayes_mlm.base import ABSENT, DIRECTORY, expand_home, unreadable_reason
-    from bayes_mlm.data import split_part, suffix_of
+    from bayes_mlm.data import format_of, split_part
 
     target, named = out.resolve(), expand_home(split_part(str(source))[0])
     reason = unreadable_reason(named)
     if reason == ABSENT:  # a pattern, or the name of a set or a model, which no file has
         return fnmatch(str(target), str(named.absolute()))
     if reason == DIRECTORY:
-        return target.is_relative_to(named.resolve()) and suffix_of(target) != ""
+        return target.is_relative_to(named.resolve()) and format_of(target) is not None
     return target == named.resolve()
 
 

@@ -19,6 +19,9 @@ from bayes_mlm.cli.reading import (
     Delimiter,
     Encoding,
     Missing,
+    NewCells,
+    NewOmitRows,
+    NewSheet,
     OmitRows,
     Sheet,
     Strip,
@@ -131,6 +134,39 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class NewPlaces:
+    """Options of where the table of new rows is in its file: those of `Reading`, with "new" first.
+
+    A place in the file of the data means nothing in another.
+    """
+
+    new_sheet: NewSheet = None
+    new_cells: NewCells = None
+    new_omit_rows: NewOmitRows = None
+
+    @property
+    def options(self) -> "ReadOptions":
+        """The places, as a reader takes them."""
+        from bayes_mlm.data import ReadOptions
+
+        return ReadOptions(**{name.removeprefix("new_"): one for name, one in vars(self).items()})
+
+    @contextmanager
+    def named(self) -> "Iterator[None]":
+        """Name these options in an error that advises those of the data."""
+        from bayes_mlm.base import DataError
+
+        try:
+            yield
+        except DataError as error:
+            text = str(error)
+            for name in vars(self):
+                flag = name.replace("_", "-")
+                text = text.replace(f"--{flag.removeprefix('new-')}", f"--{flag}")
+            raise type(error)(text) from error
+
+
+@dataclass(frozen=True)
 class Sampling:
     """Options of how a posterior is drawn."""
 
@@ -141,7 +177,7 @@ class Sampling:
     target_accept: TargetAccept = 0.9
 
 
-_GROUPS: tuple[type[Reading | Sampling | Output], ...] = (Reading, Sampling, Output)
+_GROUPS = (Reading, NewPlaces, Sampling, Output)
 
 
 def grouped(command: "Callable[..., None]") -> "Callable[..., None]":

@@ -185,7 +185,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)
     design = fits[0].design
     print_sample(design.notes[-1])
-    solution = analysis.estimate.solution.of_groups(design)
+    solution = analysis.estimate.single_solution().of_groups(design)
     estimate = replace(analysis.estimate, design=design, solution=solution)
     return replace(analysis, design=design, fits=fits, estimates=(estimate,))
 

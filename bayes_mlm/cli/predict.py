@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB
+from bayes_mlm.base import DEFAULT_PROB, EngineError
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
     AnyEngine,
+    NewPlaces,
     Quiet,
     Reading,
     Sampling,
@@ -32,10 +33,15 @@ _SHOWN = 40
 def predict(
     model: Model,
     new: Annotated[
-        str, typer.Option(help="CSV or Parquet file with the rows to predict, or an embedded set.")
-    ],
+        str | None,
+        typer.Option(
+            help="File with the rows to predict, of any kind that --data takes, or an embedded set "
+            "(default: --data)."
+        ),
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Data to fit: CSV or Parquet file, or an embedded set.")
+        str | None,
+        typer.Option(help="Data to fit: a file or folder (see fit --data), or an embedded set."),
     ] = None,
     question: Annotated[
         Question | None,
@@ -50,6 +56,7 @@ def predict(
     ] = "mean",
     engine: AnyEngine = "auto",
     reading: Reading = Reading(),
+    places: NewPlaces = NewPlaces(),
     sampling: Sampling = Sampling(),
     prob: Annotated[
         float, typer.Option(help="Probability of the intervals (equal tails).")
@@ -70,6 +77,9 @@ def predict(
     from bayes_mlm.model import is_formula
     from bayes_mlm.questions import check_rows, predict as predict_rows
 
+    new = data if new is None else new
+    if new is None:
+        raise EngineError("give the rows to predict: --new FILE, or an embedded set such as hsb")
     if out is not None:
         check_file(out, "predictions.csv", inputs=(model, data, new))
     # A record declares how its data are written; the options then apply to the new rows.
@@ -82,7 +92,8 @@ def predict(
         **({} if declared else reading.options.given),
     )
     options = reading.options.over(request.source.options).of_new_rows(new)
-    rows = read_data(new, options=options)
+    with places.named():
+        rows = read_data(new, options=places.options.over(options))
     design = read_design(request, data)
     check_rows(design, rows, question=question, kind=kind)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:

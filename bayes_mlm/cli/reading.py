@@ -25,6 +25,11 @@ Cells = Annotated[
 OmitRows = Annotated[
     str | None, typer.Option(help="Rows of the sheet, or lines of text, to omit: 4,181 or 181-190.")
 ]
+NewSheet = Annotated[str | None, typer.Option(help="Sheet of the workbook of new rows.")]
+NewCells = Annotated[str | None, typer.Option(help="Cells of that sheet: A3:D180, or A3.")]
+NewOmitRows = Annotated[
+    str | None, typer.Option(help="Rows of it, or lines of a text file of new rows, to omit.")
+]
 Codes = Annotated[
     str | None,
     typer.Option(help="Columns to read by value, not by value label: agree,grade, or all."),

@@ -1,3 +1,4 @@
+from .absent import explain_absent as explain_absent
 from .columns import Column as Column, from_arrow as from_arrow
 from .datasets import (
     DATASETS as DATASETS,
@@ -5,6 +6,8 @@ from .datasets import (
     load_dyestuff2 as load_dyestuff2,
     load_hsb as load_hsb,
     load_orthodont as load_orthodont,
+    load_pastes as load_pastes,
+    load_penicillin as load_penicillin,
     load_sleepstudy as load_sleepstudy,
 )
 from .description import (
@@ -62,6 +65,7 @@ from .lazy.source import (
     count_rows as count_rows,
     engine_errors as engine_errors,
     is_distributed as is_distributed,
+    is_nan as is_nan,
     is_scannable as is_scannable,
     narrowed as narrowed,
     stripped as stripped,
@@ -108,7 +112,6 @@ from .source import (
 from .table import (
     Table as Table,
     as_table as as_table,
-    explain_absent as explain_absent,
     take as take,
 )
 from .texts import (

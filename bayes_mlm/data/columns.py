@@ -1,7 +1,7 @@
 """Conversion of columns of any library to the arrays of a `Table`."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Integral, Real
@@ -31,6 +31,7 @@ _TIMES = (
     *(pa.types.is_date, pa.types.is_timestamp, pa.types.is_time, pa.types.is_duration),
     pa.types.is_interval,
 )
+_MERGED = 1000  # labels
 _PERIOD, _EXTENSION = "pandas.period", b"ARROW:extension:name"
 # Objects that are times, by name: importing pandas to compare costs seconds.
 _TIME_TYPES = frozenset(
@@ -156,10 +157,36 @@ def holds_time(field: Any) -> bool:
 
 
 def join_categories(dictionaries: Iterable[Any]) -> tuple[str, ...]:
-    """Join the categories of several Arrow arrays of one column: in the order first met."""
-    return tuple(
-        dict.fromkeys(text for one in dictionaries for text in _text(one).tolist() if text)
-    )
+    """Join the categories of several Arrow arrays of one column, as `merge_orders` does."""
+    return merge_orders([text for text in _text(one).tolist() if text] for one in dictionaries)
+
+
+def merge_orders(orders: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return the labels of several orders in one: a new label stands after the one before it.
+
+    Of many labels (identifiers), the new ones stand last.
+
+    Examples
+    --------
+    >>> merge_orders([["never", "often"], ["never", "sometimes", "often", "always"]])
+    ('never', 'sometimes', 'often', 'always')
+    """
+    found: list[str] = []
+    for order in orders:
+        known = set(found)
+        new = [label for label in order if label not in known]
+        if not new or len(found) + len(new) > _MERGED:
+            found += new
+            continue
+        first = next((label for label in order if label in known), None)
+        place = len(found) if first is None else found.index(first)
+        for label in order:
+            if label in known:
+                place = found.index(label) + 1
+            else:
+                found.insert(place, label)
+                place += 1
+    return tuple(found)
 
 
 def is_declared(field: Any) -> bool:

@@ -187,7 +187,10 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
             "declared missing values; make it missing if it marks one"
         )
     if len(odd) == 1 and len(texts) > _NUMBERS:
-        notes.append(f"{name}: every label is a number but {odd[0]!r}; check that label")
+        notes.append(
+            f"{name}: every label is a number but {odd[0]!r}; check that label, and if it stands "
+            "for a missing value, leave it empty or write NA: the column is then one of numbers"
+        )
     return tuple(notes)
 
 

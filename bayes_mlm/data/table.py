@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import narwhals as nw
@@ -12,6 +11,7 @@ from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
+from bayes_mlm.data.absent import explain_absent
 from bayes_mlm.data.columns import Column, TypedColumn, from_any, read_numerals, typed_from_table
 from bayes_mlm.data.numerals import Decimal, check_decimal
 
@@ -249,41 +249,10 @@ def checked_names(names: list[Any], source: str, wanted: Sequence[str] | None) -
     return tuple(dict.fromkeys(wanted))
 
 
-def explain_absent(absent: Sequence[str], names: Sequence[str], source: str) -> str:
-    """Return a message on the columns that a source lacks, with the nearest of its names.
-
-    Parameters
-    ----------
-    absent : sequence of str
-        The names that are not there; at least one.
-    names : sequence of str
-        The names there are.
-    source : str
-        Where.
-
-    Returns
-    -------
-    str
-        One sentence, for a `DataError`.
-
-    Examples
-    --------
-    >>> explain_absent(["sess"], ["ses", "mathach"], "hsb")
-    "hsb has no column 'sess' (did you mean 'ses'?); columns: ses, mathach"
-    """
-    folded = {name.casefold(): name for name in names}
-    parts = []
-    for name in absent:
-        near = [folded[key] for key in get_close_matches(str(name).casefold(), folded, n=3)]
-        hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
-        parts.append(f"{name!r}{hint}")
-    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
-    return f"{source} has no column {', no column '.join(parts)}; columns: {listed}"
-
-
 def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[str, TypedColumn]:
     # The names of pandas are checked first, for a clearer message than that of narwhals.
     if nw.dependencies.is_pandas_dataframe(frame):
+        frame = _with_index(frame)
         checked_names(list(frame.columns), source, columns)
     try:
         native = nw.from_native(frame)
@@ -302,6 +271,13 @@ def _from_frame(frame: Any, source: str, columns: Sequence[str] | None) -> dict[
     if nw.dependencies.is_pyarrow_table(table := eager.to_native()):
         return dict(typed_from_table(table))
     return {name: from_any(name, eager[name]) for name in eager.columns}
+
+
+def _with_index(frame: Any) -> Any:
+    """Return a pandas frame with the named levels of its index as columns, as Parquet has them."""
+    names = [name for name in frame.index.names if isinstance(name, str)]
+    names = [name for name in names if name not in frame.columns]
+    return frame.reset_index(level=names) if names else frame
 
 
 def _select(table: Table, columns: Sequence[str]) -> Table:

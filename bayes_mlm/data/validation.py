@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
+from bayes_mlm.data.absent import explain_absent
 from bayes_mlm.data.groups import label_text, levels_of, spread_tolerance
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
 from bayes_mlm.data.numerals import is_number, mostly_numbers
-from bayes_mlm.data.table import Table, explain_absent
+from bayes_mlm.data.table import Table
 
 _SHOWN = 3
 

@@ -194,7 +194,7 @@ def _is_large(source: str) -> bool:
     except DataError:  # reading it reports what is wrong
         return False
     ending = suffix_of(files[0])
-    if not ending:  # its reader brings it into memory, but for a table of DuckDB
+    if not ending and len(files) == 1:  # its reader brings it into memory, unless of DuckDB
         return _is_large_table(files[0], source)
     if ending in PARQUET:
         return _rows_in(files) > KEPT_ROWS

@@ -19,7 +19,14 @@ from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
 from bayes_mlm.formula import Formula, refuse_several
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
-from bayes_mlm.moments import GroupMoments, from_rows, one_group, refuse_rows
+from bayes_mlm.moments import (
+    CrossProducts,
+    GroupMoments,
+    cross_products,
+    from_rows,
+    one_group,
+    refuse_rows,
+)
 
 INTERCEPT = "Intercept"
 VARIES = 1e-9
@@ -178,6 +185,11 @@ class Design:
         return self.compute(
             lambda of: of._moments(of.y_less_offset, of.X, of.Z), lambda moments: moments
         )
+
+    def cross_products(self) -> CrossProducts:
+        """Return the sufficient statistics of all grouping factors, from the rows."""
+        columns = [term.effect_columns for term in self.group_terms if term.q]
+        return cross_products(self.y_less_offset, self.X, columns, terms=self.terms)
 
     def compute[A](self, rows: "Callable[[Design], A]", moments: Callable[[GroupMoments], A]) -> A:
         """Return what one function computes from the rows or, without them, another from moments.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import DesignError, Flags, Floats, Ints
 from bayes_mlm.formula import Formula
-from bayes_mlm.moments import GroupMoments, refuse_rows
+from bayes_mlm.moments import EffectColumns, GroupMoments, refuse_rows
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -171,6 +171,19 @@ class GroupTerm:
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Places of the effects that may correlate: the upper triangle by rows, or none."""
         return tuple(combinations(range(self.q), 2)) if self.correlated else ()
+
+    @property
+    def effect_columns(self) -> EffectColumns:
+        """The columns of the effects with their groups, for cross-products."""
+        free = np.ones((self.q, self.q)) if self.correlated else np.eye(self.q)
+        return EffectColumns(
+            factor=self.factor,
+            codes=self.codes,
+            m=self.J,
+            Z=self.Z,
+            effects=self.effects,
+            free=np.tril(free).astype(bool),
+        )
 
     def take(self, rows: Ints) -> "GroupTerm":
         """Return the term for some rows, in the order given; the groups stay."""

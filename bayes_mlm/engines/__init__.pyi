@@ -15,7 +15,6 @@ from .direct import (
 )
 from .direct.density import (
     Problem as Problem,
-    Variances as Variances,
     mean_beta as mean_beta,
     sums_at as sums_at,
     with_prior as with_prior,
@@ -29,6 +28,7 @@ from .direct.pareto import (
     smooth_rows as smooth_rows,
     smooth_weights as smooth_weights,
 )
+from .direct.posterior import Variances as Variances
 from .direct.priors import prior_form as prior_form, sd_log_density as sd_log_density
 from .direct.propriety import check_proper as check_proper
 from .direct.quadratic import (
@@ -78,6 +78,12 @@ from .registry import (
     is_drawing as is_drawing,
     likelihood_engine as likelihood_engine,
 )
-from .reml import RemlFit as RemlFit, fit_reml as fit_reml
+from .reml import (
+    OneFactorFit as OneFactorFit,
+    RemlFit as RemlFit,
+    SeveralFactorsFit as SeveralFactorsFit,
+    fit_reml as fit_reml,
+    fit_several as fit_several,
+)
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .settings import Settings as Settings

@@ -87,6 +87,7 @@ class OlsFit(EstimatesTable):
     effects: ClassVar[tuple[str, ...]] = ()
     residual = None
     errors = None
+    covariances_u: ClassVar[tuple[Floats, ...]] = ()
     intervals = None
     icc = None
     singular = False

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bayes_mlm.engines.direct.report import DirectReport
     from bayes_mlm.engines.draws import Draws
     from bayes_mlm.engines.ols import OlsFit
-    from bayes_mlm.engines.reml import RemlFit
+    from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
     from bayes_mlm.engines.settings import Settings
     from bayes_mlm.likelihood import Method, ModelPriors
     from bayes_mlm.moments import GroupMoments
@@ -115,7 +115,7 @@ class Engine:
     draws: bool
     what: str
     why_not: "Callable[[Design, ModelPriors | None], str]"
-    run: "Callable[[Task], Drawn | RemlFit | OlsFit]"
+    run: "Callable[[Task], Drawn | RemlFit | SeveralFactorsFit | OlsFit]"
     estimates: str
     wald: str = ""
     independent: bool = False
@@ -186,7 +186,7 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
         refuse_several(design.factors, f"the {one.label} engine")
     reason = one.why_not(design, priors)
     if reason:
-        advice = f"; use {one.instead}" if one.instead else ""
+        advice = f'; use engine="{one.instead}"' if one.instead else ""
         raise UnsupportedModelError(
             f"the {one.label} engine cannot fit this model: {reason}{advice}"
         )
@@ -213,6 +213,8 @@ def has_random_effects(design: "Design") -> bool:
 def _not_reml(design: "Design", _: "ModelPriors | None") -> str:
     if design.family.residual_sd is None:
         return f"the {design.family.name} family has no residual sd; use nuts"
+    if len(design.factors) > 1 and design.residual is not None:
+        return f"with several grouping factors it has no {design.errors}; use nuts"
     if has_random_effects(design) or design.residual is not None:
         return ""
     return (
@@ -247,11 +249,13 @@ def _not_direct(_: "Design", priors: "ModelPriors | None") -> str:
     return "" if priors is None else why_not_direct(priors)
 
 
-def _maximise(method: "Method") -> "Callable[[Task], RemlFit]":
-    def run(task: Task) -> "RemlFit":
-        from bayes_mlm.engines.reml import fit_reml
+def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit]":
+    def run(task: Task) -> "RemlFit | SeveralFactorsFit":
+        from bayes_mlm.engines.reml import fit_reml, fit_several
 
         design = task.design
+        if len(design.factors) > 1:
+            return fit_several(design, method=method, level=task.prob)
         found = fit_reml(
             design.whole,
             method=method,
@@ -313,6 +317,7 @@ for _engine in (
         run=_run_direct,
         estimates="mean of independent draws from the exact posterior",
         independent=True,
+        several_factors=True,
         instead="nuts",
     ),
     Engine(
@@ -335,6 +340,7 @@ for _engine in (
         run=_maximise("REML"),
         estimates="most likely variances, coefficients by generalised least squares",
         wald="normal",
+        several_factors=True,
     ),
     Engine(
         name="ml",
@@ -345,6 +351,7 @@ for _engine in (
         run=_maximise("ML"),
         estimates="most likely variances and coefficients",
         wald="normal",
+        several_factors=True,
     ),
     Engine(
         name="ols",

@@ -136,7 +136,7 @@ def line_along(
         Z = _rows_of_z(design, roles, x, rows)
         Z_step = _rows_of_z(design, roles, np.array([0.0, 1.0]), rows)
         u = samples(fit.draws, "u")[:, group]
-        u_likelihood = analysis.estimate.solution.u[group]
+        u_likelihood = analysis.estimate.single_solution().u[group]
         expected, slopes = expected + u @ Z.T, slopes + u @ (Z_step[1] - Z_step[0])
         likelihood = likelihood + Z @ u_likelihood
         likelihood_slope += float((Z_step[1] - Z_step[0]) @ u_likelihood)

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, number, percent, rounded, shorten
 from bayes_mlm.design import INTERCEPT, column_moments
-from bayes_mlm.engines import listed_quantities, samples, sd_log_density
+from bayes_mlm.engines import listed_quantities, samples
 from bayes_mlm.figures.comparison import COLUMNS
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import Density, density_of
@@ -21,6 +21,7 @@ from bayes_mlm.likelihood import (
     group_parameters,
     group_views,
     hold_at_means,
+    log_density,
     transform_spread,
 )
 from bayes_mlm.model import Parameter, Prior
@@ -28,8 +29,6 @@ from bayes_mlm.model import Parameter, Prior
 _MOST, _POINTS = 12, 161
 # Where the prior of a parameter is stated, which is reported where predictors are zero.
 AT_MEANS = ", at the means"
-# Degrees of freedom beyond which no prior of theirs has mass to speak of.
-_REACH = 2_000.0
 # A prior that changes by less than this part over a posterior's interval adds nothing to see.
 _FLAT = 0.1
 # How far beyond the draws, in their range, a panel goes.
@@ -240,14 +239,7 @@ def _density(one: Parameter, prior: Prior, x: Floats, q: int) -> Floats:
     """Evaluate a prior where it is cut to what its parameter may be."""
     if one.role not in ("auxiliary", "autocorrelation"):
         return prior_density(prior, x, q)
-    if prior.family == "Uniform":
-        inside = (x >= prior["lower"]) & (x <= prior["upper"])
-        return np.where(inside, 1.0 / (prior["upper"] - prior["lower"]), 0.0)
-    low, high = one.support
-    # The rest of the mass by the trapezoidal rule: Gamma and Exponential end within this reach.
-    grid = np.linspace(low, high if math.isfinite(high) else low + _REACH, 20_001)
-    prob = np.trapezoid(prior_density(prior, grid, q), grid)
-    return np.where((x >= low) & (x <= high), prior_density(prior, x, q) / prob, 0.0)
+    return np.exp(log_density(prior, x, one.support))
 
 
 def _named(prior: Prior) -> str:
@@ -278,30 +270,14 @@ def prior_density(prior: Prior, x: Floats, q: int) -> Floats:
     >>> prior_density(normal, np.array([0.0]), 1).round(4)
     array([0.1995])
     """
-    match prior.family:
-        case "Normal":
-            return _student(x, math.inf, prior["mu"], prior["sigma"])
-        case "StudentT":
-            return _student(x, prior["nu"], prior["mu"], prior["sigma"])
-        case "Cauchy":
-            return _student(x, 1.0, prior["alpha"], prior["beta"])
-        case "LKJ":
-            a = prior["eta"] + 0.5 * q - 1.0
-            constant = math.lgamma(2 * a) - 2 * math.lgamma(a) - (2 * a - 1) * math.log(2)
-            rest = np.clip(1.0 - np.square(x), 1e-300, None)
-            return np.asarray(np.exp(constant + (a - 1.0) * np.log(rest)))
-    with np.errstate(divide="ignore"):
-        # An InverseGamma has no density at 0, and a Gamma may have none that is finite.
-        found = np.exp(sd_log_density(prior, np.log(np.maximum(x, 1e-12))))
-    return np.asarray(found)
-
-
-def _student(x: Floats, nu: float, mu: float, sigma: float) -> Floats:
-    z = np.square((x - mu) / sigma)
-    if math.isinf(nu):
-        return np.asarray(np.exp(-0.5 * z) / (sigma * math.sqrt(2 * math.pi)))
-    constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - 0.5 * math.log(nu * math.pi)
-    return np.asarray(np.exp(constant - 0.5 * (nu + 1) * np.log1p(z / nu)) / sigma)
+    if prior.family == "LKJ":
+        a = prior["eta"] + 0.5 * q - 1.0
+        constant = math.lgamma(2 * a) - 2 * math.lgamma(a) - (2 * a - 1) * math.log(2)
+        rest = np.clip(1.0 - np.square(x), 1e-300, None)
+        return np.asarray(np.exp(constant + (a - 1.0) * np.log(rest)))
+    # An InverseGamma has no density at 0, and a Gamma may have none that is finite.
+    lower = prior.support[0]
+    return np.asarray(np.exp(log_density(prior, np.where(x == lower, lower + 1e-12, x))))
 
 
 @styled

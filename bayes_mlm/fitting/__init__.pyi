@@ -7,6 +7,7 @@ from .agreement import (
     printed_figures as printed_figures,
 )
 from .derived import icc as icc
+from .elsewhere import no_function as no_function
 from .entry import fit as fit, fit_by as fit_by, fit_design as fit_design
 from .estimate import (
     Estimate as Estimate,

@@ -24,6 +24,7 @@ from bayes_mlm.engines import (
     ENGINES,
     Drawn,
     EngineName,
+    SeveralFactorsFit,
     Task,
     check_engine,
     likelihood_engine,
@@ -33,10 +34,10 @@ from bayes_mlm.fitting.by_engine import Result, compare_with
 from bayes_mlm.fitting.elsewhere import no_attribute
 from bayes_mlm.fitting.estimate_summary import summarise_solution
 from bayes_mlm.fitting.estimates import Summary, short_summary
-from bayes_mlm.fitting.predictions import Solution, expected_outcomes
+from bayes_mlm.fitting.predictions import OneFactorSolution, Solution, expected_outcomes
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value
-from bayes_mlm.formula import place_of_factor
+from bayes_mlm.formula import place_of_factor, refuse_several
 from bayes_mlm.model import UNNAMED, ModelRequest
 from bayes_mlm.moments import GroupMoments
 
@@ -134,7 +135,19 @@ class Estimate:
 
     def group_covariance(self) -> Floats:
         """Return the covariance (1, q, q) of the group effects."""
-        return self.solution.cov_u[None]
+        return self.single_solution("a question on variances").cov_u[None]
+
+    def single_solution(self, what: str = "this") -> OneFactorSolution:
+        """Return the solution, which has one factor at most.
+
+        Raises
+        ------
+        SeveralFactorsError
+        """
+        if isinstance(self.solution, SeveralFactorsFit):
+            refuse_several(self.design.factors, what)
+            raise AssertionError  # for mypy: there are several
+        return self.solution
 
     def combine_by_group(self, X: Floats, Z: Floats, places: Ints) -> Iterator[tuple[Value, ...]]:
         """Return X beta + Z u of G groups, one by one: X (G, k, p), Z (G, k, q), places (G,).
@@ -144,7 +157,8 @@ class Estimate:
         """
         flat_X, flat_Z = (one.reshape(-1, one.shape[-1]) for one in (X, Z))
         codes = np.repeat(places, X.shape[1])
-        found = expected_outcomes(self.solution, self.design, flat_X, flat_Z, codes)
+        solution = self.single_solution("group_lines")
+        found = expected_outcomes(solution, self.design, flat_X, [(flat_Z, codes)])
         for values, variances in zip(*(one.reshape(X.shape[:2]) for one in found), strict=True):
             errors = np.sqrt(np.maximum(variances, 0.0))
             yield tuple(
@@ -154,24 +168,26 @@ class Estimate:
 
     def group_effects(self, prob: float, factor: str | None = None) -> GroupEffects | None:
         """Return the predicted effects (EBLUPs) of every group of a factor; None without any."""
-        fit = self.solution
-        place_of_factor(self.design.factors, factor)
+        fit = self.of_factor(factor).single_solution("group_effects")
         return GroupEffects.wald(fit.u, fit.u_sd, prob, fit.df) if fit.u.size else None
 
     def of_factor(self, factor: str | None) -> "Estimate":
-        """Return the estimate, which has one factor at most."""
-        place_of_factor(self.design.factors, factor)
-        return self
+        """Return the estimate with the group effects of one factor, by its name among several."""
+        place = place_of_factor(self.design.factors, factor, "group effects")
+        if not isinstance(self.solution, SeveralFactorsFit):
+            return self
+        solution = self.solution.of_factor(place)
+        return replace(self, design=self.design.of_factor(place), solution=solution)
 
     def effect_moments(self, factor: str | None = None) -> Callable[[Ints], tuple[Floats, Floats]]:
         """Return what selects the predicted effects of groups and their conditional sds."""
-        place_of_factor(self.design.factors, factor)
-        return lambda places: (self.solution.u[places], self.solution.u_sd[places])
+        solution = self.of_factor(factor).single_solution("group_effects")
+        return lambda places: (solution.u[places], solution.u_sd[places])
 
     @cached_property
     def values(self) -> ParameterValues:
         """The estimate as one value of every parameter."""
-        fit = self.solution
+        fit = self.single_solution("a question on variances")
         return ParameterValues(
             beta=fit.beta[None],
             cov_u=fit.cov_u[None],
@@ -181,7 +197,8 @@ class Estimate:
 
     def of_sample(self, design: Design, places: Ints, random_seed: int) -> "Estimate":  # noqa: ARG002
         """Return the estimate with the groups of a sample, whose rows a design has."""
-        return replace(self, design=design, solution=self.solution.of_groups(design))
+        solution = self.single_solution("a sample of groups").of_groups(design)
+        return replace(self, design=design, solution=solution)
 
     def at_prob(self, prob: float) -> "Estimate":
         """Return the estimate with intervals of another coverage."""
@@ -337,7 +354,6 @@ def estimate_design(
     name = likelihood_engine(design) if engine is None else engine
     if not name:
         design.family.require_residual_sd("REML or OLS")
-        design.single_term("REML")
     check_engine(name, design)
     solution = ENGINES[name].run(Task(design=design, prob=prob, check=check, statistics=statistics))
     if isinstance(solution, Drawn):

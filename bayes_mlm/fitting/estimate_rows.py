@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import Finding, wald_reach
 from bayes_mlm.design import Design
-from bayes_mlm.engines import EstimateRow, Interval
+from bayes_mlm.engines import EstimateRow, Interval, SeveralFactorsFit
 from bayes_mlm.fitting import derived
 from bayes_mlm.fitting.predictions import Solution
 from bayes_mlm.likelihood import effect_pairs
@@ -45,6 +45,9 @@ def coefficient_rows(fit: Solution) -> Iterator[EstimateRow]:
 
 def variance_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
     """Return sds and correlations of the group effects, and the residual sd."""
+    if isinstance(fit, SeveralFactorsFit):
+        yield from fit.variance_rows()
+        return
     spans = fit.intervals
     if fit.errors is None:  # least squares has no variance parameter but this
         yield "sigma_e", fit.sigma_e, None, None
@@ -65,6 +68,10 @@ def effect_rows(fit: Solution) -> Iterator[EstimateRow]:
     """Return the group effects: a row a group and effect."""
     prob = fit.beta_interval[0].level
     reach = wald_reach(prob, fit.df)
+    if isinstance(fit, SeveralFactorsFit):
+        for one in fit.factors:
+            yield from one.effect_rows(prob, reach)
+        return
     for label, means, sds in zip(fit.labels.tolist(), fit.u, fit.u_sd, strict=True):
         for k, (u, sd) in enumerate(zip(means.tolist(), sds.tolist(), strict=True)):
             name = f"u[{label}]" if len(means) == 1 else f"u[{label},{fit.effects[k]}]"
@@ -73,8 +80,12 @@ def effect_rows(fit: Solution) -> Iterator[EstimateRow]:
 
 
 def icc_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
-    """Return the icc, and what follows from it."""
-    assert fit.icc is not None  # for mypy: the caller looked
+    """Return the icc, and what follows from it; of several factors the share of each."""
+    if isinstance(fit, SeveralFactorsFit):
+        yield from fit.icc_rows()
+        return
+    if fit.icc is None:
+        return
     span = None if fit.intervals is None else fit.intervals.icc
     yield "icc", fit.icc, fit.errors.icc, span
     if fit.residual is not None:

@@ -35,12 +35,16 @@ def summarise_solution(
 ) -> Summary:
     """Summarise a likelihood estimate of a design, as `Estimate.summary` describes."""
     rows = [*coefficient_rows(fit), *variance_rows(fit, design)]
-    if fit.icc is not None:
-        rows += icc_rows(fit, design)
-        if null is not None and null.icc is not None and fit.terms != null.terms:
-            sds = [(float(one.cov_u[0, 0]) ** 0.5, one.sigma_e) for one in (fit, null)]
-            explained = derived.r_squared(*sds[0], *sds[1])
-            rows += [(key, float(value), None, None) for key, value in explained.items()]
+    rows += icc_rows(fit, design)
+    if (
+        fit.icc is not None
+        and null is not None
+        and null.icc is not None
+        and fit.terms != null.terms
+    ):
+        sds = [(float(one.covariances_u[0][0, 0]) ** 0.5, one.sigma_e) for one in (fit, null)]
+        explained = derived.r_squared(*sds[0], *sds[1])
+        rows += [(key, float(value), None, None) for key, value in explained.items()]
     findings = list(fit.verdict.findings)
     if fit.errors is not None:
         if not design.family.gaussian_moments:

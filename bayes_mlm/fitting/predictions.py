@@ -1,29 +1,33 @@
 """Expected outcomes at a likelihood estimate, with the variances of their errors."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design, sum_effects
-from bayes_mlm.engines import OlsFit, RemlFit
+from bayes_mlm.engines import OlsFit, OneFactorFit, RemlFit, SeveralFactorsFit
 from bayes_mlm.model import whiten
 
-type Solution = RemlFit | OlsFit
+type Solution = RemlFit | SeveralFactorsFit | OlsFit
+type OneFactorSolution = RemlFit | OlsFit
 
 
 def expected_outcomes(
-    fit: Solution, design: Design, X: Floats, Z: Floats, codes: Ints | None
+    fit: Solution, design: Design, X: Floats, groups: Sequence[tuple[Floats, Ints]]
 ) -> tuple[Floats, Floats]:
     """Return the expected outcomes (m,) of rows, and the variances of their errors.
 
     Parameters
     ----------
-    fit : RemlFit or OlsFit
+    fit : RemlFit, SeveralFactorsFit or OlsFit
     design : Design
         That was fitted.
-    X, Z : ndarray, shapes (m, p) and (m, q)
+    X : ndarray, shape (m, p)
         Columns of the rows.
-    codes : ndarray of int, shape (m,), or None
-        Groups of the rows, whose effects are predicted; None leaves group effects at zero.
+    groups : sequence of (ndarray, shape (m, q); ndarray of int, shape (m,))
+        Columns Z and groups of the rows for each factor, whose effects are predicted; empty to
+        leave group effects at zero.
 
     Returns
     -------
@@ -41,10 +45,13 @@ def expected_outcomes(
     Henderson (1975), Biometrics 31(2); McLean, Sanders & Stroup (1991), The American Statistician
     45(1), sec. 3.
     """
+    if isinstance(fit, SeveralFactorsFit | OneFactorFit):
+        return _of_several(fit, X, groups)
     estimate, weights, variance = X @ fit.beta, X, np.zeros(len(X))
+    Z, codes = groups[0] if groups else (X[:, :0], None)
     if fit.effects and codes is not None:
-        groups, places = np.unique(codes, return_inverse=True)
-        move, spread = _of_groups(fit, design, groups)
+        numbers, places = np.unique(codes, return_inverse=True)
+        move, spread = _of_groups(fit, design, numbers)
         estimate = estimate + sum_effects(fit.u, codes, Z)
         weights = X - np.einsum("mq,mqp->mp", Z, move[places])
         variance = np.einsum("mq,mqr,mr->m", Z, spread[places], Z)
@@ -57,7 +64,17 @@ def expected_outcomes(
     return estimate, variance + np.einsum("mp,pr,mr->m", weights, fit.beta_cov, weights)
 
 
-def _of_groups(fit: Solution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
+def _of_several(
+    fit: SeveralFactorsFit | OneFactorFit, X: Floats, groups: Sequence[tuple[Floats, Ints]]
+) -> tuple[Floats, Floats]:
+    whole, first = (fit, 0) if isinstance(fit, SeveralFactorsFit) else (fit.whole, fit.place)
+    estimate = X @ fit.beta
+    for one, (Z, codes) in zip(whole.factors[first:], groups, strict=False):
+        estimate = estimate + sum_effects(one.u, codes, Z)
+    return estimate, whole.error_variance(X, dict(enumerate(groups, start=first)))
+
+
+def _of_groups(fit: OneFactorSolution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
     """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
     s, residual = design.moments(), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:

@@ -52,7 +52,6 @@ def conditional_model(fit: Sampled, grouping: Design | None, most_draws: int) ->
     if not np.array_equal(by.y, design.y):
         raise DesignError("the grouping is of other rows; give a design of the same rows")
     order = by.group_term.row_order()
-    assert design.residual is not None  # for mypy: the caller looked
     ordered = design.grouped_by(by).take(order)
     n_draws = fit.draws.n_chains * fit.draws.n_draws
     chosen = spaced(n_draws, most_draws)

@@ -15,6 +15,7 @@ from .expressions import (
 )
 from .formula import (
     Formula as Formula,
+    meant_by as meant_by,
     parse_formula as parse_formula,
     place_of_factor as place_of_factor,
     refuse_several as refuse_several,

@@ -17,7 +17,7 @@ from bayes_mlm.formula.expressions import (
     is_bare_name,
 )
 from bayes_mlm.formula.function import FunctionKind
-from bayes_mlm.formula.functions import FUNCTIONS, HABITS, INSTEAD, REWRITES
+from bayes_mlm.formula.functions import FUNCTIONS, HABITS, INSTEAD, REWRITES, instead_of
 from bayes_mlm.formula.grammar import Source, describe, kind_of, parse_tree, start_of, unwrap
 
 if TYPE_CHECKING:
@@ -173,8 +173,10 @@ def _unknown_function(tree: "Tree[Token]", source: Source) -> str:
     if name in REWRITES:
         hint = f"write {REWRITES[name]}(...); "
         meant = REWRITES[name] + rest
-    elif name in INSTEAD and f"{{{len(arguments)}}}" not in INSTEAD[name] and arguments:
-        meant = INSTEAD[name].format(*arguments, *[""])
+    elif name in INSTEAD:
+        meant = instead_of(
+            name, arguments, knots=[source.text_of(one) for one in tree.children[2:]]
+        )
     elif name == "Q" and len(arguments) == 1 and arguments[0][:1] in "\"'":
         meant = f"`{arguments[0][1:-1]}`"
     elif near and name not in HABITS:

@@ -32,9 +32,13 @@ from functools import lru_cache
 
 from bayes_mlm.base import DesignError, FormulaError, SeveralFactorsError
 from bayes_mlm.formula.expressions import Expression, Factor, Term, measured, unique
-from bayes_mlm.formula.grammar import Source, parse_tree, start_of
+from bayes_mlm.formula.grammar import Source, parse_tree, printable, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
+from bayes_mlm.formula.notations import offers_of
 from bayes_mlm.formula.reader import read_outcome, read_predictors
+
+_WRITE = "; write: "
+_LONGEST = 300  # characters of a formula that is offered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +240,55 @@ def parse_formula(text: str) -> Formula:
 @lru_cache(maxsize=256)
 def _parse(text: str) -> Formula:
     source = Source(text)
+    try:
+        return _read(source)
+    except FormulaError as error:
+        raise _with_offer(source, error) from None
+
+
+def _with_offer(source: Source, error: FormulaError) -> FormulaError:
+    """Return an error with the formula that the text stands for, if it is in another notation."""
+    message, _, shown = str(error).partition("\n")
+    before, mark, written = message.partition(_WRITE)
+    if mark and ("~" not in written or _is_formula(written)):  # of a long text, its part alone
+        return error
+    for offer in offers_of(source.text):
+        if offer.formula and (len(offer.formula) > _LONGEST or not _is_formula(offer.formula)):
+            continue
+        notes = "".join(f"; {note}" for note in offer.notes)
+        here = printable(offer.formula)
+        if offer.of:
+            meant = f"; here it is written '{here}'" if here else ""
+            return source.error(offer.place, f"this is {offer.of}{meant}{notes}")
+        write = f"{_WRITE}{here}" if here else ""
+        return FormulaError(f"{before}{notes}{write}\n{shown}")
+    return FormulaError(f"{before}\n{shown}") if mark else error
+
+
+def meant_by(text: str) -> str:
+    """Return the formula that a text in another notation stands for, in words; "" if none.
+
+    Examples
+    --------
+    >>> meant_by("regress y x i.school")
+    "this is a command of Stata (regress); here it is written 'y ~ x + C(school)'"
+    >>> meant_by("my_model")
+    ''
+    """
+    source = Source(text)
+    found = _with_offer(source, source.error(0, ""))
+    return str(found).partition("\n")[0].removeprefix("; ")
+
+
+def _is_formula(text: str) -> bool:
+    try:
+        _read(Source(text))
+    except FormulaError:
+        return False
+    return True
+
+
+def _read(source: Source) -> Formula:
     left, _, right = parse_tree(source).children
     outcome = read_outcome(left, source)
     predictors = read_predictors(right, source)
@@ -252,7 +305,7 @@ def _parse(text: str) -> Formula:
             start_of(right), f"the outcome {outcome} is also the group; choose another"
         )
     return Formula(
-        text=text,
+        text=source.text,
         outcome=outcome,
         terms=predictors.terms,
         group_terms=predictors.group_terms,

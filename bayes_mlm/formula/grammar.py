@@ -13,7 +13,6 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from bayes_mlm.base import FormulaError
-from bayes_mlm.formula.stata import rewrite_stata
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
@@ -71,14 +70,18 @@ _HINTS = {
     "[": "there is no indexing; C(x) reads a column as categories",
     "{": "write I(...) for arithmetic",
     ".": "write out the columns",
-    "%": "write / for nesting",
+    "if": "select the rows before",
+    "%": "write : for the combinations of two columns, and / for nesting",
+    ">": "make a column of the truth values in the data",
+    "<": "make a column of the truth values in the data",
+    "$": "write the column alone, without its table",
+    ";": "there is one formula",
     "~": "a formula has one ~",
     "|": "a group term is written (effects | group)",
     "||": "a group term is written (effects || group)",
     ",": "only functions have more than one argument",
 }
 _WIDE = ("W", "F")
-_CARET = re.compile(r"(`[^`]*`)|\s*\^\s*")
 _AROUND = 60  # characters of a long formula shown around the error
 
 
@@ -140,11 +143,9 @@ def parse_tree(source: Source) -> "Tree[Token]":
     try:
         return _parser().parse(source.text)
     except UnexpectedCharacters as error:
-        _refuse_stata(source)
         position = cast("int", error.pos_in_stream)  # lark types it by its class default, None
         raise _unexpected(source, position, source.text[position]) from None
     except UnexpectedToken as error:
-        _refuse_stata(source)
         if error.token.type == "$END":
             missing = "" if "~" in source.text else "there is no ~; "
             raise source.error(
@@ -153,17 +154,8 @@ def parse_tree(source: Source) -> "Tree[Token]":
         raise _unexpected(source, error.token.start_pos or 0, str(error.token)) from None
 
 
-def _refuse_stata(source: Source) -> None:
-    """Refuse Stata's notation with the formula that it stands for."""
-    meant = rewrite_stata(source.text)
-    if meant:
-        place = min(k for k in map(source.text.find, ("||", "#")) if k >= 0)
-        raise source.error(
-            place, f"this is the notation of Stata's mixed; here it is written '{_plain(meant)}'"
-        )
-
-
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text without characters that a terminal acts on."""
     return "".join(map(_printable, text))
 
 
@@ -198,9 +190,12 @@ def _unexpected(source: Source, position: int, found: str) -> FormulaError:
     if not found.isascii() and not found.isalnum():
         shown = describe(found[0])
     hint = _HINTS.get(found, _HINTS.get(found[0], ""))
-    if found[0] == "^" and len(source.text) <= 2 * _AROUND:
-        whole = "".join(map(_printable, _CARET.sub(r"\1**", source.text)))
-        hint = f"{hint}, {whole}, and I(x ** 2) for the square of a column"
+    if source.text[position : position + 2] == "==":
+        hint = _HINTS[">"]
+    if found == "~" and not source.text[:position].strip():
+        hint = "the outcome stands before the ~"
+    if found[0] == "^":
+        hint = f"{hint}, and I(x ** 2) for the square of a column"
     return source.error(position, f"unexpected {shown}: {hint + '; ' if hint else ''}{ALLOWED}")
 
 

@@ -143,7 +143,8 @@ def group_regressions(design: Design, priors: ModelPriors) -> Floats:
 def family_places(name: str, priors: tuple[Prior, ...]) -> dict[str, list[int]]:
     """Return the names of the variables that make up a vector, with their places in it.
 
-    One family of priors is one variable under the vector's name; several are one variable each.
+    One family of priors is one variable under the vector's name; several are one variable each, as
+    are those of a family that are cut at different ends.
 
     Examples
     --------
@@ -151,10 +152,10 @@ def family_places(name: str, priors: tuple[Prior, ...]) -> dict[str, list[int]]:
     >>> family_places("beta", (normal, flat, normal))
     {'betaFlat_': [1], 'betaNormal_': [0, 2]}
     """
-    families = sorted({prior.family for prior in priors})
+    families = sorted({prior.variant for prior in priors})
     return {
         f"{name}{family}_" if len(families) > 1 else name: [
-            place for place, prior in enumerate(priors) if prior.family == family
+            place for place, prior in enumerate(priors) if prior.variant == family
         ]
         for family in families
     }

@@ -24,6 +24,7 @@ from bayes_mlm.model import (
     ResidualRows,
     given_previous,
     log_innovation_variances,
+    plain_rows,
     previous_correlation,
     whiten,
 )
@@ -100,9 +101,9 @@ class Likelihood:
 
     @property
     def rows(self) -> ResidualRows:
-        """The residual structure of the rows."""
-        assert self.design.residual is not None  # for mypy: of such designs only
-        return self.design.residual
+        """The residual structure of the rows; of a design without one, independent of one sd."""
+        found = self.design.residual
+        return plain_rows(self.design.n) if found is None else found
 
     def conditional(self, eta: Floats, aux: Auxiliary) -> Floats:
         """Return ``log p(y_i | eta_i, aux)`` of each row, of the shape of eta (..., n)."""

@@ -1,6 +1,7 @@
-"""Families of prior distributions in plain numpy: log-densities and draws, cut to a support.
+"""Log-densities of priors and draws from them, cut to a support.
 
-SciPy's distributions take seconds to import; it is needed only where a Gamma prior is cut.
+The usual families are in plain numpy: PyMC takes seconds to import, and SciPy's distributions
+nearly as long (it is needed only where a Gamma prior is cut). The others are PyMC's.
 """
 
 import math
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.model import Prior
+from bayes_mlm.likelihood.pymc.prior_variables import draw_from_pymc, pymc_log_density
+from bayes_mlm.model import Prior, is_within
 
 _HALF = (0.0, math.inf)
 # Rounds of rejection after which a prior lies elsewhere.
@@ -133,10 +135,11 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
 }
 
 
-def _distribution(prior: Prior) -> Distribution:
-    if prior.family not in DISTRIBUTIONS:
-        raise EngineError(f"the density of the prior {prior} is known to PyMC alone")
-    return DISTRIBUTIONS[prior.family]
+def _by_numpy(prior: Prior, support: tuple[float, float]) -> Distribution | None:
+    """Return the functions of a family, if they are here; None if PyMC is needed."""
+    found = DISTRIBUTIONS.get(prior.family)
+    whole = found is not None and is_within(found.support, support)
+    return found if found is not None and (whole or found.below is not None) else None
 
 
 def log_density(prior: Prior, values: Floats, support: tuple[float, float] = _LINE) -> Floats:
@@ -145,7 +148,7 @@ def log_density(prior: Prior, values: Floats, support: tuple[float, float] = _LI
     Raises
     ------
     EngineError
-        If the density of the family is not known here.
+        If next to none of the prior lies in the support.
 
     Examples
     --------
@@ -155,7 +158,9 @@ def log_density(prior: Prior, values: Floats, support: tuple[float, float] = _LI
     """
     if prior.family == "Flat":
         return np.zeros(np.shape(values))
-    family = _distribution(prior)
+    family = _by_numpy(prior, support)
+    if family is None:
+        return pymc_log_density(prior, values, support)
     lower, upper = max(family.support[0], support[0]), min(family.support[1], support[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         found = family.log_density(prior, values) - _log_mass(prior, family, lower, upper)
@@ -166,12 +171,11 @@ def _log_mass(prior: Prior, family: Distribution, lower: float, upper: float) ->
     """Return the log of the probability between the ends; 0 where nothing is cut off."""
     if (lower, upper) == family.support:
         return 0.0
-    if family.below is None:
-        raise EngineError(
-            f"the density of the prior {prior}, cut to a range, is known to PyMC alone"
-        )
+    assert family.below is not None  # for mypy: only such are cut here
     low = family.below(prior, lower) if math.isfinite(lower) else 0.0
     high = family.below(prior, upper) if math.isfinite(upper) else 1.0
+    if not high > low:
+        raise EngineError(f"the prior {prior} has almost no probability between {lower, upper}")
     return math.log(high - low)
 
 
@@ -186,9 +190,11 @@ def draw_prior(
     Raises
     ------
     EngineError
-        If the family is not known here, or next to none of it lies in the support.
+        If next to none of the prior lies in the support.
     """
-    family = _distribution(prior)
+    family = _by_numpy(prior, support)
+    if family is None:
+        return draw_from_pymc(prior, rng, shape, support)
     found = np.asarray(family.draw(prior, rng, shape))
     for _ in range(_MOST_ROUNDS):
         outside = ~((found >= support[0]) & (found <= support[1]))

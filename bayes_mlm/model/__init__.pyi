@@ -12,8 +12,13 @@ from .parameter import (
     default_of as default_of,
     half_student_t as half_student_t,
 )
-from .prior import Prior as Prior
-from .priors import parse_prior as parse_prior, prior_target as prior_target
+from .prior import Prior as Prior, is_within as is_within
+from .prior_families import prior_family as prior_family
+from .priors import (
+    DIRECT_FAMILIES as DIRECT_FAMILIES,
+    parse_prior as parse_prior,
+    prior_target as prior_target,
+)
 from .request import (
     NO_SETTINGS as NO_SETTINGS,
     HasRequest as HasRequest,
@@ -37,7 +42,7 @@ from .residual.autoregression import (
     given_previous as given_previous,
     lag_correlation as lag_correlation,
 )
-from .residual.rows import MAX_STRATA as MAX_STRATA
+from .residual.rows import MAX_STRATA as MAX_STRATA, plain_rows as plain_rows
 from .residual.structure import PLAIN as PLAIN, check_structure as check_structure
 from .residual.whitening import (
     log_innovation_variances as log_innovation_variances,

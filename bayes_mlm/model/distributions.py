@@ -1,16 +1,17 @@
 """Prior distributions written as objects of PyMC or PreliZ."""
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from bayes_mlm.base import PriorError
-from bayes_mlm.model.prior import PRIOR_FAMILIES
+from bayes_mlm.model.prior_families import family_named, is_family, prior_family
 
-# PyMC keeps the last parameter of these as a scale; its argument is 1 / scale.
-_BY_RATE = ("Exponential", "Gamma")
-_RENAMED: Mapping[str, str] = {"HalfFlat": "Flat", "LKJCorr": "LKJ"}
+_RENAMED: Mapping[str, str] = {"LKJCorr": "LKJ"}
+# Digits of a number that PyMC has kept in single precision.
+_SINGLE = 6
 
 
 def read_distribution(name: str, value: object) -> tuple[str, dict[str, float]] | None:
@@ -33,24 +34,26 @@ def read_distribution(name: str, value: object) -> tuple[str, dict[str, float]] 
     >>> import pymc as pm
     >>> read_distribution("sigma_u", pm.Exponential.dist(lam=0.5))
     ('Exponential', {'lam': 0.5})
+    >>> read_distribution("sigma_u", pm.Truncated.dist(pm.Laplace.dist(0, 2), lower=0))
+    ('TruncatedLaplace', {'mu': 0.0, 'b': 2.0, 'lower': 0.0})
     """
     reader = _reader(value)
     if reader is None:
         return None
     stated, read = reader(value)
     family = _RENAMED.get(stated, stated)
-    if family not in PRIOR_FAMILIES:
+    if not is_family(family):
         return family, {}  # `parse_prior` states which are allowed
-    names = PRIOR_FAMILIES[family][0]
-    numbers = [_number(name, family, one) for one in read(names)]
-    return family, dict(zip(names, numbers, strict=True))
+    numbers = {key: _number(name, family, one) for key, one in read(family).items()}
+    optional = prior_family(family).defaults
+    return family, {key: one for key, one in numbers.items() if optional.get(key) != one}
 
 
-type _Read = Callable[[tuple[str, ...]], list[Any]]
+type _Read = Callable[[str], dict[str, Any]]
 
 
 def _reader(value: Any) -> Callable[[Any], tuple[str, _Read]] | None:
-    if hasattr(value, "owner") and hasattr(getattr(value.owner, "op", None), "dist_params"):
+    if hasattr(value, "owner") and hasattr(value.owner, "op"):
         return _of_pymc
     if hasattr(value, "param_names") and hasattr(value, "rvs"):
         return _of_preliz
@@ -59,20 +62,45 @@ def _reader(value: Any) -> Callable[[Any], tuple[str, _Read]] | None:
 
 def _of_pymc(value: Any) -> tuple[str, _Read]:
     op = value.owner.op
-    family = op._print_name[0]
+    family = op._print_name[0] if hasattr(op, "_print_name") else str(op)
+    return family, lambda name: _pymc_parameters(name, op, value.owner)
 
-    def read(names: tuple[str, ...]) -> list[Any]:
-        # Some have a location or a dimension first, which is no parameter here.
-        found = [one.eval() for one in op.dist_params(value.owner)]
-        found = found[len(found) - len(names) :]
-        return [*found[:-1], 1.0 / found[-1]] if family in _BY_RATE else found
 
-    return family, read
+def _pymc_parameters(family: str, op: Any, node: Any) -> dict[str, Any]:
+    if hasattr(op, "base_rv_op"):  # of Truncated: the distribution's own inputs, then the ends
+        *inputs, lower, upper = node.inputs
+        base = prior_family(family).base
+        found = _pymc_parameters(base, op.base_rv_op, SimpleNamespace(inputs=inputs))
+        return found | {"lower": lower.eval(), "upper": upper.eval()}
+    known = prior_family(family)
+    numbers = [one.eval() for one in op.dist_params(node)]
+    if known.of_op is not None:
+        numbers = [_as_written(one, numbers[-1]) for one in known.of_op(*numbers)]
+    return dict(zip(known.parameters, numbers, strict=True))
+
+
+def _as_written(value: Any, raw: Any) -> Any:
+    """Undo the rounding of a number that PyMC derived from whole numbers, in single precision."""
+    single = getattr(raw, "dtype", None) == np.float32 and np.size(value) == 1
+    return float(f"{float(value):.{_SINGLE}g}") if single else value
 
 
 def _of_preliz(value: Any) -> tuple[str, _Read]:
-    # Elicited or stated in another parametrisation, PreliZ sets these attributes too.
-    return type(value).__name__, lambda names: [getattr(value, one, None) for one in names]
+    family = type(value).__name__
+    cut = getattr(value, "dist", None)  # of its Truncated
+    if cut is not None and family == "Truncated":
+        base, read = _of_preliz(cut)
+        ends = {"lower": value.lower, "upper": value.upper}
+        return f"Truncated{base}", lambda _: read(base) | ends
+    if not family_named(family) and hasattr(value, "to_pymc"):
+        return _of_pymc(value.to_pymc())
+
+    # Elicited or stated in another parametrisation, PreliZ sets the standard attributes too.
+    def read_attributes(name: str) -> dict[str, Any]:
+        known = prior_family(name)
+        return {key: getattr(value, key, known.defaults.get(key)) for key in known.parameters}
+
+    return family, read_attributes
 
 
 def _number(name: str, family: str, value: Any) -> float:

@@ -18,17 +18,26 @@ name            meaning
 =============== ============================================================================
 
 Other families have other auxiliary parameters (`bayes_mlm.model.family`).
+
+A prior may be any univariate continuous distribution of PyMC's
+(`bayes_mlm.model.prior_families`) that lies where the parameter may: a coefficient anywhere, an sd
+at 0 or above. A few of them the direct engine integrates exactly (`DIRECT_FAMILIES`); with another
+the posterior is drawn by NUTS. `TruncatedX(..., lower=, upper=)` is the distribution X cut to a
+range.
 """
 
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from bayes_mlm.base import PriorError, describe_value, suggest
 from bayes_mlm.model.distributions import read_distribution
 from bayes_mlm.model.families import FAMILIES
-from bayes_mlm.model.prior import PRIOR_FAMILIES, Prior
+from bayes_mlm.model.prior import Prior, is_within
+from bayes_mlm.model.prior_families import PRIOR_FAMILIES, family_named, prior_family
 
 type Families = tuple[str, ...]
 
@@ -43,37 +52,73 @@ _POSITIVE: Families = (
     "Uniform",
     "Flat",
 )
-_BOUNDED: Families = ("Uniform", "Normal")
-_TRUNCATED: Families = ("Gamma", "Exponential")
+# Families that the direct engine takes, by the role of the parameter.
+DIRECT_FAMILIES: Mapping[str, Families] = {
+    "fixed effect": _COEFFICIENT,
+    "group effect": ("Normal", "Flat"),
+    "group sd": _POSITIVE,
+    "residual sd": _POSITIVE,
+}
+_LINE = (-math.inf, math.inf)
+_SD = (0.0, math.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    """What a parameter's priors may be.
+
+    `usual` are families named first in messages; where a prior is cut to `support` it need not lie
+    in it.
+    """
+
+    usual: Families
+    support: tuple[float, float] = _LINE
+    cut: bool = False
+
+    def refuses(self, family: str) -> bool:
+        """Return whether a family cannot be one, whatever its parameters."""
+        if (family == "LKJ") != (self.usual == ("LKJ",)):
+            return True
+        if family == "Flat":
+            return "Flat" not in self.usual
+        found = prior_family(family)
+        if self.cut:
+            return not found.has_cdf and family not in self.usual
+        lower = found.support[0]
+        fixed = not found.base and not isinstance(lower, str)
+        return fixed and float(lower) < self.support[0]
+
+
 # Parameters that do not depend on the family of the outcome.
-_COMMON: Mapping[str, Families] = {
-    "Intercept": _COEFFICIENT,
-    "beta": _COEFFICIENT,
-    "u": _COEFFICIENT,
-    "sigma_u": _POSITIVE,
-    "rho_u": ("LKJ",),
-    "rho_e": _BOUNDED,
+_COMMON: Mapping[str, _Target] = {
+    "Intercept": _Target(usual=_COEFFICIENT),
+    "beta": _Target(usual=_COEFFICIENT),
+    "u": _Target(usual=_COEFFICIENT),
+    "sigma_u": _Target(usual=_POSITIVE, support=_SD),
+    "rho_u": _Target(usual=("LKJ",), support=(-1.0, 1.0)),
+    "rho_e": _Target(usual=("Uniform", "Normal"), support=(-1.0, 1.0), cut=True),
 }
 _ONE_OF = re.compile(r"(?P<name>\w+)\[(?P<label>.+)\]")
 _CALL = re.compile(r"\s*(?P<family>\w+)\s*(?:\((?P<arguments>[^()]*)\))?\s*")
 
 
-def _known() -> dict[str, Families]:
-    """Return the distributions that each parameter may have, of every registered family."""
+def _known() -> dict[str, _Target]:
+    """Return what each parameter's priors may be, of every registered family."""
     found = dict(_COMMON)
     for family in FAMILIES.values():
-        found |= {one.name: _allowed(one.support) for one in family.auxiliary}
+        found |= {one.name: _target(one.support) for one in family.auxiliary}
     return found
 
 
-def _allowed(support: tuple[float, float]) -> Families:
-    """Return the distributions for a parameter that lies between two values."""
+def _target(support: tuple[float, float]) -> _Target:
+    """Return what the priors of a parameter between two values may be."""
     lower, upper = support
     if math.isinf(lower):
-        return _COEFFICIENT
-    if not math.isinf(upper):
-        return _BOUNDED
-    return _TRUNCATED if lower else _POSITIVE
+        return _Target(usual=_COEFFICIENT)
+    if support == _SD:
+        return _Target(usual=_POSITIVE, support=support)
+    usual = ("Gamma", "Exponential") if math.isinf(upper) else ("Uniform", "Normal")
+    return _Target(usual=usual, support=support, cut=True)
 
 
 def prior_target(name: str) -> str:
@@ -105,7 +150,8 @@ def parse_prior(name: str, value: object) -> Prior:
     value : str, mapping, Prior or distribution
         ``"Normal(0, 10)"``, ``"Normal(mu=0, sigma=10)"``, ``"flat"``,
         ``{"family": "Normal", "mu": 0, "sigma": 10}``, ``pymc.Normal.dist(0, 10)``, or
-        ``preliz.Normal(0, 10)``.
+        ``preliz.Normal(0, 10)``. Any univariate continuous family of PyMC's, where it lies within
+        what the parameter may be.
 
     Raises
     ------
@@ -121,9 +167,11 @@ def parse_prior(name: str, value: object) -> Prior:
     ...
     bayes_mlm.base.errors.PriorError: prior for sigma_u: 'Normal' is not a family for it; \
 allowed: HalfNormal(sigma), HalfStudentT(nu, sigma), HalfCauchy(beta), Exponential(lam), \
-Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat()
+Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat(); and, by NUTS, Beta, \
+Kumaraswamy, LogNormal, LogitNormal, Pareto, Rice, Triangular, Wald, Weibull; or one of another \
+family cut to the range, such as TruncatedNormal(mu, sigma, lower=0)
     """
-    families = _known()[prior_target(name)]
+    target = _known()[prior_target(name)]
     positional: list[Any]
     if isinstance(value, Prior):
         family, positional, named = value.family, [], dict(value.parameters)
@@ -141,14 +189,14 @@ Gamma(alpha, beta), InverseGamma(alpha, beta), Uniform(lower, upper), Flat()
                 "'Normal(0, 10)', or as pymc.Normal.dist(0, 10)"
             )
         family, named = found
-    known = {key.lower(): key for key in families}
-    if family.lower() not in known:
+    known = "Flat" if family == "HalfFlat" and target.support == _SD else family_named(family)
+    if not known or target.refuses(known):
         raise PriorError(
-            f"prior for {name}: {family!r} is not a family for it; allowed: {_signatures(families)}"
+            f"prior for {name}: {family!r} is not a family for it; allowed: {_allowed(target)}"
         )
-    family = known[family.lower()]
-    names, positive = PRIOR_FAMILIES[family]
-    return Prior(family, _bind(name, family, names, positive, positional, named))
+    prior = Prior(known, _bind(name, known, positional, named))
+    _check_support(name, prior, target)
+    return prior
 
 
 def _read_call(name: str, text: str) -> tuple[str, list[Any], dict[str, Any]]:
@@ -169,57 +217,91 @@ def _read_call(name: str, text: str) -> tuple[str, list[Any], dict[str, Any]]:
 
 
 def _bind(
-    name: str,
-    family: str,
-    names: tuple[str, ...],
-    positive: frozenset[str],
-    positional: list[Any],
-    named: dict[str, Any],
+    name: str, family: str, positional: list[Any], named: dict[str, Any]
 ) -> tuple[tuple[str, float], ...]:
     """Match arguments to parameters, and check each value."""
-    signature = f"{family}({', '.join(names)})"
+    found = prior_family(family)
+    names, signature = found.parameters, _signature(family)
     arguments = dict(zip(names, positional, strict=False))
     if len(positional) > len(names) or set(named) - set(names) or set(arguments) & set(named):
-        found = [*map(str, positional), *(f"{k}={v}" for k, v in named.items())]
+        stated = [*map(str, positional), *(f"{k}={v}" for k, v in named.items())]
         raise PriorError(
-            f"prior for {name}: found {family}({', '.join(found)}); allowed: {signature}"
+            f"prior for {name}: found {family}({', '.join(stated)}); allowed: {signature}"
         )
     arguments |= named
-    missing = [key for key in names if key not in arguments]
+    missing = [key for key in names if key not in arguments and key not in found.defaults]
     if missing:
         raise PriorError(
             f"prior for {name}: {family} needs {', '.join(missing)}; write it as {signature}"
         )
     values = {}
     for key in names:
+        if key not in arguments:
+            continue
         try:
             values[key] = float(arguments[key])
         except (TypeError, ValueError):
             raise PriorError(
                 f"prior for {name}: {key} of {signature} must be a number, found {arguments[key]!r}"
             ) from None
+        if values[key] == found.defaults.get(key):
+            del values[key]
+            continue
         if not math.isfinite(values[key]):
             raise PriorError(f"prior for {name}: {key} of {signature} must be finite")
-        if key in positive and values[key] <= 0:
+        if key in found.positive and values[key] <= 0:
             raise PriorError(
                 f"prior for {name}: {key} of {signature} must be above 0, found {values[key]:g}"
             )
-    if family == "Uniform":
-        _check_range(name, values["lower"], values["upper"])
+    if found.base and not {"lower", "upper"} & values.keys():
+        raise PriorError(
+            f"prior for {name}: {family} needs lower or upper or both; or write {found.base}"
+        )
     return tuple(values.items())
 
 
-def _check_range(name: str, lower: float, upper: float) -> None:
-    allowed = "0 <= lower < upper"
-    fits = 0 <= lower < upper
-    if name == "rho_e":
-        allowed = "-1 <= lower < upper <= 1"
-        fits = -1 <= lower < upper <= 1
-    if not fits:
-        raise PriorError(
-            f"prior for {name}: Uniform needs {allowed}, found lower={lower:g}, upper={upper:g}"
+def _check_support(name: str, prior: Prior, target: _Target) -> None:
+    """Refuse parameters that are out of order, and a prior that lies elsewhere."""
+    family, values = prior_family(prior.family), dict(prior.parameters)
+    order = [values[key] for key in family.increasing if key in values]
+    stated = ", ".join(f"{key}={values[key]:g}" for key in family.increasing if key in values)
+    (least, most), (lower, upper) = target.support, prior.support
+    ordered = all(a <= b for a, b in pairwise(order)) and (len(order) < 2 or order[0] < order[-1])
+    fits = is_within(prior.support, target.support) or prior.family == "Flat"
+    if target.cut and prior.family != "Uniform":
+        fits = max(lower, least) < min(upper, most)
+    if ordered and fits and lower < upper:
+        return
+    if prior.family == "Uniform":
+        allowed = "lower < upper" if math.isinf(least) else f"{least:g} <= lower < upper"
+        allowed += "" if math.isinf(most) else f" <= {most:g}"
+        raise PriorError(f"prior for {name}: Uniform needs {allowed}, found {stated}")
+    if not ordered:
+        rule = " <= ".join(family.increasing) if len(order) > 2 else "lower < upper"
+        raise PriorError(f"prior for {name}: {prior.family} needs {rule}, found {stated}")
+    inside = f"{least:g} or above" if math.isinf(most) else f"between {least:g} and {most:g}"
+    advice = f"; cut it: Truncated{prior.family}(..., lower={least:g})" if not family.base else ""
+    raise PriorError(
+        f"prior for {name}: {prior} lies between {lower:g} and {upper:g}, and {name} is {inside}"
+        + advice
+    )
+
+
+def _allowed(target: _Target) -> str:
+    """List the families of a parameter's priors, the usual ones with their arguments."""
+    usual = ", ".join(_signature(family) for family in target.usual)
+    others = sorted(one for one in PRIOR_FAMILIES if one not in target.usual)
+    others = [one for one in others if not target.refuses(one)]
+    if not others:
+        return usual
+    cut = ""
+    if target.support == _SD:
+        cut = (
+            "; or one of another family cut to the range, such as "
+            "TruncatedNormal(mu, sigma, lower=0)"
         )
+    return f"{usual}; and, by NUTS, {', '.join(others)}{cut}"
 
 
-def _signatures(families: Families) -> str:
-    return ", ".join(f"{family}({', '.join(PRIOR_FAMILIES[family][0])})" for family in families)
+def _signature(family: str) -> str:
+    return f"{family}({', '.join(prior_family(family).parameters)})"

@@ -24,7 +24,7 @@ from bayes_mlm.base import (
     unreadable_reason,
 )
 from bayes_mlm.data import DATASETS, READERS, DataSource
-from bayes_mlm.formula import parse_formula
+from bayes_mlm.formula import meant_by
 from bayes_mlm.model import NO_SETTINGS, ModelRequest, ModelSpec, SamplerSettings, check_request
 from bayes_mlm.studies.printed import Published, check_published_fields
 
@@ -286,12 +286,10 @@ def _locate(record: str | Path) -> Path:
     if path.is_file():
         return path
     names = sorted(file.stem for file in directory.glob("*.toml"))
-    if "||" in str(record):
-        parse_formula(str(record))  # Stata's notation: the message has the formula
-    if any(mark in str(record) for mark in " +*|"):
+    if any(mark in str(record) for mark in " +*|="):
+        usual = "a formula has a ~ after the outcome, as in 'y ~ x + (1 | group)'"
         raise SpecError(
-            f"{record!r} is neither a formula nor a record: a formula has a ~ after the outcome, "
-            "as in 'y ~ x + (1 | group)'"
+            f"{record!r} is neither a formula nor a record: {meant_by(str(record)) or usual}"
         )
     raise SpecError(
         f"no bundled record is called {record!r}{suggest(record, names)}; "

@@ -15,9 +15,9 @@ from bayes_mlm.assess.loo.groups import group_densities
 from bayes_mlm.assess.loo.refit import without_group
 from bayes_mlm.assess.loo.rows import row_densities
 from bayes_mlm.design import INTERCEPT, Design, build_design
-from bayes_mlm.engines.direct.density import Variances
 from bayes_mlm.engines.direct.initialisation import choose_start
 from bayes_mlm.engines.direct.joining import join
+from bayes_mlm.engines.direct.posterior import Variances
 from bayes_mlm.engines.direct.variances import draw_variances
 from bayes_mlm.fitting.entry import fit
 from bayes_mlm.fitting.result import Fit

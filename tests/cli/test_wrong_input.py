@@ -17,6 +17,7 @@ def no_sampling(monkeypatch):
 
 
 FILES = {
+    "wide.csv": "id,score0,score1,score2\n1,2,3,4\n2,3,4,5\n",
     "missing.csv": STUDENTS.replace("0.7,14.1", ",14.1"),
     "infinite.csv": STUDENTS.replace("0.7,14.1", "inf,14.1"),
     "text.csv": STUDENTS.replace("0.7,14.1", "high,14.1"),
@@ -46,6 +47,16 @@ FILES = {
 }
 # The command line, the exit code, and what the one line of error must tell.
 WRONG = [
+    # commands of other programs
+    (["predict", "hsb_ses"], 1, "--new FILE"),
+    (["fit", "y ~ c.x##i.z + (1 | g)", "--data", "hsb"], 1, "'y ~ x * C(z) + (1 | g)'"),
+    (["fit", "xtreg y x i.z, i(g) mle", "--data", "hsb"], 1, "'y ~ x + C(z) + (1 | g)'"),
+    (["fit", "lmer(y ~ x + (1|g), data=d)", "--data", "hsb"], 1, "written 'y ~ x + (1|g)'"),
+    (["fit", "y ~ splines::ns(x, 3)", "--data", "hsb"], 1, "write: y ~ ns(x, 3)"),
+    (["fit", "mathach ~ ib1.sector", "--data", "hsb"], 1, "written C(sector, ref=1) here"),
+    (["fit", "mathach ~ L.ses", "--data", "hsb"], 1, "no lags or differences"),
+    (["fit", "mathach ~ ses if sector", "--data", "hsb"], 1, "select the rows before"),
+    (["fit", "score ~ wave", "--data", "wide.csv"], 1, "on 3 occasions: reshape"),
     # tables
     (["fit", F], 1, "a formula needs data"),
     (["fit", F, "--data", "student.csv"], 1, "students.csv"),

@@ -6,10 +6,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 from bayes_mlm.base.errors import DataError
+from bayes_mlm.data import as_table
 from bayes_mlm.data.reading import read_table
 
 FILES = Path(__file__).parent / "files"
@@ -124,3 +126,15 @@ def test_utf32_and_enumerations_of_polars(tmp_path: Path) -> None:
 
 def _level(name: str) -> pl.CompatLevel:
     return getattr(pl.CompatLevel, name)()
+
+
+def test_named_levels_of_an_index_are_columns(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"g": ["a", "b"], "h": [1, 2], "v": [3.0, 4.0]}).set_index(["g", "h"])
+    frame.to_parquet(tmp_path / "t.parquet")
+    for source in (as_table(frame), read_table(tmp_path / "t.parquet")):
+        assert set(source.names) == {"g", "h", "v"}
+        assert source.columns["g"].tolist() == ["a", "b"]
+    assert as_table(frame, columns=["v"]).names == ("v",)
+    both = frame.reset_index().set_index("g", drop=False)  # a column of that name is there
+    assert as_table(both).names == ("g", "h", "v")
+    assert as_table(frame.reset_index(level="h").rename_axis(None)).names == ("h", "v")

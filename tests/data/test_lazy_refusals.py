@@ -109,7 +109,9 @@ def test_a_directory_without_data_says_what_it_looked_for(tmp_path):
 
 def test_two_kinds_of_files_are_distinguished(parts):
     spoil(parts, "p9.csv", HSB[:9])
-    assert "both Parquet" in refusal(parts)
+    text = refusal(parts)
+    assert "files of several kinds: a Parquet file (p0.parquet), a text file (p9.csv)" in text
+    assert "such as '*.parquet'" in text
 
 
 def test_a_missing_label_is_not_a_group(parts):

@@ -130,7 +130,7 @@ def test_a_label_among_numbers_groups_rows_kept_and_summed_alike(tmp_path):
     rows += [f"12b,{row.partition(',')[2]}" for row in ROWS[:3]]
     for design in lay_out(text(HEADER, *rows), tmp_path):
         assert design.J == 31
-        assert "g: every label is a number but '12b'; check that label" in design.notes
+        assert "g: every label is a number but '12b'; check that label" in "".join(design.notes)
 
 
 def test_a_nameless_column_can_be_used_by_its_place_and_not_by_no_name(tmp_path):

@@ -1,6 +1,7 @@
 """The overview of variables: levels, ICC, and what stands in the way of a fit."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from statsmodels.formula.api import ols
@@ -126,3 +127,11 @@ def test_many_columns_with_missing_values_are_one_line() -> None:
     table = as_table({f"x{k}": [1.0, 2.0, None] for k in range(9)})
     (line,) = obstacles(table)
     assert line.startswith("9 columns with missing values: x0 (1), x1 (1)")
+
+
+def test_dates_are_described_by_their_range() -> None:
+    days = pd.date_range("2020-01-30", periods=40)
+    frame = pd.DataFrame({"day": days[::-1], "seen": days[:2].repeat(20)})
+    found = {one.name: one.values for one in describe_variables(as_table(frame)).variables}
+    assert found["day"] == "2020-01-30 to 2020-03-09 (40 times)"
+    assert " to " not in found["seen"]

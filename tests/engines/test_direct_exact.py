@@ -11,7 +11,8 @@ from bayes_mlm.data.table import as_table
 from bayes_mlm.design import Design, build_design
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.engines.direct import sample_direct
-from bayes_mlm.engines.direct.density import Variances, log_posterior, make_problem, sums_at
+from bayes_mlm.engines.direct.density import log_posterior, make_problem, sums_at
+from bayes_mlm.engines.direct.posterior import Variances
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.effect_centring import at_means
 from bayes_mlm.model.priors import Prior

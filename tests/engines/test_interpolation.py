@@ -6,9 +6,9 @@ import pytest
 from bayes_mlm import build_design
 from bayes_mlm.engines import sample_direct
 from bayes_mlm.engines.direct import variances
-from bayes_mlm.engines.direct.density import Sums
 from bayes_mlm.engines.direct.interpolation import sample_interpolated
 from bayes_mlm.engines.direct.mode import find_mode
+from bayes_mlm.engines.direct.posterior import Sums
 from bayes_mlm.likelihood import model_priors
 from tests.helpers.many_groups import unbalanced
 

@@ -25,8 +25,9 @@ from bayes_mlm import (
 from bayes_mlm.base.errors import FormulaError, PriorError
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.engines.direct import sample_direct
-from bayes_mlm.engines.direct.density import Variances, log_posterior, make_problem, sums_at
+from bayes_mlm.engines.direct.density import log_posterior, make_problem, sums_at
 from bayes_mlm.engines.direct.parametrisation import dimension, log_density
+from bayes_mlm.engines.direct.posterior import Variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable, quantities
 from bayes_mlm.engines.recovery import effects_of_groups, effects_root
 from bayes_mlm.fitting import Estimate, estimate_design

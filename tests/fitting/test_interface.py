@@ -167,6 +167,12 @@ def test_a_quantity_that_is_not_there_names_the_nearest(drawn):
         ("fixef", r"summary\(\)"),
         ("predict", r"predict\(result, new\)"),
         ("aic", "loo_compare"),
+        ("posterior_predict", "posterior_predictive"),
+        ("as_draws_df", "data"),
+        ("bayes_R2", "variance_by_level"),
+        ("psense", "psense_summary"),
+        ("isSingular", "verdict"),
+        ("nobs", "design"),
     ],
 )
 def test_a_name_of_another_package_says_what_it_is_here(drawn, reml, name, advice):
@@ -192,7 +198,7 @@ def test_statas_notation_is_answered_with_the_formula(text, formula):
     for ask in (parse_formula, lambda one: fit(one, {"y": [1.0], "x": [1.0], "g": [1]})):
         with pytest.raises(BayesMLMError) as caught:
             ask(text)
-        assert formula.replace("x:z", "x : z") in str(caught.value)
+        assert formula in str(caught.value)
     parse_formula(formula.strip("'"))
 
 

@@ -57,12 +57,11 @@ def crossed(seed=1):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit(FORMULA, crossed()[0], random_seed=1, draws=500, tune=500, chains=2)
+    return fit(FORMULA, crossed()[0], engine="nuts", random_seed=1, draws=500, tune=500, chains=2)
 
 
 def test_it_recovers_what_the_data_were_made_with(fitted):
     assert fitted.engine == "nuts"
-    assert "2 grouping factors (g, h)" in fitted.reason
     found = summarise(fitted).rows
     assert [row.quantity for row in found] == list(TRUTH)
     for row in found:
@@ -90,10 +89,11 @@ def test_dimensions_are_named_after_the_factors(fitted):
 def test_penicillin_is_near_lme4():
     """lme4 1.1-31 (reference/several_factors.json): ML and REML sds within a posterior sd."""
     text = (REFERENCE / "several_factors.json").read_text(encoding="utf-8")
-    (case,) = json.loads(text)["cases"]
+    case = next(one for one in json.loads(text)["cases"] if one["id"] == "penicillin")
     found = fit(
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
         case["rows"],
+        engine="nuts",
         random_seed=1,
         draws=500,
         tune=500,
@@ -158,10 +158,9 @@ def test_checks_say_what_they_do_not_do(fitted):
     assert "2 (g, h)" in " ".join(str(check(fitted)).split())
 
 
-@pytest.mark.parametrize("engine", ["direct", "reml", "ml", "ols"])
-def test_engines_of_one_factor_refuse(engine):
+def test_least_squares_refuses():
     with pytest.raises(SeveralFactorsError, match="use engine='nuts'"):
-        fit(FORMULA, crossed()[0], engine=engine)
+        fit(FORMULA, crossed()[0], engine="ols")
 
 
 def test_a_saved_fit_is_read_back(fitted, tmp_path):

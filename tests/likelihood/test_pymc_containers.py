@@ -269,3 +269,21 @@ def test_mu_has_the_offset_as_the_trees_has():
         )
     found = drawn["posterior_predictive"]["mu"].values
     np.testing.assert_allclose(found, fitted.tree(mu=True)["posterior"]["mu"].values, rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("centred", [None, True, False])
+def test_an_intervention_on_one_of_several_factors_moves_the_outcome(centred):
+    """As with one factor: the outcomes differ by what the effects of that factor contribute."""
+    import pymc as pm
+
+    rng = np.random.default_rng(0)
+    x, a, b = rng.normal(size=60), rng.integers(0, 4, 60), rng.integers(0, 3, 60)
+    columns = {"y": x + rng.normal(size=60), "x": x, "a": a, "b": b}
+    model = partial_pooling(build_design("y ~ x + (1 | a) + (x | b)", columns), centred=centred)
+    for name, shape, expected in (("u_a", (4, 1), 100.0), ("u_b", (3, 2), 100 * (1 + x))):
+        low, high = (
+            pm.draw(pm.do(model, {name: np.full(shape, value)})["y"], random_seed=3)
+            for value in (0.0, 100.0)
+        )
+        np.testing.assert_allclose(high - low, expected, rtol=1e-8, atol=1e-8)

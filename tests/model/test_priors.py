@@ -34,7 +34,7 @@ BAD = [
     ("sigma_uu", "HalfNormal(1)", "did you mean 'sigma_u'"),
     ("sigma[x]", "HalfNormal(1)", "unknown prior name"),
     ("sigma_u", "Normal(0, 1)", "'Normal' is not a family for it"),
-    ("beta", "HalfNormal(1)", "allowed: Normal(mu, sigma)"),
+    ("beta", "LKJ(1)", "allowed: Normal(mu, sigma)"),
     ("rho_u", "Uniform(-1, 1)", "allowed: LKJ(eta)"),
     ("sigma_u", "HalfNormal(-1)", "sigma of HalfNormal(sigma) must be above 0, found -1"),
     ("sigma_u", "HalfNormal(0)", "must be above 0"),

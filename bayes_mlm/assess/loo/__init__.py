@@ -5,8 +5,8 @@ the variance parameters are the posterior draws averaged, with importance weight
 constant. Where they are not, because there are few groups or one is unlike the others, the model
 is fitted without that part, by the direct engine (`bayes_mlm.assess.loo.refit`).
 
-Residuals that differ in variance, are AR(1) or Student-t have another algorithm
-(`bayes_mlm.fitting.structured_densities`).
+Residuals that differ in variance, are AR(1) or Student-t, and coefficients whose priors the direct
+engine does not take, have another algorithm (`bayes_mlm.fitting.structured_densities`).
 
 The priors stay as they are in the fit, also those that were scaled by the data.
 """
@@ -52,6 +52,7 @@ from bayes_mlm.fitting import (
     row_log_densities,
     spaced,
 )
+from bayes_mlm.model import DIRECT_FAMILIES
 from bayes_mlm.moments import GroupMoments
 
 __all__ = [
@@ -126,7 +127,7 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
             "new group's intercept has no distribution; give u a proper prior, such as "
             f"Normal({rounded(moments.y_mean)}, {rounded(10 * moments.y_sd)})"
         )
-    if fit.design.residual is not None:
+    if _given_coefficients(fit):
         return _structured(fit, grouping, "group")
     n_groups = (fit.design if fit.design.group is not None else grouping or fit.design).J
     model = make_model(fit, grouping, _most_draws(MAX_GROUP_EVALUATIONS, n_groups))
@@ -184,7 +185,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     _whole(fit)
     if len(fit.design.factors) > 1:
         return _conditional_on_effects(fit)
-    if fit.design.residual is not None:
+    if _given_coefficients(fit):
         return _structured(fit, None, "row")
     n_rows = fit.design.n
     some = None
@@ -206,8 +207,15 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     )
 
 
+def _given_coefficients(fit: Fit) -> bool:
+    """Return whether the coefficients cannot be integrated out, given the variance parameters."""
+    takes = DIRECT_FAMILIES["fixed effect"]
+    usual = all(prior.family in takes for prior in fit.priors.beta)
+    return fit.design.residual is not None or not (usual or fit.design.kind == "no_pooling")
+
+
 def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]) -> Elpd:
-    """Leave out parts where residuals have a structure: given the coefficients, without refits."""
+    """Leave out parts given the coefficients, without refits."""
     check_draws(fit)
     # Student-t densities are given the group effects: cheap, and less exact draw by draw.
     most = MAX_ROW_EVALUATIONS
@@ -300,7 +308,7 @@ def shifts_without_groups(fit: Fit) -> ParameterShifts:
     design = fit.design
     if design.group is None:
         raise DesignError(f"the model '{design.formula}' names no groups to leave out")
-    if design.residual is not None:
+    if _given_coefficients(fit):
         check_draws(fit)
         model_given = conditional_model(fit, None, _most_draws(MAX_ROW_EVALUATIONS, design.n))
         return shifts_of(fit, model_given.chosen, group_log_densities(model_given), None)

@@ -10,6 +10,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, Joined, Problem, Variances, has_chains, join
 from bayes_mlm.fitting import Fit, spaced
 from bayes_mlm.likelihood import ModelPriors, transform_spread
+from bayes_mlm.model import DIRECT_FAMILIES
 from bayes_mlm.moments import GroupMoments
 
 # Fewer draws say too little of the tail of the weights.
@@ -84,6 +85,13 @@ def make_model(fit: Fit, grouping: Design | None, most_draws: int) -> Model:
         raise EngineError(
             f"leave-one-out is exact for normal and flat priors of u, and this model has "
             f"{priors.u}; give u a Normal prior"
+        )
+    takes = DIRECT_FAMILIES["fixed effect"]
+    other = [str(prior) for prior in priors.beta if prior.family not in takes]
+    if other:
+        raise EngineError(
+            f"leave-one-out of a {design.kind} model is exact for {', '.join(takes)} priors of "
+            f"coefficients, and one here is {other[0]}; give such a prior, or fit partial_pooling"
         )
     n_draws = check_draws(fit)
     statistics = design.moments()

@@ -17,7 +17,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines import sd_log_density, smooth_weights
-from bayes_mlm.model import Prior
+from bayes_mlm.model import Prior, is_within
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,11 +68,12 @@ def covers(old: Sequence[Prior], new: Sequence[Prior]) -> bool:
     >>> covers([bounded], [Prior("Flat")]), covers([Prior("Flat")], [bounded])
     (False, True)
     """
-    return all(
-        a.family != "Uniform"
-        or (b.family == "Uniform" and a["lower"] <= b["lower"] and b["upper"] <= a["upper"])
-        for a, b in zip(old, new, strict=True)
-    )
+    return all(is_within(_of_sd(b), _of_sd(a)) for a, b in zip(old, new, strict=True))
+
+
+def _of_sd(prior: Prior) -> tuple[float, float]:
+    """Return the support of a prior of an sd."""
+    return max(prior.support[0], 0.0), prior.support[1]
 
 
 def reweight(log_sigma_u: Floats, old: Sequence[Prior], new: Sequence[Prior]) -> Weights | None:

@@ -14,6 +14,7 @@ from bayes_mlm.data.table import Table, as_table, take
 from bayes_mlm.data.validation import require_columns
 
 _LISTED = 4  # levels
+_MIDNIGHT = " 00:00:00"
 _MOST_LEVELS = 12
 
 
@@ -286,6 +287,11 @@ def _values(table: Table, name: str, levels: Column) -> str:
     """Return the range of numbers, or the levels of labels, as far as they have room."""
     if levels.size == 0:
         return ""
+    if name in table.times and levels.dtype == object and levels.size > _LISTED:
+        times = sorted(map(str, levels.tolist()))  # as ISO 8601 writes them
+        if all(one.endswith(_MIDNIGHT) for one in times):
+            times = [one.removesuffix(_MIDNIGHT) for one in times]
+        return f"{times[0]} to {times[-1]} ({count(len(times))} times)"
     if levels.dtype == object:
         order = [one for one in table.categories.get(name, ()) if one in set(levels.tolist())]
         listed = order or [str(one) for one in levels.tolist()]

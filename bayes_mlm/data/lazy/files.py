@@ -28,6 +28,7 @@ from bayes_mlm.data.lazy.shared import (
 )
 from bayes_mlm.data.lazy.source import FILE, Scan, as_scan
 from bayes_mlm.data.lazy.spark import open_spark
+from bayes_mlm.data.lazy.staging import stage
 from bayes_mlm.data.lazy.texts import with_decimal
 from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.reader import ReadOptions, check_options, format_of, split_part
@@ -55,10 +56,11 @@ def open_data(
     Parameters
     ----------
     source : str or Path
-        A file (.csv, .tsv, compressed or not, .parquet), a directory of such files of one kind, a
-        glob (``"students/*.parquet"``), or a table or query of a DuckDB file
-        (``"study.duckdb::pupils"``). A file of another kind (see `read_table`) is read into memory
-        first.
+        A file of any kind that `read_table` reads, a directory of files of one kind, a glob
+        (``"students/*.parquet"``), or a table or query of a DuckDB file
+        (``"study.duckdb::pupils"``). Text, Parquet and DuckDB are read where they are. A file of
+        another kind is read into memory first; of several, one at a time, and each is written as
+        Parquet to a temporary directory, where the table is then read.
     engine : {"duckdb", "spark"}
         DuckDB runs in this process, out of core; "spark" takes the active Spark session, or
         starts one (``pip install bayes-mlm[spark]``).
@@ -109,8 +111,8 @@ def open_files(
     known = format_of(files[0])
     if known is not None:
         check_options(files[0], known[1], options)
-    if not suffix_of(files[0]):
-        return _open_other(files[0], str(source), options, engine, memory, threads)
+    if not all(map(suffix_of, files)):
+        return _open_other(files, str(source), options, engine, memory, threads)
     if engine == "spark":
         if memory is not None:
             raise DataError(
@@ -140,23 +142,38 @@ def open_files(
 
 
 def _open_other(
-    file: Path,
+    files: Sequence[Path],
     source: str,
     options: ReadOptions,
     engine: FileEngine,
     memory: str | None,
     threads: int | None,
 ) -> Scan:
-    """Open a table or query of a DuckDB file; read a file of another kind into memory."""
+    """Open a table or query of a DuckDB file; read a file of another kind into memory.
+
+    Of several files one is in memory at a time.
+    """
+    file, part = files[0], split_part(source)[1]
     if engine == "spark":
         raise DataError(
             f"Spark reads text and Parquet files, not {shown(file)}; omit engine='spark' "
             "(--engine-data spark)"
         )
+    if len(files) > 1:
+        connection, limit, folder = _connect(memory, threads)
+        staged = stage(files, part, options, folder)
+        opened = _Opened(
+            connection=connection,
+            paths=staged.paths,
+            named=name_of(files, source),
+            limit=limit,
+        )
+        relation = _read_parquet(opened, union_by_name=True)
+        return staged.declare(called(_scan(opened, relation), staged.names))
     if not is_duckdb_file(file):
-        return as_scan(read_file(source, options))
+        return as_scan(read_file(f"{file}::{part}" if part else file, options))
     connection, limit, _ = _connect(memory, threads)
-    relation = relation_of(connection, file, split_part(source)[1])
+    relation = relation_of(connection, file, part)
     scan = as_scan(relation, source=shown(file), explain=_explainer(limit, {}))
     scan = replace(scan, progress=connection.query_progress)
     return with_decimal(scan, options.decimal)
@@ -250,14 +267,18 @@ def _first_line(text: str) -> str:
 
 def _open_parquet(opened: _Opened) -> Scan:
     differ, names = check_schemas(opened.files)
-    filename = f"filename = '{FILE}', " if len(opened.files) > 1 else ""
-    listed = ", ".join(f"'{_quoted(path)}'" for path in opened.paths)
-    relation = opened.connection.sql(
-        f"from read_parquet([{listed}], {filename}union_by_name = {differ}, "
-        "hive_partitioning = false)"
-    )
+    relation = _read_parquet(opened, union_by_name=differ)
     scan = called(_scan(opened, relation), names)
     return replace(scan, prepare=with_declared(opened.files))
+
+
+def _read_parquet(opened: _Opened, *, union_by_name: bool) -> "duckdb.DuckDBPyRelation":
+    filename = f"filename = '{FILE}', " if len(opened.files) > 1 else ""
+    listed = ", ".join(f"'{_quoted(path)}'" for path in opened.paths)
+    return opened.connection.sql(
+        f"from read_parquet([{listed}], {filename}union_by_name = {union_by_name}, "
+        "hive_partitioning = false)"
+    )
 
 
 def _scan(opened: _Opened, relation: "duckdb.DuckDBPyRelation") -> Scan:

@@ -14,11 +14,12 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.data.formats.arrow import PARQUET
 from bayes_mlm.data.formats.layout import DELIMITERS
-from bayes_mlm.data.reader import READERS, format_of, split_part
+from bayes_mlm.data.reader import READERS, Format, format_of, split_part
 from bayes_mlm.data.reading import require_file
 
 CSV = tuple(DELIMITERS)
 _WILDCARDS = "*?["
+_OTHERS = (".txt", ".dat", ".db", ".zip")
 
 
 def find_files(source: str) -> list[Path]:
@@ -33,7 +34,7 @@ def find_files(source: str) -> list[Path]:
         If there are none, one cannot be read, or they are of two kinds.
     """
     path, named = expand_home(split_part(source)[0]), visible(source)
-    kinds = ", ".join([*CSV, *PARQUET])
+    kinds = ", ".join(READERS)
     reason = unreadable_reason(path)
     try:
         if reason == DIRECTORY:
@@ -43,9 +44,7 @@ def find_files(source: str) -> list[Path]:
         elif reason == ABSENT and is_pattern(source):
             found = _once(sorted(_matching(path)))
             if not found:
-                raise DataError(
-                    f"no data file matches {named}, of those that are read together ({kinds})"
-                )
+                raise DataError(f"no data file matches {named} ({kinds})")
         else:
             require_file(path, source)
             if format_of(path) is None:
@@ -56,14 +55,23 @@ def find_files(source: str) -> list[Path]:
             return [path.absolute()]
     except OSError as error:
         raise DataError(f"{named} cannot be read: {error.strerror or error}") from error
-    parquet = [file for file in found if suffix_of(file) in PARQUET]
-    if parquet and len(parquet) < len(found):
-        other = next(file for file in found if file not in parquet)
+    first: dict[str, Path] = {}
+    for file in found:
+        first.setdefault(_format(file).what, file)
+    if len(first) > 1:
+        listed = ", ".join(f"{what} ({shown(file)})" for what, file in first.items())
+        ending = found[0].suffix
         raise DataError(
-            f"{named} contains both Parquet ({shown(parquet[0])}) and text files "
-            f"({shown(other)}); give a glob that picks one kind, such as '*.parquet'"
+            f"{named} contains files of several kinds: {listed}; give a glob that picks one kind, "
+            f"such as '*{ending}'"
         )
     return [file.absolute() for file in found]
+
+
+def _format(file: Path) -> Format:
+    known = format_of(file)
+    assert known is not None  # for mypy: others are not found
+    return known[1]
 
 
 def is_pattern(name: str) -> bool:
@@ -77,14 +85,16 @@ def _inside(directory: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     if identity in seen:  # a link back
         return
     seen.add(identity)
-    yield from _data_files((entry for entry in directory.iterdir() if not _is_hidden(entry)), seen)
+    entries = (entry for entry in directory.iterdir() if not _is_hidden(entry))
+    named = (entry for entry in entries if entry.is_dir() or not _is_other(entry))
+    yield from _data_files(named, seen)
 
 
 def _data_files(entries: Iterable[Path], seen: set[tuple[int, int]]) -> Iterator[Path]:
     for entry in entries:
         if entry.is_dir():
             yield from _inside(entry, seen)
-        elif suffix_of(entry):
+        elif format_of(entry) is not None:
             require_file(entry, str(entry))
             yield entry
 
@@ -119,6 +129,11 @@ def suffix_of(path: Path) -> str:
     """Return the ending of a text or Parquet file, ".csv.gz" in full; empty for other files."""
     name = path.name.lower()
     return next((suffix for suffix in (*CSV, *PARQUET) if name.endswith(suffix)), "")
+
+
+def _is_other(path: Path) -> bool:
+    """Return whether a file of a directory may be anything: a pattern names it as data."""
+    return path.name.lower().endswith(_OTHERS)
 
 
 def _is_hidden(path: Path) -> bool:

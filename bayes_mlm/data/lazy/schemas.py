@@ -8,6 +8,10 @@ from bayes_mlm.base import DataError, shown
 from bayes_mlm.data.columns import holds_time, is_declared, join_categories
 from bayes_mlm.data.table import checked_names
 
+# Of a file its name in messages, and of each column the family of its type ("" of a column without
+# values, which agrees with any) and the type.
+type Schema = tuple[str, Mapping[str, tuple[str, str]]]
+
 
 def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
     """Read every file's footer; return whether types differ as DuckDB may join, and the names."""
@@ -15,7 +19,7 @@ def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
     import pyarrow.parquet as pq
 
     first: Mapping[str, Any] = {}
-    differ, names = False, list[str]()
+    differ, names, schemas = False, list[str](), list[Schema]()
     for file in files:
         try:
             schema = pq.read_schema(file)
@@ -27,22 +31,11 @@ def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
         here = shown(file)
         checked_names(list(schema.names), here, None)
         types = dict(zip(schema.names, schema.types, strict=True))
+        schemas.append((here, {name: (_family(one), str(one)) for name, one in types.items()}))
+        check_alike([schemas[0], schemas[-1]])
         if not first:
             first, first_name, names = types, here, list(schema.names)
-            continue
-        for name in dict.fromkeys([*first, *types]):
-            if name not in types or name not in first:
-                has, lacks = (first_name, here) if name in first else (here, first_name)
-                raise DataError(
-                    f"{lacks} has no column {name!r}, and {has} has; files that are scanned "
-                    "together must have the same columns"
-                )
-            if _family(types[name]) != _family(first[name]):
-                raise DataError(
-                    f"column {name!r} is {types[name]} in {here} and {first[name]} in "
-                    f"{first_name}; convert it to one type in all files"
-                )
-            differ = differ or types[name] != first[name]
+        differ = differ or types != first
     alike = len({name.casefold() for name in names}) < len(set(names))
     if alike and len(files) > 1:
         raise DataError(
@@ -50,6 +43,27 @@ def check_schemas(files: Sequence[Path]) -> tuple[bool, list[str]]:
             "several files; rename one"
         )
     return differ, names
+
+
+def check_alike(schemas: Sequence[Schema]) -> None:
+    """Refuse files that differ in their columns, or in the families of their types."""
+    first_name, first = schemas[0]
+    known = dict(first)
+    for here, types in schemas[1:]:
+        for name in dict.fromkeys([*first, *types]):
+            if name not in types or name not in first:
+                has, lacks = (first_name, here) if name in first else (here, first_name)
+                raise DataError(
+                    f"{lacks} has no column {name!r}, and {has} has; files that are scanned "
+                    "together must have the same columns"
+                )
+            (family, text), (other, other_text) = types[name], known[name]
+            if family and other and family != other:
+                raise DataError(
+                    f"column {name!r} is {text} in {here} and {other_text} in "
+                    f"{first_name}; convert it to one type in all files"
+                )
+            known[name] = known[name] if other else types[name]
 
 
 def read_declared(

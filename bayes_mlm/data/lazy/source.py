@@ -11,10 +11,11 @@ from narwhals.exceptions import NarwhalsError
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DataError
+from bayes_mlm.data.absent import explain_absent
 from bayes_mlm.data.columns import Column, from_arrow
 from bayes_mlm.data.labels import strip_categories
 from bayes_mlm.data.numerals import Decimal
-from bayes_mlm.data.table import Table, as_table, checked_names, explain_absent
+from bayes_mlm.data.table import Table, as_table, checked_names
 from bayes_mlm.data.texts import BLANKS
 
 type ColumnKind = Literal["number", "truth", "text"]
@@ -350,6 +351,15 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
 def count(condition: nw.Expr) -> nw.Expr:
     """Count the rows in which a condition holds (every engine can add up whole numbers)."""
     return condition.cast(nw.Int64).sum()
+
+
+def is_nan(value: nw.Expr) -> nw.Expr:
+    """Flag the values that are not a number, also where a file's statistics say nothing of them.
+
+    The extremes that Parquet stores of a column leave NaN out, and DuckDB takes its word for it:
+    it drops a filter by ``isnan``. Infinite values are no NaN.
+    """
+    return ((value - value) != 0.0) & (value.abs() != float("inf"))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from bayes_mlm.data import (
     constant_outcome,
     constant_predictor,
     count,
+    is_nan,
     is_whole,
     label_text,
     one_level,
@@ -66,7 +67,7 @@ def notes_on_outcome(scan: Scan, name: str, stats: ColumnStats) -> tuple[str, ..
 def is_missing(scan: Scan, name: str) -> nw.Expr:
     """Flag the rows in which a column is missing: null, or not a number."""
     column = scan.col(name)
-    return column.is_null() | column.is_nan() if name in scan.floats else column.is_null()
+    return column.is_null() | is_nan(column) if name in scan.floats else column.is_null()
 
 
 def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
@@ -171,7 +172,7 @@ def _count_faults(of: _Inputs) -> dict[str, float]:
     for k, guard in enumerate(of.guards):
         statistics[f"broken{k}"] = count(guard.broken)
     for k, value in enumerate(of.columns.values()):
-        statistics[f"wild{k}"] = count(_infinite(value) | value.is_nan())
+        statistics[f"wild{k}"] = count(_infinite(value) | is_nan(value))
     return collect_row(of.scan, statistics)
 
 
@@ -197,7 +198,7 @@ def _refuse_faults(of: _Inputs, found: Mapping[str, float]) -> None:
         if found[f"wild{k}"]:
             raise DataError(
                 f"{name} is not a finite number in {_counted(found[f'wild{k}'])} of {n:,} rows of "
-                f"{scan.source}{_where(scan, _infinite(value) | value.is_nan())}; rescale its "
+                f"{scan.source}{_where(scan, _infinite(value) | is_nan(value))}; rescale its "
                 "columns"
             )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import narwhals as nw
 
 from bayes_mlm.base import DataError, RowsNeededError
-from bayes_mlm.data import Scan, collect_row
+from bayes_mlm.data import Scan, collect_row, is_nan
 from bayes_mlm.design.aggregated.expressions import Constants, write
 from bayes_mlm.design.encoding.columns import basis_of
 from bayes_mlm.design.encoding.means import LearnedBasis
@@ -33,7 +33,7 @@ def learn_basis(call: Call, scan: Scan, known: Constants) -> LearnedBasis:
         )
     value = write(call.argument, scan, known).value
     rows = scan.frame.select(**{_X: value})
-    whole = ~(nw.col(_X).is_null() | nw.col(_X).is_nan())
+    whole = ~(nw.col(_X).is_null() | is_nan(nw.col(_X)))
     of = Queries(call=label(call), scan=replace(scan, frame=rows.filter(whole)))
     try:
         constants = basis.learn_query(of, call.settings)

@@ -1,10 +1,10 @@
 """Direct sampling from the posterior, without Markov chains.
 
-In a Gaussian model with at most one grouping factor, the coefficients and the group effects have
-normal distributions given the variance parameters. The remaining density in a few dimensions
-is sampled by adaptive quadrature (at most one group effect) or by importance sampling
-(several; or coefficients with t priors); then the rest is drawn exactly. The draws are
-independent: there is no warm-up, and no convergence to diagnose.
+In a Gaussian model the coefficients and the group effects have normal distributions given the
+variance parameters. The remaining density in a few dimensions is sampled by adaptive quadrature (at
+most one group effect) or by importance sampling (several, of one grouping factor or more; or
+coefficients with t priors); then the rest is drawn exactly. The draws are independent: there is no
+warm-up, and no convergence to diagnose.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, check_memory
 from bayes_mlm.design import Design
-from bayes_mlm.engines.direct.density import Problem, Variances, draw_beta
+from bayes_mlm.engines.direct.density import Problem, draw_beta
 from bayes_mlm.engines.direct.effects import (
     MAX_EFFECTS,
     Conditions,
@@ -22,12 +22,13 @@ from bayes_mlm.engines.direct.effects import (
 )
 from bayes_mlm.engines.direct.initialisation import choose_start
 from bayes_mlm.engines.direct.joining import join
+from bayes_mlm.engines.direct.posterior import Variances
 from bayes_mlm.engines.direct.propriety import check_proper
 from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
-from bayes_mlm.model import FAMILIES
+from bayes_mlm.model import DIRECT_FAMILIES, FAMILIES
 from bayes_mlm.moments import GroupMoments
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
@@ -78,8 +79,6 @@ def why_not_direct(priors: ModelPriors) -> str:
     ''
     """
     family = FAMILIES[priors.family]
-    if len(priors.groups) > 1:
-        return f"it has {len(priors.groups)} grouping factors"
     structure = [
         *(["residual sds that differ"] if priors.residual_sds else []),
         *(["AR(1) residuals"] if priors.rho_e is not None else []),
@@ -87,15 +86,33 @@ def why_not_direct(priors: ModelPriors) -> str:
     ]
     if structure:
         return f"it has {' and '.join(structure)}"
-    if priors.u is not None and priors.u.family not in ("Normal", "Flat"):
-        return f"the group-specific intercepts have a {priors.u.family} prior"
-    q = len(priors.sigma_u)
-    if q > MAX_Q:
-        return f"{q} group effects are more than {MAX_Q}"
+    for role, what, found in (
+        ("fixed effect", "coefficient", priors.beta),
+        ("group effect", "group-specific intercept", () if priors.u is None else (priors.u,)),
+        ("group sd", "group sd", tuple(one for term in priors.groups for one in term.sigma_u)),
+        ("residual sd", "residual sd", tuple(priors.auxiliary.values())),
+    ):
+        takes = DIRECT_FAMILIES[role]
+        other = [str(prior) for prior in found if prior.family not in takes]
+        if other:
+            named = ", ".join(dict.fromkeys(other))
+            return (
+                f"the prior of a {what} is {named}, and the direct engine takes "
+                f"{', '.join(takes[:-1])} or {takes[-1]}"
+            )
+    sizes = [len(group.sigma_u) for group in priors.groups]
+    most = max(sizes, default=0)
+    if most > MAX_Q:
+        return f"{most} group effects are more than {MAX_Q}"
     mixed = sum(prior.family in ("StudentT", "Cauchy") for prior in priors.beta)
-    pairs = q * (q - 1) // 2 if priors.rho_u is not None else 0
-    if mixed and q + pairs + 1 + mixed > MAX_DIMENSION:
+    pairs = sum(
+        len(one.sigma_u) * (len(one.sigma_u) - 1) // 2 for one in priors.groups if one.rho_u
+    )
+    dimension = sum(sizes) + pairs + 1 + mixed
+    if mixed and dimension > MAX_DIMENSION:
         return f"{mixed} coefficients have a StudentT or Cauchy prior"
+    if dimension > MAX_DIMENSION:
+        return f"{dimension} variance parameters are more than {MAX_DIMENSION}"
     return ""
 
 
@@ -138,7 +155,7 @@ def sample_direct(
     effects: bool = True,
     max_effects: int = MAX_EFFECTS,
 ) -> Direct:
-    """Draw independently from the posterior of a Gaussian model with at most one grouping factor.
+    """Draw independently from the posterior of a Gaussian model with grouping factors, or none.
 
     Parameters
     ----------
@@ -151,14 +168,15 @@ def sample_direct(
     random_seed : int
         The same seed gives the same draws.
     statistics : GroupMoments, optional
-        Of the design; computed by default.
+        Of a design with at most one grouping factor; computed by default.
     effects : bool
         Whether to draw the group effects, which take most of the time and memory. The other
         parameters' draws are the same either way.
     max_effects : int
         Above this many numbers (draws x chains x groups x effects) the group effects are not
         drawn; their posterior means and sds are stored as ``u_mean`` and ``u_sd`` (dims factor,
-        effect), by the laws of total expectation and variance.
+        effect), by the laws of total expectation and variance; with several factors as
+        ``u_mean_school``, ``u_sd_school``.
 
     Returns
     -------
@@ -191,8 +209,21 @@ def sample_direct(
         raise EngineError(f"the direct engine cannot fit this model: {refusal}; use --engine nuts")
     if draws < 1 or chains < 1:
         raise EngineError(f"draws and chains must be 1 or more, found {draws} and {chains}")
-    numbers = draws * chains * (design.p + design.q + _FURTHER)
+    scalars = design.p + sum(len(group.sigma_u) for group in priors.groups) + _FURTHER
+    numbers = draws * chains * scalars
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
+    if len(priors.groups) > 1:
+        from bayes_mlm.engines.direct.several.sampling import draw_several  # loads numba
+
+        found, report = draw_several(
+            design,
+            priors,
+            shape=(chains, draws),
+            rng=np.random.default_rng(random_seed),
+            effects=effects,
+            max_effects=max_effects,
+        )
+        return Direct(draws=found, report=report)
     data = statistics if statistics is not None else design.moments()
     problem, prior_mean = _problem(data, priors)
     start = choose_start(problem, design)

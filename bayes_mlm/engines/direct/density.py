@@ -7,12 +7,13 @@ Bayesian Data Analysis, 3rd ed., sec. 5.4 and 15.3).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import Floats
+from bayes_mlm.engines.direct.posterior import EffectBlock, Posterior, Sums, Variances
 from bayes_mlm.engines.direct.priors import (
     BetaPrior,
     beta_prior,
@@ -29,6 +30,7 @@ from bayes_mlm.engines.direct.quadratic import (
     solve_transposed,
 )
 from bayes_mlm.likelihood import LOG_2PI, ModelPriors, effects_transform
+from bayes_mlm.model import Prior
 from bayes_mlm.moments import RotatedMoments
 
 
@@ -77,83 +79,73 @@ class Problem:
         return self.q + self.n_pairs
 
     @property
+    def p(self) -> int:
+        """Number of columns of X."""
+        return self.reduced.p
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, less one a group where the groups' intercepts have a flat prior."""
+        return self.reduced.n - (len(self.reduced.c) if self.flat_groups else 0)
+
+    @property
+    def residual_df(self) -> int:
+        """Residual degrees of freedom."""
+        intercepts = len(self.reduced.c) if self.intercept_sd is not None else 0
+        return self.reduced.n - self.reduced.p - intercepts
+
+    @property
+    def constant(self) -> float:
+        """What the log-likelihood has beyond the sums: of flat group intercepts, integrated out."""
+        if not self.flat_groups:
+            return 0.0
+        return -0.5 * float(np.log(self.reduced.r[self.reduced.of_group, 0, 0] ** 2).sum())
+
+    @property
+    def sds(self) -> tuple[Prior, ...]:
+        """Priors of the sds of the group effects whose covariance is unknown."""
+        return self.priors.sigma_u if self.q else ()
+
+    @property
+    def sd_names(self) -> tuple[str, ...]:
+        """Names of these sds in tables."""
+        alone = self.reduced.effects == ("Intercept",)
+        return tuple("sigma_u" if alone else f"sigma_u[{one}]" for one in self.reduced.effects)
+
+    @property
+    def sigma_e(self) -> Prior:
+        """Prior of the residual sd."""
+        return self.priors.sigma_e
+
+    @property
+    def blocks(self) -> tuple[EffectBlock, ...]:
+        """The only term of group effects; none where their covariance is known."""
+        if not self.q:
+            return ()
+        eta = None if self.priors.rho_u is None else self.priors.rho_u["eta"]
+        return (EffectBlock(first=0, q=self.q, eta=eta),)
+
+    @property
+    def size(self) -> str:
+        """Rows and groups, for messages."""
+        return f"{self.reduced.n} rows, {len(self.reduced.labels)} groups"
+
+    def sums(self, at: Variances) -> Sums:
+        """Evaluate the sums over groups, the only step that touches the data."""
+        return sums_at(self, at)
+
+    def parts(self, n: int) -> Iterator[slice]:
+        """Split n values of the variance parameters into parts that fit the memory."""
+        return parts(self.kernel, n)
+
+    def original_beta(self, beta: Floats) -> Floats:
+        """Transform coefficients (..., p) of the centred columns to those of X as given."""
+        return self.reduced.original_beta(beta)
+
+    @property
     def flat_groups(self) -> bool:
         """Return whether the group-specific intercepts have a flat prior."""
         return self.intercept_sd == math.inf
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Variances:
-    """B values of the variance parameters, of the group effects that have the priors.
-
-    Attributes
-    ----------
-    log_sigma_u : (B, q) array
-    factor : (B, q, q) array
-        Cholesky factors of the correlations of the group effects; the identity where they are
-        independent.
-    log_sigma_e : (B,) array
-    log_scale : (B, t) array
-        ``log lambda`` of the coefficients whose priors are of random scale.
-    """
-
-    log_sigma_u: Floats
-    factor: Floats
-    log_sigma_e: Floats
-    log_scale: Floats
-
-    def part(self, which: slice) -> "Variances":
-        """Return some of the values."""
-        return Variances(
-            log_sigma_u=self.log_sigma_u[which],
-            factor=self.factor[which],
-            log_sigma_e=self.log_sigma_e[which],
-            log_scale=self.log_scale[which],
-        )
-
-    def covariance(self) -> Floats:
-        """Return the relative covariances (B, q, q) of the group effects, over sigma_e^2."""
-        root = np.exp(self.log_sigma_u - self.log_sigma_e[:, None])[:, :, None] * self.factor
-        relative: Floats = root @ root.swapaxes(1, 2)
-        return relative
-
-    def reported(self, transform: Floats) -> tuple[Floats, Floats]:
-        """Return the sds (B, q) and correlations (B, q, q) of ``transform @ effects``."""
-        root = transform @ (np.exp(self.log_sigma_u)[:, :, None] * self.factor)
-        top = np.abs(root).max(axis=2, keepdims=True)  # squares of very small sds are 0
-        unit = np.where(top > 0, root / np.where(top > 0, top, 1.0), self.factor)
-        norm = np.sqrt(np.square(unit).sum(axis=2, keepdims=True))
-        unit = unit / norm
-        correlation: Floats = np.clip(unit @ unit.swapaxes(1, 2), -1.0, 1.0)
-        return (top * norm)[:, :, 0], correlation
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Sums:
-    """Sums over groups at B values of the variance parameters.
-
-    Attributes
-    ----------
-    logdet : (B,) array
-        ``log |V| - n log sigma_e^2``.
-    a : (p+1, p+1, B) array
-        ``sigma_e^2 [X, y]' V^-1 [X, y]``, centred.
-    """
-
-    logdet: Floats
-    a: Floats
-
-    def part(self, which: slice | Ints) -> "Sums":
-        """Return some of the values."""
-        return Sums(logdet=self.logdet[which], a=self.a[:, :, which])
-
-
-def join_sums(parts: Sequence[Sums]) -> Sums:
-    """Return the sums at all of several batches of values."""
-    return Sums(
-        logdet=np.concatenate([one.logdet for one in parts]),
-        a=np.concatenate([one.a for one in parts], axis=2),
-    )
 
 
 def make_problem(
@@ -195,7 +187,7 @@ def sums_of(problem: Problem, covariance: Floats) -> Sums:
     return Sums(logdet=logdet, a=a)
 
 
-def log_posterior(problem: Problem, at: Variances, sums: Sums) -> Floats:
+def log_posterior(problem: Posterior, at: Variances, sums: Sums) -> Floats:
     """Evaluate the log of likelihood times priors, with respect to the sds and log lambda.
 
     Correlations are handled by the caller. With proper priors the
@@ -207,60 +199,55 @@ def log_posterior(problem: Problem, at: Variances, sums: Sums) -> Floats:
         Minus infinity where a prior excludes the point or numbers overflow.
     """
     total = _log_likelihood(problem, at, sums)
-    total = total + sd_log_density(problem.priors.sigma_e, at.log_sigma_e)
-    for k in range(problem.q):
-        total = total + sd_log_density(problem.priors.sigma_u[k], at.log_sigma_u[:, k])
+    total = total + sd_log_density(problem.sigma_e, at.log_sigma_e)
+    for k, prior in enumerate(problem.sds):
+        total = total + sd_log_density(prior, at.log_sigma_u[:, k])
     total = total + scale_log_density(problem.beta.nu[problem.beta.mixed], at.log_scale)
     return np.where(np.isfinite(total), total, -np.inf)
 
 
-def _log_likelihood(problem: Problem, at: Variances, sums: Sums) -> Floats:
-    reduced, beta = problem.reduced, problem.beta
-    n_flat, n = len(beta.flat), reduced.n
-    constant = 0.0
-    if problem.flat_groups:
-        n -= len(reduced.c)
-        constant = -0.5 * float(np.log(reduced.r[reduced.of_group, 0, 0] ** 2).sum())
+def _log_likelihood(problem: Posterior, at: Variances, sums: Sums) -> Floats:
+    beta, n, p = problem.beta, problem.n_rows, problem.p
+    constant = problem.constant
     with np.errstate(all="ignore"):
         lower = cholesky(with_prior(problem, at, sums))
-        p = reduced.p
         half = np.log(lower[range(p), range(p)]).sum(axis=0)
         quadratic = lower[p, p] ** 2
         proper = beta.precision > 0
         constant += 0.5 * float(np.log(beta.precision[proper]).sum())
-        constant -= 0.5 * (n - n_flat) * LOG_2PI
+        constant -= 0.5 * (n - len(beta.flat)) * LOG_2PI
         value = constant - n * at.log_sigma_e - 0.5 * sums.logdet - half - 0.5 * quadratic
         spread: Floats = value - 0.5 * at.log_scale.sum(axis=1)
     return spread
 
 
-def with_prior(problem: Problem, at: Variances, sums: Sums) -> Floats:
+def with_prior(problem: Posterior, at: Variances, sums: Sums) -> Floats:
     """Add the priors of the coefficients to the likelihood's quadratic form: (p+1, p+1, B)."""
     return sums.a * np.exp(-2.0 * at.log_sigma_e) + prior_form(problem.beta, at.log_scale)
 
 
 def draw_beta(
-    problem: Problem, at: Variances, rng: np.random.Generator, sums: Sums | None = None
+    problem: Posterior, at: Variances, rng: np.random.Generator, sums: Sums | None = None
 ) -> Floats:
     """Draw the coefficients (B, p) of X as given from their exact conditional distribution.
 
     `sums` are those at the values, where they are known.
     """
-    shape = problem.reduced.p, len(at.log_sigma_e)
+    shape = problem.p, len(at.log_sigma_e)
     return _beta_at(problem, at, rng.standard_normal(shape), sums)
 
 
-def mean_beta(problem: Problem, at: Variances) -> Floats:
+def mean_beta(problem: Posterior, at: Variances) -> Floats:
     """Compute the mean (B, p) of the conditional distribution that `draw_beta` draws from."""
-    return _beta_at(problem, at, np.zeros((problem.reduced.p, len(at.log_sigma_e))))
+    return _beta_at(problem, at, np.zeros((problem.p, len(at.log_sigma_e))))
 
 
-def _beta_at(problem: Problem, at: Variances, noise: Floats, sums: Sums | None = None) -> Floats:
+def _beta_at(problem: Posterior, at: Variances, noise: Floats, sums: Sums | None = None) -> Floats:
     """Compute coefficients (B, p) at standard normal deviates (p, B)."""
-    p, centred = problem.reduced.p, np.empty_like(noise)
-    for part in parts(problem.kernel, noise.shape[1]):
+    p, centred = problem.p, np.empty_like(noise)
+    for part in problem.parts(noise.shape[1]):
         values = at.part(part)
-        known = sums_at(problem, values) if sums is None else sums.part(part)
+        known = problem.sums(values) if sums is None else sums.part(part)
         lower = cholesky(with_prior(problem, values, known))
         centred[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
-    return problem.reduced.original_beta(centred.T)
+    return problem.original_beta(centred.T)

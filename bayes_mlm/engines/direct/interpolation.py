@@ -21,11 +21,11 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines.direct.density import Sums, join_sums
 from bayes_mlm.engines.direct.importance import ImportanceDraws
 from bayes_mlm.engines.direct.mixture import draw_mixture, make_mixture, mixture_log_density
 from bayes_mlm.engines.direct.mode import Mode
 from bayes_mlm.engines.direct.pareto import smooth_weights
+from bayes_mlm.engines.direct.posterior import Sums, join_sums
 
 # Degree of the polynomial, by the number of coordinates up to which it is affordable.
 _QUARTIC_UP_TO = 7

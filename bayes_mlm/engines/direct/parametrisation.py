@@ -15,53 +15,58 @@ An sd near zero is far to the left, where the density falls off as the sd itself
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines.direct.density import Problem, Sums, Variances, log_posterior, sums_at
+from bayes_mlm.engines.direct.density import log_posterior
+from bayes_mlm.engines.direct.posterior import Posterior, Sums, Variances
 from bayes_mlm.engines.direct.priors import correlation_factor, partial_correlation_log_density
-from bayes_mlm.engines.direct.quadratic import parts
 from bayes_mlm.model import Prior
 
 
-def dimension(problem: Problem) -> int:
+def dimension(problem: Posterior) -> int:
     """Return the number of coordinates."""
     return problem.place_e + 1 + len(problem.beta.mixed)
 
 
-def variances_at(problem: Problem, x: Floats) -> Variances:
+def variances_at(problem: Posterior, x: Floats) -> Variances:
     """Return the variance parameters at points x (B, d)."""
     return _place(problem, x)[0]
 
 
-def log_density(problem: Problem, x: Floats) -> Floats:
+def log_density(problem: Posterior, x: Floats) -> Floats:
     """Evaluate the log posterior density (B,) with respect to the coordinates, at x (B, d)."""
     out = np.empty(len(x))
-    for part in parts(problem.kernel, len(x)):
+    for part in problem.parts(len(x)):
         out[part] = density_and_sums(problem, x[part])[0]
     return out
 
 
-def density_and_sums(problem: Problem, x: Floats) -> tuple[Floats, Sums]:
+def density_and_sums(problem: Posterior, x: Floats) -> tuple[Floats, Sums]:
     """Evaluate the log posterior density (B,) at x (B, d), and the sums over groups there."""
     with np.errstate(all="ignore"):
         at, jacobian = _place(problem, x)
-        sums = sums_at(problem, at)
+        sums = problem.sums(at)
         value = log_posterior(problem, at, sums) + jacobian
     return np.where(np.isfinite(value), value, -np.inf), sums
 
 
-def _place(problem: Problem, x: Floats) -> tuple[Variances, Floats]:
+def _place(problem: Posterior, x: Floats) -> tuple[Variances, Floats]:
     """Return the parameters at x, and the log-Jacobian of the coordinates (B,)."""
-    q, priors, place_e = problem.q, problem.priors, problem.place_e
+    q, place_e = len(problem.sds), problem.place_e
     log_sigma_u = np.empty((len(x), q))
     jacobian = np.zeros(len(x))
-    for k in range(q):
-        log_sigma_u[:, k], log_jacobian = _sd(priors.sigma_u[k], x[:, k])
+    for k, prior in enumerate(problem.sds):
+        log_sigma_u[:, k], log_jacobian = _sd(prior, x[:, k])
         jacobian += log_jacobian
     factor = np.broadcast_to(np.eye(q), (len(x), q, q))
-    if priors.rho_u is not None:
-        w = x[:, q:place_e]
-        jacobian += partial_correlation_log_density(priors.rho_u["eta"], q, w)
-        factor = correlation_factor(q, w)
-    log_sigma_e, log_jacobian = _sd(priors.sigma_e, x[:, place_e])
+    first = q
+    for block in problem.blocks:
+        if block.eta is None:
+            continue
+        w = x[:, first : first + block.n_pairs]
+        first += block.n_pairs
+        jacobian += partial_correlation_log_density(block.eta, block.q, w)
+        factor = factor if factor.flags.writeable else factor.copy()
+        factor[:, block.places, block.places] = correlation_factor(block.q, w)
+    log_sigma_e, log_jacobian = _sd(problem.sigma_e, x[:, place_e])
     at = Variances(
         log_sigma_u=log_sigma_u,
         factor=factor,

@@ -10,8 +10,8 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import INTERCEPT
-from bayes_mlm.likelihood import ModelPriors
-from bayes_mlm.model import Prior
+from bayes_mlm.likelihood import ModelPriors, log_density
+from bayes_mlm.model import DIRECT_FAMILIES, Prior
 from bayes_mlm.moments import RotatedMoments
 
 
@@ -21,7 +21,8 @@ def sd_log_density(prior: Prior, log_sd: Floats) -> Floats:
     Parameters
     ----------
     prior : Prior
-        Of a family that `bayes_mlm.model.priors` allows for ``sigma_u`` and ``sigma_e``.
+        For ``sigma_u`` or ``sigma_e``, of any family; of those that the direct engine does not
+        take by way of the sd itself.
     log_sd : (...) array
         Logarithms of the sds, so that neither very small nor very large ones are lost.
 
@@ -36,6 +37,9 @@ def sd_log_density(prior: Prior, log_sd: Floats) -> Floats:
     >>> float(sd_log_density(Prior("Exponential", (("lam", 2.0),)), np.log(np.array(1.5))))
     -2.3068528194400546
     """
+    if prior.family not in DIRECT_FAMILIES["group sd"]:
+        with np.errstate(over="ignore", under="ignore"):
+            return log_density(prior, np.exp(log_sd))
     with np.errstate(over="ignore", under="ignore"):
         sd = np.exp(log_sd)
         match prior.family:
@@ -157,6 +161,42 @@ class BetaPrior:
         return [int(k) for k in np.flatnonzero(self.precision == 0.0)]
 
 
+def coefficient_priors(
+    terms: tuple[str, ...], priors: ModelPriors, x_mean: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return which combinations (p, p) of coefficients have priors, and these.
+
+    Parameters
+    ----------
+    terms : tuple of str, length p
+    priors : ModelPriors
+    x_mean : (p,) array
+        Means of the columns of X over the rows of the design.
+
+    Returns
+    -------
+    free : (p, p) array
+        The intercept's row is the intercept where every predictor is at its mean.
+    mean, precision, nu : (p,) arrays
+        As in `BetaPrior`.
+    """
+    p = len(terms)
+    free = np.eye(p)
+    if INTERCEPT in terms:
+        free[terms.index(INTERCEPT)] = x_mean
+    mean, precision, nu = np.zeros(p), np.zeros(p), np.full(p, np.inf)
+    for k, prior in enumerate(priors.beta):
+        if prior.family == "Flat":
+            continue
+        if prior.family == "Cauchy":
+            mean[k], sd, nu[k] = prior["alpha"], prior["beta"], 1.0
+        else:
+            mean[k], sd = prior["mu"], prior["sigma"]
+            nu[k] = prior["nu"] if prior.family == "StudentT" else np.inf
+        precision[k] = sd**-2.0
+    return free, mean, precision, nu
+
+
 def beta_prior(reduced: RotatedMoments, priors: ModelPriors, x_mean: Floats) -> BetaPrior:
     """Express the coefficients' priors in terms of the centred columns.
 
@@ -172,21 +212,7 @@ def beta_prior(reduced: RotatedMoments, priors: ModelPriors, x_mean: Floats) -> 
     -------
     BetaPrior
     """
-    p = reduced.p
-    # What has the prior: beta, but the intercept where every predictor is at its mean.
-    free = np.eye(p)
-    if INTERCEPT in reduced.terms:
-        free[reduced.terms.index(INTERCEPT)] = x_mean
-    mean, precision, nu = np.zeros(p), np.zeros(p), np.full(p, np.inf)
-    for k, prior in enumerate(priors.beta):
-        if prior.family == "Flat":
-            continue
-        if prior.family == "Cauchy":
-            mean[k], sd, nu[k] = prior["alpha"], prior["beta"], 1.0
-        else:
-            mean[k], sd = prior["mu"], prior["sigma"]
-            nu[k] = prior["nu"] if prior.family == "StudentT" else np.inf
-        precision[k] = sd**-2.0
+    free, mean, precision, nu = coefficient_priors(reduced.terms, priors, x_mean)
     offset = mean - reduced.y_mean * (free @ reduced.ones)
     transform = free - np.outer(free @ reduced.ones, reduced.x_mean)
     return BetaPrior(form=np.column_stack([transform, offset]), precision=precision, nu=nu)

@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.engines.direct.density import Problem
 from bayes_mlm.engines.direct.parametrisation import log_density
+from bayes_mlm.engines.direct.posterior import Posterior
 
 # Logs by which flat sds are moved beyond the range of the data and the other priors; at
 # most `_FARTHEST`, where a relative variance of e^28 keeps some of 16 digits.
@@ -16,7 +16,7 @@ _FAR, _FARTHEST = 8.0, 14.0
 _LEAST_SLOPE = -0.5
 
 
-def check_proper(problem: Problem, start: Floats) -> None:
+def check_proper(problem: Posterior, start: Floats) -> None:
     """Refuse an improper posterior.
 
     Parameters
@@ -32,10 +32,9 @@ def check_proper(problem: Problem, start: Floats) -> None:
         sds, the slope far out along every set of flat sds must be negative (Gelman 2006, Bayesian
         Analysis 1(3), sec. 2.2: a flat sigma_u needs three groups).
     """
-    q = problem.q
     place_e = problem.place_e
-    flat = [k for k in range(q) if problem.priors.sigma_u[k].family == "Flat"]
-    flat += [place_e] if problem.priors.sigma_e.family == "Flat" else []
+    flat = [k for k, prior in enumerate(problem.sds) if prior.family == "Flat"]
+    flat += [place_e] if problem.sigma_e.family == "Flat" else []
     if not flat:
         return
     precision = problem.beta.precision
@@ -50,16 +49,10 @@ def check_proper(problem: Problem, start: Floats) -> None:
                 raise EngineError(_improper(problem, chosen, place_e))
 
 
-def _improper(problem: Problem, chosen: tuple[int, ...], place_e: int) -> str:
-    effects = problem.reduced.effects
-    names = [
-        "sigma_e"
-        if k == place_e
-        else "sigma_u" + ("" if effects == ("Intercept",) else f"[{effects[k]}]")
-        for k in chosen
-    ]
+def _improper(problem: Posterior, chosen: tuple[int, ...], place_e: int) -> str:
+    names = ["sigma_e" if k == place_e else problem.sd_names[k] for k in chosen]
     return (
         f"the posterior is improper: the flat prior on {' and '.join(names)} meets data that set "
-        f"no upper bound ({problem.reduced.n} rows, {len(problem.reduced.labels)} groups); give "
+        f"no upper bound ({problem.size}); give "
         f'a proper prior, for example "HalfNormal(10)" in the units of the outcome'
     )

@@ -13,17 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines.direct.density import (
-    Problem,
-    Sums,
-    Variances,
-    log_posterior,
-    sums_at,
-    sums_of,
-)
-from bayes_mlm.engines.direct.initialisation import residual_df, residual_level
+from bayes_mlm.engines.direct.density import Problem, log_posterior, sums_at, sums_of
+from bayes_mlm.engines.direct.initialisation import residual_level
 from bayes_mlm.engines.direct.mode import Mode, find_mode, highest
 from bayes_mlm.engines.direct.partition import Partition, Region, draw_from, integrate
+from bayes_mlm.engines.direct.posterior import Sums, Variances
 from bayes_mlm.engines.direct.quadratic import cholesky, parts
 
 # Log-density below the highest at which a point of the first scan still deserves rectangles.
@@ -148,12 +142,12 @@ def _levels(problem: Problem, sums: Sums) -> Floats:
     p = problem.reduced.p
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.log(cholesky(sums.a)[p, p])
-    level: Floats = size - 0.5 * math.log(residual_df(problem))
+    level: Floats = size - 0.5 * math.log(problem.residual_df)
     return level
 
 
 def _partition_line(problem: Problem) -> Partition:
-    level, width = residual_level(problem), 1.0 / math.sqrt(2.0 * residual_df(problem))
+    level, width = residual_level(problem), 1.0 / math.sqrt(2.0 * problem.residual_df)
 
     def density(x: Floats) -> Floats:
         return _line_density(problem, _line_point(x.ravel() + level))
@@ -178,7 +172,7 @@ def _partition_line(problem: Problem) -> Partition:
 
 
 def _partition_plane(problem: Problem) -> Partition:
-    width = 1.0 / math.sqrt(2.0 * residual_df(problem))
+    width = 1.0 / math.sqrt(2.0 * problem.residual_df)
 
     def density(points: Floats) -> Floats:
         return np.concatenate(

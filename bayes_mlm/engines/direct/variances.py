@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines.direct.density import Problem, Sums, Variances
+from bayes_mlm.engines.direct.density import Problem
 from bayes_mlm.engines.direct.importance import sample_importance
 from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
 from bayes_mlm.engines.direct.interpolation import sample_interpolated
@@ -16,6 +16,7 @@ from bayes_mlm.engines.direct.parametrisation import (
     log_density,
     variances_at,
 )
+from bayes_mlm.engines.direct.posterior import Posterior, Sums, Variances
 from bayes_mlm.engines.direct.quadrature import sample_quadrature
 from bayes_mlm.engines.direct.report import MAX_ERROR, DirectReport
 
@@ -73,7 +74,7 @@ def draw_variances(
         drawn = _by_quadrature(problem, n_draws, rng)
         if drawn.report.trusted or problem.q == 0:
             return drawn
-    return _by_importance(problem, start, n_draws, rng)
+    return draw_by_importance(problem, start, n_draws, rng, dear=_is_dear(problem))
 
 
 def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> VarianceDraws:
@@ -104,15 +105,25 @@ def _is_dear(problem: Problem) -> bool:
     return reduced.many_designs and len(reduced.c) * reduced.q * (reduced.q + 1) // 2 >= _DEAR
 
 
-def _by_importance(
-    problem: Problem, start: Floats, n_draws: int, rng: np.random.Generator
+def draw_by_importance(
+    problem: Posterior,
+    start: Floats,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    dear: bool = False,
 ) -> VarianceDraws:
+    """Draw by importance sampling; as `draw_variances`, of any model.
+
+    Where evaluations are `dear`, the density is interpolated if it is near enough to a normal's.
+    """
+
     def density(x: Floats) -> Floats:
         return log_density(problem, x)
 
     mode = find_mode(density, start, typical_scale(problem))
     found, sums, spread = None, None, None
-    if _is_dear(problem) and n_draws * problem.kernel.k**2 <= _MOST_KEPT:
+    if dear and n_draws * (problem.p + 1) ** 2 <= _MOST_KEPT:
         by_surface = sample_interpolated(partial(density_and_sums, problem), mode, n_draws, rng)
         if by_surface is not None:
             found, sums = by_surface.draws, by_surface.sums

@@ -158,6 +158,11 @@ class RemlFit(EstimatesTable):
         return Verdict((Finding("optimum", self.certificate.ok, self.certificate.message),))
 
     @property
+    def covariances_u(self) -> tuple[Floats, ...]:
+        """Covariance (q, q) of the group effects of each factor."""
+        return (self.cov_u,) if self.effects else ()
+
+    @property
     def beta_se(self) -> Floats:
         """Standard errors (p,) of `beta` at the variance estimates (lme4's)."""
         return np.sqrt(np.diagonal(self.beta_cov))

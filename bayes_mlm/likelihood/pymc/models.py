@@ -64,8 +64,8 @@ from bayes_mlm.likelihood.pymc.parts import (
     fixed_part,
     observe,
     residual_sd,
-    variable,
 )
+from bayes_mlm.likelihood.pymc.prior_variables import variable
 
 if TYPE_CHECKING:
     import pymc as pm

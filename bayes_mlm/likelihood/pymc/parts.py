@@ -3,7 +3,6 @@
 Every function here that makes variables is called inside ``with pymc.Model(...)``.
 """
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import design_transform, hold_at_means
-from bayes_mlm.likelihood.free_variables import family_places, free_transform, group_regressions
+from bayes_mlm.likelihood.free_variables import free_transform, group_regressions
 from bayes_mlm.likelihood.parameters import (
     GroupParameters,
     by_level,
@@ -22,8 +21,8 @@ from bayes_mlm.likelihood.parameters import (
     parameters_of,
     row_dim,
 )
+from bayes_mlm.likelihood.pymc.prior_variables import cut_variable, mixture, variable
 from bayes_mlm.likelihood.pymc.series import autocorrelation, observe_series
-from bayes_mlm.model import Parameter, Prior
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -174,11 +173,11 @@ def effect_root(design: Design, priors: ModelPriors, names: GroupParameters) -> 
     if not names.sigma_u.dims:
         return variable(sigma_u, priors.sigma_u, positive=True)
     if not design.group_term.pairs:
-        return _mixture(sigma_u, priors.sigma_u, positive=True, dims=names.effect)
+        return mixture(sigma_u, priors.sigma_u, positive=True, dims=names.effect)
     assert priors.rho_u is not None  # for mypy: model_priors gives one where effects correlate
     transformed = hold_at_means(design.effects, priors)
     free_name = names.variable("sigma_u_free_") if transformed else sigma_u
-    sds = _mixture(free_name, priors.sigma_u, positive=True, dims=names.effect)
+    sds = mixture(free_name, priors.sigma_u, positive=True, dims=names.effect)
     transform = CholeskyCorrTransform(n=design.q, upper=False)
     # PyMC takes a transformation's name off the variable's up to its last underscore only, and
     # finds no value of one named cholesky_corr (compute_log_likelihood, compute_log_prior).
@@ -212,47 +211,11 @@ def coefficients(design: Design, priors: ModelPriors) -> "TensorVariable":
     import pytensor.tensor as pt
 
     if not design.has_intercept:
-        return _mixture("beta", priors.beta, dims="term")
-    free = _mixture("beta_free_", priors.beta, dims="term")
+        return mixture("beta", priors.beta, dims="term")
+    free = mixture("beta_free_", priors.beta, dims="term")
     place = design.terms.index(INTERCEPT)
     shifted = (free_transform(design)[place] * free).sum()
     return pm.Deterministic("beta", pt.set_subtensor(free[place], shifted), dims="term")
-
-
-def _mixture(
-    name: str, priors: tuple[Prior, ...], *, dims: str, positive: bool = False
-) -> "TensorVariable":
-    """Make a vector whose elements may have priors of different families.
-
-    One family is one vector variable; several are one vector a family, put back in order.
-    """
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    places = family_places(name, priors)
-    if len(places) == 1:
-        return variable(name, priors, positive=positive, dims=dims)
-    parts = [
-        variable(part, tuple(priors[k] for k in at), positive=positive, shape=len(at))
-        for part, at in places.items()
-    ]
-    order = np.concatenate(list(places.values()))
-    return pm.Deterministic(name, pt.concatenate(parts)[np.argsort(order)], dims=dims)
-
-
-def variable(
-    name: str, priors: tuple[Prior, ...], *, positive: bool = False, **shape: Any
-) -> "TensorVariable":
-    """Make one variable, scalar or vector, from priors of one family."""
-    import pymc as pm
-
-    family = "HalfFlat" if positive and priors[0].family == "Flat" else priors[0].family
-    keys = [key for key, _ in priors[0].parameters]
-    if shape:
-        values: dict[str, Any] = {key: np.array([prior[key] for prior in priors]) for key in keys}
-    else:
-        values = dict(priors[0].parameters)
-    return getattr(pm, family)(name, **values, **shape)
 
 
 def residual_sd(design: Design, priors: ModelPriors) -> dict[str, "TensorVariable"]:
@@ -270,7 +233,7 @@ def residual_sd(design: Design, priors: ModelPriors) -> dict[str, "TensorVariabl
         return {sd.name: variable(sd.name, (priors.auxiliary[sd.name],), positive=True)}
     assert design.residual is not None  # for mypy: there are priors of its sds
     name = by_level(sd).name
-    sds = _mixture(name, priors.residual_sds, positive=True, dims="stratum")
+    sds = mixture(name, priors.residual_sds, positive=True, dims="stratum")
     return {sd.name: pm.Deterministic(sd.name, (design.residual.share * sds**2).sum() ** 0.5)}
 
 
@@ -330,26 +293,8 @@ def observe(
         return
     for one in design.family.auxiliary:
         if one.name not in aux:
-            aux[one.name] = _auxiliary(one, priors.auxiliary[one.name])
+            aux[one.name] = cut_variable(one.name, priors.auxiliary[one.name], one.support)
     design.family.observe(outcome_variable(design), eta, aux, observed, dim)
-
-
-def _auxiliary(parameter: Parameter, prior: Prior) -> "TensorVariable":
-    """Make an auxiliary parameter, its prior cut to where it may lie."""
-    import pymc as pm
-
-    lower, upper = parameter.support
-    if lower in (0.0, -math.inf) and math.isinf(upper):
-        return variable(parameter.name, (prior,), positive=lower == 0.0)
-    ends = {"lower": lower, "upper": upper}
-    finite = {name: end for name, end in ends.items() if math.isfinite(end)}
-    return pm.Truncated(parameter.name, _dist(prior), **finite)
-
-
-def _dist(prior: Prior) -> "TensorVariable":
-    import pymc as pm
-
-    return getattr(pm, prior.family).dist(**dict(prior.parameters))
 
 
 def coords(design: Design) -> dict[str, Any]:

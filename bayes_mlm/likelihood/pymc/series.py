@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.base import Floats
+from bayes_mlm.likelihood.pymc.prior_variables import cut_variable
 from bayes_mlm.model import Prior, ResidualRows, colour, given_previous, lag_correlation
 
 if TYPE_CHECKING:
@@ -44,14 +45,7 @@ def observe_series(
 
 def autocorrelation(rows: ResidualRows, prior: Prior) -> "TensorVariable":
     """Add the AR(1) correlation to the model, within what the gaps allow, and return it."""
-    import pymc as pm
-
-    if prior.family == "Uniform":
-        lower = max(prior["lower"], rows.least_rho)
-        return pm.Uniform("rho_e", lower=lower, upper=prior["upper"])
-    return pm.TruncatedNormal(
-        "rho_e", mu=prior["mu"], sigma=prior["sigma"], lower=rows.least_rho, upper=1.0
-    )
+    return cut_variable("rho_e", prior, (rows.least_rho, 1.0))
 
 
 def _given_previous(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.likelihood.sparse import kernels
 from bayes_mlm.likelihood.sparse.plan import Plan
 
 # Size of a tail below which compiled loops are faster than calls of LAPACK.
@@ -35,6 +34,8 @@ class Factor:
 
     def update(self, lam: Relative) -> bool:
         """Factorise at relative factors, one (q, q) array a factor; whether that was possible."""
+        from bayes_mlm.likelihood.sparse import kernels
+
         plan, p1 = self.plan, self.plan.products.p + 1
         self.lam = [np.asarray(one, dtype=float) for one in lam]
         flat = np.concatenate([one.ravel() for one in self.lam])
@@ -100,16 +101,31 @@ class Factor:
             found.append(u[0] if noise is None else u)
         return found
 
-    def half_solve(self, E: Floats) -> Floats:
-        """Return W with ``W'W = E' inv(M_zx) E``, for E (Q, k) of the effects."""
+    def half_solve(self, E: Floats, X: Floats | None = None) -> Floats:
+        """Return W with ``W'W = [E; X]' inv(M_zx) [E; X]``.
+
+        Parameters
+        ----------
+        E : ndarray, shape (Q, k)
+            Of the effects, in the order of `Plan.places`.
+        X : ndarray, shape (k, p), optional
+            Of the coefficients; by default zero.
+        """
+        from bayes_mlm.likelihood.sparse import kernels
+
         head, tz, p = self.plan.head, self._tz, self.plan.products.p
         B = np.ascontiguousarray(E, dtype=float).copy()
         kernels.forward_head(self.plan.arrays, self._Lx, B)
-        rest = np.concatenate([B[head:], -self._LX[:, :p].T @ B[:head]])
+        below = -self._LX[:, :p].T @ B[:head]
+        if X is not None:
+            below = below + X.T
+        rest = np.concatenate([B[head:], below])
         return np.concatenate([B[:head], _solve(self._T, rest, tz + p)])
 
     def inverse_solve(self, E: Floats) -> Floats:
         """Return ``inv(M_zx) E`` at the effects, for E (Q, k)."""
+        from bayes_mlm.likelihood.sparse import kernels
+
         head, tz, p = self.plan.head, self._tz, self.plan.products.p
         W = self.half_solve(E)
         tail = _solve(self._T, W[head:], tz + p, transposed=True)
@@ -126,6 +142,8 @@ class Factor:
         with_x : bool
             Whether the coefficients are unknowns too (REML), or known (ML, conditional sds).
         """
+        from bayes_mlm.likelihood.sparse import kernels
+
         plan, head, tz = self.plan, self.plan.head, self._tz
         p = plan.products.p if with_x else 0
         S = _inverse(self._T, tz + p)
@@ -148,6 +166,8 @@ class Factor:
 
     def _solve_transposed(self, B: Floats) -> Floats:
         """Return ``inv(L') B``, shape (Q, k)."""
+        from bayes_mlm.likelihood.sparse import kernels
+
         head, tz = self.plan.head, self._tz
         B = np.ascontiguousarray(
             np.concatenate([B[:head], _solve(self._T, B[head:], tz, transposed=True)])
@@ -173,6 +193,8 @@ def evaluate(plan: Plan, lam: Floats) -> tuple[Floats, Floats]:
         Lower Cholesky factor of the Schur complement of [X, y], from which beta is integrated or
         maximised: its last diagonal element squared is the penalised sum of squares.
     """
+    from bayes_mlm.likelihood.sparse import kernels
+
     lam = np.ascontiguousarray(lam, dtype=float)
     if plan.tail <= SMALL_TAIL:
         return kernels.evaluate_small(lam, plan.arrays)  # type: ignore[no-any-return]
@@ -205,6 +227,8 @@ def draw_effects(
     list of ndarray, shape (B, m, q)
         One a factor, in the order of ``plan.products.factors``.
     """
+    from bayes_mlm.likelihood.sparse import kernels
+
     lam = np.ascontiguousarray(lam, dtype=float)
     if plan.tail <= SMALL_TAIL:
         u = kernels.draw_small(lam, sigma, np.ascontiguousarray(beta), noise, plan.arrays)
@@ -229,6 +253,8 @@ def split(plan: Plan, lam: Floats) -> list[Floats]:
 
 
 def _factor_tail(T: Floats) -> bool:
+    from bayes_mlm.likelihood.sparse import kernels
+
     if len(T) <= SMALL_TAIL:
         fine: bool = kernels.factor_tail(T)
         return fine
@@ -254,7 +280,9 @@ def _inverse(T: Floats, n: int) -> Floats:
         return np.empty((0, 0))
     from scipy.linalg.lapack import dpotri
 
+    from bayes_mlm.likelihood.sparse import kernels
+
     S = T[:n, :n].copy()  # which LAPACK overwrites
-    inverse, _ = dpotri(S.T, lower=1, overwrite_c=1)
-    lower = np.tril(inverse)
-    return np.asarray(lower + np.tril(lower, -1).T)
+    dpotri(S.T, lower=1, overwrite_c=1)  # in place: the upper triangle of S
+    kernels.mirror(S)
+    return S

@@ -15,17 +15,15 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from bayes_mlm.base import EngineError, Floats, Ints, check_memory
-from bayes_mlm.likelihood.sparse.ordering import minimum_degree
 from bayes_mlm.moments import CrossProducts
 
 # Seconds, measured: a multiplication in the sparse head and in the dense tail, and one of its
 # numbers passed through memory.
 _SPARSE, _DENSE, _MEMORY = 2.5e-9, 4.0e-11, 2.0e-9
 # Seconds of a factorisation below which no better order is looked for.
-_CHEAP = 1e-4
+_CHEAP = 0.05
 # Entries of the head, at most: beyond it a factorisation takes minutes.
 MAX_ENTRIES = 300_000_000
 
@@ -142,6 +140,8 @@ def make_plan(products: CrossProducts) -> Plan:
     width = np.repeat(q, m)
     found = _split(np.arange(level[-1]), width, rows, columns, products.p + 1)
     if len(products.factors) > 1 and found.cost > _CHEAP:
+        from bayes_mlm.likelihood.sparse.ordering import minimum_degree
+
         other = minimum_degree(int(level[-1]), rows, columns)
         trial = _split(other, width, rows, columns, products.p + 1)
         found = trial if trial.cost < 0.8 * found.cost else found
@@ -170,7 +170,9 @@ def _split(order: Ints, width: Ints, rows: Ints, columns: Ints, p1: int) -> _Spl
     start[order] = np.concatenate([[0], np.cumsum(width[order])[:-1]])
     Q = int(width.sum())
     row_start, row_columns = _lower_pattern(start, width, rows, columns, Q)
-    parent, count, complete = _tree_and_counts(Q, row_start, row_columns, MAX_ENTRIES)
+    from bayes_mlm.likelihood.sparse import pattern
+
+    parent, count, complete = pattern.tree_and_counts(Q, row_start, row_columns, MAX_ENTRIES)
     if not complete:
         return _Split(
             cost=np.inf,
@@ -223,83 +225,9 @@ def _lower_pattern(
     return row_start, column[order].astype(np.int64)
 
 
-@njit(cache=True)
-def _tree_and_counts(n, row_start, columns, limit):  # type: ignore[no-untyped-def]
-    """Elimination tree and column counts, diagonal included; whether they are complete."""
-    parent, ancestor = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
-    for i in range(n):
-        for p in range(row_start[i], row_start[i + 1]):
-            k = columns[p]
-            while k != -1 and k < i:
-                above = ancestor[k]
-                ancestor[k] = i
-                if above == -1:
-                    parent[k] = i
-                k = above
-    count, mark, total = np.ones(n, np.int64), np.full(n, -1, np.int64), 0
-    for i in range(n):
-        mark[i] = i
-        for p in range(row_start[i], row_start[i + 1]):
-            k = columns[p]
-            while k != -1 and k < i and mark[k] != i:
-                mark[k] = i
-                count[k] += 1
-                total += 1
-                k = parent[k]
-        if total > limit:
-            return parent, count, False
-    return parent, count, True
-
-
-@njit(cache=True)
-def _head_pattern(n, h, row_start, columns, parent, count):  # type: ignore[no-untyped-def]
-    """Rows of each column of the head, sorted, and where those of the tail begin."""
-    Lp = np.zeros(h + 1, np.int64)
-    for j in range(h):
-        Lp[j + 1] = Lp[j] + count[j]
-    Li, fill, mark = np.empty(Lp[h], np.int64), Lp[:-1].copy(), np.full(n, -1, np.int64)
-    for i in range(n):
-        if i < h:
-            Li[fill[i]] = i
-            fill[i] += 1
-        mark[i] = i
-        for p in range(row_start[i], row_start[i + 1]):
-            k = columns[p]
-            while k != -1 and k < i and k < h and mark[k] != i:
-                mark[k] = i
-                Li[fill[k]] = i
-                fill[k] += 1
-                k = parent[k]
-    Lt = np.empty(h, np.int64)
-    for j in range(h):
-        at = Lp[j]
-        while at < Lp[j + 1] and Li[at] < h:
-            at += 1
-        Lt[j] = at
-    return Lp, Li, Lt
-
-
-@njit(cache=True)
-def _locate(rows, columns, h, tail, Lp, Li):  # type: ignore[no-untyped-def]
-    """Where entries (row >= column) go: a place in the head, or minus one in the tail less 1."""
-    found = np.empty(len(rows), np.int64)
-    for e in range(len(rows)):
-        i, j = rows[e], columns[e]
-        if j >= h:
-            found[e] = -((j - h) * tail + (i - h)) - 1
-            continue
-        low, high = Lp[j], Lp[j + 1]
-        while low < high:
-            middle = (low + high) >> 1
-            if Li[middle] < i:
-                low = middle + 1
-            else:
-                high = middle
-        found[e] = low
-    return found
-
-
 def _lay_out(products: CrossProducts, split: _Split, q: Ints, m: Ints, level: Ints) -> Plan:
+    from bayes_mlm.likelihood.sparse import pattern
+
     if not np.isfinite(split.cost):
         sizes = " x ".join(f"{one.m:,} {one.factor}" for one in products.factors)
         raise EngineError(
@@ -313,12 +241,14 @@ def _lay_out(products: CrossProducts, split: _Split, q: Ints, m: Ints, level: In
         f"the factorisation of {Q:,} group effects ({tail:,} of them densely)",
         "use fewer levels or a sample of the rows",
     )
-    Lp, Li, Lt = _head_pattern(Q, h, split.row_start, split.row_columns, split.parent, split.count)
+    Lp, Li, Lt = pattern.head_pattern(
+        Q, h, split.row_start, split.row_columns, split.parent, split.count
+    )
 
     def targets(i: Ints, j: Ints, q_i: int, q_j: int) -> Ints:
         a, b = np.meshgrid(np.arange(q_i), np.arange(q_j), indexing="ij")
         one, other = (i[:, None] + a.ravel()).ravel(), (j[:, None] + b.ravel()).ravel()
-        found = _locate(np.maximum(one, other), np.minimum(one, other), h, tail, Lp, Li)
+        found = pattern.locate(np.maximum(one, other), np.minimum(one, other), h, tail, Lp, Li)
         return np.asarray(found).reshape(len(i), q_i, q_j)
 
     starts = [split.start[level[f] : level[f + 1]] for f in range(len(m))]

@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import DataError, Floats, Ints, rounded
 from bayes_mlm.data import Table, label_text, levels_of, require_numeric
-from bayes_mlm.model.residual.structure import Residual
+from bayes_mlm.model.residual.structure import PLAIN, Residual
 
 type Scalar = bool | int | float | str
 
@@ -109,6 +109,27 @@ class ResidualRows:
             previous=np.where(before >= 0, place[before], -1),
             gap=self.gap[order],
         )
+
+
+def plain_rows(n: int) -> ResidualRows:
+    """Return the structure of n independent rows of one sd.
+
+    Examples
+    --------
+    >>> plain_rows(2).n_sds
+    1
+    """
+    none = np.zeros(n, dtype=np.int64)
+    return ResidualRows(
+        spec=PLAIN,
+        levels=(),
+        stratum=none,
+        time=np.zeros(n),
+        previous=none - 1,
+        gap=np.zeros(n),
+        step=1.0,
+        whole=True,
+    )
 
 
 def lay_out_residual(

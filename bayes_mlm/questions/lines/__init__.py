@@ -274,7 +274,7 @@ def _reml(fit: CoefficientSource) -> Estimate | None:
 def _means(fit: Estimate | None, X: Floats, Z: Floats, places: Ints) -> Iterator[Floats | None]:
     """Return X beta + Z u at an estimate, group by group."""
     for k, place in enumerate(places):
-        solution = None if fit is None else fit.solution
+        solution = None if fit is None else fit.single_solution()
         yield None if solution is None else X[k] @ solution.beta + Z[k] @ solution.u[place]
 
 

@@ -48,14 +48,16 @@ def plug_in(
     ``y_k - x_k'beta - z_k'u``, which are linear in beta and u; so the weighted x and z of the
     neighbours are subtracted from those of the row.
     """
-    X, Z, codes = new.X, new.Z, new.codes if known else None
+    X, groups = new.X, [(one.Z, one.codes) for one in new.groups] if known else []
     shared, residual_variance = np.zeros(len(X)), _residual_variance(fit, new)
     if observation and new.near is not None and fit.residual is not None:
         X, Z, shared, left = _less_neighbours(fit, design, new)
+        groups = [(Z, new.codes)] if known else []
         residual_variance = residual_variance * left
-    estimate, variance = expected_outcomes(fit, design, X, Z, codes)
-    if fit.effects and new_group and codes is None:
-        variance = variance + np.einsum("mq,qr,mr->m", Z, fit.cov_u, Z)
+    estimate, variance = expected_outcomes(fit, design, X, groups)
+    if new_group and not known:
+        for cov_u, one in zip(fit.covariances_u, new.groups, strict=False):
+            variance = variance + np.einsum("mq,qr,mr->m", one.Z, cov_u, one.Z)
     if observation:
         variance = variance + residual_variance
     estimate = estimate + shared + new.offset

@@ -1,0 +1,311 @@
+"""REML and maximum likelihood of models with several grouping factors."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+
+from bayes_mlm.base import DEFAULT_PROB, DesignError, Floats, check_choice, check_prob, wald_reach
+from bayes_mlm.design import Design
+from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
+from bayes_mlm.engines.reml.factor import SINGULAR
+from bayes_mlm.engines.reml.inference import Interval, VarianceErrors
+from bayes_mlm.engines.reml.several.inference import Variances, standard_error, variances_at
+from bayes_mlm.engines.reml.several.result import FactorEstimates, SeveralFactorsFit
+from bayes_mlm.engines.reml.several.search import (
+    Optimum,
+    coordinates,
+    maximise,
+    one_thread,
+    residual_df,
+)
+from bayes_mlm.likelihood import Method, TermNames, group_parameters, make_plan
+
+_AT_ZERO = (
+    "no Wald interval where the most likely covariance is singular: the likelihood is not quadratic"
+)
+
+
+def fit_several(
+    design: Design, *, method: Method = "REML", level: float = DEFAULT_PROB
+) -> SeveralFactorsFit:
+    """Fit a Gaussian model with several grouping factors by REML or maximum likelihood.
+
+    Parameters
+    ----------
+    design : Design
+        With independent residuals of one sd.
+    method : {"REML", "ML"}
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    SeveralFactorsFit
+
+    Raises
+    ------
+    DesignError
+        If there are no more rows than coefficients, or the outcome has no residual variation.
+    EngineError
+        If the factorisation is too large, or the likelihood is not finite.
+
+    References
+    ----------
+    Bates et al. (2015), J. Stat. Softw. 67(1), secs 2-3.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design
+    >>> codes = np.arange(48)
+    >>> table = {"y": np.sin(codes) + codes % 4 + codes // 4 % 6, "g": codes // 4, "h": codes % 4}
+    >>> found = fit_several(build_design("y ~ 1 + (1 | g) + (1 | h)", table))
+    >>> found.certificate.ok, [one.factor for one in found.factors]
+    (True, ['g', 'h'])
+    """
+    check_choice("method", method, ("REML", "ML"))
+    check_prob(level)
+    products = design.cross_products()
+    if products.n <= products.p:
+        raise DesignError(
+            f"{products.n} rows for {products.p} coefficients leave nothing to estimate variances "
+            "from; drop predictors, or add rows"
+        )
+    plan = make_plan(products)
+    optimum = maximise(plan, method)
+    df = residual_df(plan, method)
+    loglik = -0.5 * optimum.deviance - df * math.log(products.y_scale)
+    if method == "REML":
+        loglik += products.log_det
+    singular = any(_smallest(one) < SINGULAR for one in optimum.lam)
+    variances = variances_at(optimum, method, singular=singular)
+    covariance = variances.covariance
+    sigma_e = math.sqrt(variances.sigma2)
+    n_par = products.p + len(coordinates(plan)) + 1
+    scale = products.y_scale**2 * optimum.factor.r2 / df
+    beta = products.original_beta(optimum.factor.beta)
+    beta_cov = products.beta_covariance(optimum.factor.beta_cov) * optimum.factor.r2 / df
+    reach = wald_reach(level)
+
+    def wald(estimate: float, error: float) -> Interval:
+        half = reach * error
+        return Interval(lower=estimate - half, upper=estimate + half, level=level, method="Wald")
+
+    residual = np.append(np.zeros(len(covariance) - 1), 0.5 * sigma_e)
+    sigma_e_se = standard_error(residual, covariance)
+    return SeveralFactorsFit(
+        method=method,
+        n=products.n,
+        loglik=loglik,
+        aic=-2.0 * loglik + 2.0 * n_par,
+        bic=-2.0 * loglik + math.log(products.n) * n_par,
+        terms=design.terms,
+        beta=beta,
+        beta_cov=beta_cov,
+        beta_interval=tuple(map(wald, beta.tolist(), np.sqrt(np.diagonal(beta_cov)).tolist())),
+        sigma_e=sigma_e,
+        sigma_e_se=sigma_e_se,
+        sigma_e_interval=_of_log(sigma_e, sigma_e_se, level),
+        factors=_factors(design, optimum, variances, scale, level),
+        singular=singular,
+        certificate=_certify(optimum),
+        plan=plan,
+        lam=tuple(optimum.lam),
+    )
+
+
+def _smallest(root: Floats) -> float:
+    return float(np.linalg.svd(root, compute_uv=False)[-1])
+
+
+def _of_log(sd: float, error: float, level: float) -> Interval:
+    """Return the Wald interval of an sd on the scale of logs."""
+    if math.isnan(error) or sd <= 0.0:
+        nan = math.nan
+        return Interval(lower=nan, upper=nan, level=level, method="Wald", note=_AT_ZERO)
+    half = math.exp(wald_reach(level) * error / sd)
+    return Interval(lower=sd / half, upper=sd * half, level=level, method="Wald of the log")
+
+
+def _of_correlation(rho: float, error: float, level: float) -> Interval:
+    """Return the Wald interval of a correlation on Fisher's scale."""
+    if not abs(rho) < 1.0 or math.isnan(error):
+        nan = math.nan
+        return Interval(lower=nan, upper=nan, level=level, method="Wald", note=_AT_ZERO)
+    z, half = math.atanh(rho), wald_reach(level) * error / (1.0 - rho**2)
+    ends = math.tanh(z - half), math.tanh(z + half)
+    return Interval(lower=ends[0], upper=ends[1], level=level, method="Wald of Fisher's z")
+
+
+def _of_share(share: float, error: float, level: float) -> Interval:
+    """Return the Wald interval of a share on the scale of log odds."""
+    if not 0.0 < share < 1.0 or math.isnan(error):
+        nan = math.nan
+        return Interval(lower=nan, upper=nan, level=level, method="Wald", note=_AT_ZERO)
+    odds, half = math.log(share / (1.0 - share)), wald_reach(level) * error / share / (1.0 - share)
+    ends = [1.0 / (1.0 + math.exp(-(odds + sign * half))) for sign in (-1.0, 1.0)]
+    return Interval(lower=ends[0], upper=ends[1], level=level, method="Wald of the log odds")
+
+
+def _factors(
+    design: Design, optimum: Optimum, variances: Variances, scale: float, level: float
+) -> tuple[FactorEstimates, ...]:
+    """Return the estimates of each factor, in the order of the formula."""
+    plan = optimum.factor.plan
+    with one_thread():
+        means = optimum.factor.effects()
+        blocks = optimum.factor.inverse_blocks(with_x=False)
+    names, terms = group_parameters(design), [term for term in design.group_terms if term.q]
+    simple = all(
+        one.q == 1 and term.effects == ("Intercept",)
+        for one, term in zip(
+            plan.products.factors, (terms[k] for k in plan.products.places), strict=True
+        )
+    )
+    found: list[tuple[int, FactorEstimates]] = []
+    for f, place in enumerate(plan.products.places):
+        one, term, name = plan.products.factors[f], terms[place], names[place]
+        root = one.transform @ optimum.lam[f]
+        cov_u, u_cov = variances.covariances[f], scale * root @ blocks[f] @ root.T
+        sd = np.sqrt(np.diagonal(cov_u))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rho = np.clip(cov_u / np.outer(sd, sd), -1.0, 1.0)
+        rho[range(one.q), range(one.q)] = 1.0
+        errors = _errors(f, variances, rho, simple=simple)
+        pairs = tuple(combinations(range(one.q), 2)) if term.correlated else ()
+        share = float(cov_u[0, 0]) / _total(variances) if simple else None
+        found.append(
+            (
+                place,
+                FactorEstimates(
+                    factor=term.factor,
+                    effects=term.effects,
+                    sd_names=name.sd_names,
+                    rho_names=_rho_names(name, term.effects, pairs),
+                    labels=term.labels,
+                    theta=_lower(root),
+                    cov_u=cov_u,
+                    rho_u=rho,
+                    sigma_u=sd,
+                    errors=errors,
+                    sigma_u_interval=tuple(
+                        _of_log(float(value), float(error), level)
+                        for value, error in zip(sd, errors.sigma_u, strict=True)
+                    ),
+                    rho_u_interval=tuple(
+                        _of_correlation(float(rho[a, b]), float(errors.rho_u[a, b]), level)
+                        for a, b in pairs
+                    ),
+                    icc=share,
+                    icc_interval=None
+                    if share is None or errors.icc is None
+                    else _of_share(share, errors.icc, level),
+                    u=plan.products.original_effects(f, means[f]),
+                    u_sd=np.sqrt(np.maximum(np.diagonal(u_cov, axis1=1, axis2=2), 0.0)),
+                    u_cov=u_cov,
+                ),
+            )
+        )
+    return tuple(one for _, one in sorted(found, key=lambda pair: pair[0]))
+
+
+def _rho_names(
+    name: TermNames, effects: tuple[str, ...], pairs: tuple[tuple[int, int], ...]
+) -> tuple[str, ...]:
+    parameter = getattr(name, "rho_u")  # noqa: B009
+    return tuple(parameter.element(f"{effects[a]},{effects[b]}") for a, b in pairs)
+
+
+def _lower(root: Floats) -> Floats:
+    """Return the lower triangular factor, of non-negative diagonal, with the same product."""
+    if len(root) == 1:
+        return np.abs(root)
+    R = np.linalg.qr(root.T, mode="r")
+    signs = np.where(np.diagonal(R) < 0.0, -1.0, 1.0)
+    return np.asarray(R.T * signs)
+
+
+def _total(variances: Variances) -> float:
+    return variances.sigma2 + sum(float(one[0, 0]) for one in variances.covariances)
+
+
+def _errors(f: int, variances: Variances, rho: Floats, *, simple: bool) -> VarianceErrors:
+    """Return the standard errors of one factor's sds and correlations, and of its share."""
+    cov, covariance = variances.covariances[f], variances.covariance
+    q = len(cov)
+
+    def along(a: int, b: int) -> Floats:
+        weights = [np.zeros_like(one) for one in variances.covariances]
+        weights[f][a, b] = 1.0
+        return variances.gradient(weights, 0.0)
+
+    sd = np.sqrt(np.diagonal(cov))
+    of_sd = [along(a, a) / (2.0 * sd[a]) if sd[a] > 0.0 else along(a, a) * np.nan for a in range(q)]
+    sigma_u = np.array([standard_error(one, covariance) for one in of_sd])
+    rho_u = np.zeros((q, q))
+    for a, b in combinations(range(q), 2):
+        if not cov[a, b] and not along(a, b).any():
+            continue  # independent
+        relative = of_sd[a] / sd[a] + of_sd[b] / sd[b] if sd[a] * sd[b] > 0.0 else np.nan
+        slope = (
+            along(a, b) / (sd[a] * sd[b]) - rho[a, b] * relative
+            if sd[a] * sd[b]
+            else np.full(len(covariance), np.nan)
+        )
+        rho_u[a, b] = rho_u[b, a] = standard_error(slope, covariance)
+    icc = None
+    if simple:
+        total = _total(variances)
+        ones = [np.ones_like(one) for one in variances.covariances]
+        slope = along(0, 0) / total - cov[0, 0] / total**2 * variances.gradient(ones, 1.0)
+        icc = standard_error(slope, covariance)
+    sigma_e = math.sqrt(variances.sigma2)
+    of_e = np.append(np.zeros(len(covariance) - 1), 0.5 * sigma_e)
+    error = standard_error(of_e, covariance)
+    return VarianceErrors(
+        names=(),
+        covariance=np.empty((0, 0)),
+        sigma_u=sigma_u,
+        sigma_u2=2.0 * sd * sigma_u,
+        rho_u=rho_u,
+        sigma_e=error,
+        sigma_e2=2.0 * sigma_e * error,
+        icc=icc,
+    )
+
+
+def _certify(optimum: Optimum) -> Certificate:
+    """Return the certificate of an optimum."""
+    from bayes_mlm.base import tiny
+
+    loglik = -0.5 * optimum.deviance
+    finite = math.isfinite(loglik) and math.isfinite(optimum.gain)
+    slack = 1e-9 * (1.0 + abs(loglik))
+    faults = []
+    if not finite:
+        faults.append("the log-likelihood is not finite: check the outcome and rescale predictors")
+    elif optimum.gain > STATIONARY:
+        faults.append(
+            f"a Newton step would still gain {tiny(optimum.gain)} log-likelihood: rescale "
+            "predictors that differ by many orders of magnitude, or drop a group effect"
+        )
+    if any(start.loglik > loglik + slack for start in optimum.starts):
+        faults.append("another start did better: report this as a bug")
+    count = len(optimum.starts)
+    searched = f", the highest of {count} starts" if count > 1 else ""
+    message = (
+        "not certified: " + "; ".join(faults)
+        if faults
+        else f"certified: a Newton step would gain {tiny(optimum.gain)}{searched}"
+    )
+    return Certificate(
+        ok=not faults,
+        finite=finite,
+        decrement=optimum.gain,
+        kkt=0.0,
+        starts=(),
+        statsmodels_loglik=None,
+        statsmodels_difference=None,
+        statsmodels_note="it has no crossed factors",
+        message=message,
+    )

@@ -1,0 +1,114 @@
+"""Standard errors of the estimates of several grouping factors, by the delta method."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import Floats
+from bayes_mlm.engines.reml.inference import inverse_information
+from bayes_mlm.engines.reml.several.search import (
+    Optimum,
+    coordinates,
+    curvature,
+    differentiate,
+    one_thread,
+    residual_df,
+)
+from bayes_mlm.likelihood import Method
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Variances:
+    """Variances at the optimum, in the units of the outcome, and their derivatives.
+
+    Attributes
+    ----------
+    covariances : tuple of ndarray, shape (q, q)
+        Of the effects of each factor, in the order of the plan.
+    slopes : tuple of ndarray, shape (d, q, q)
+        Their derivatives in the chart at a fixed residual variance.
+    sigma2 : float
+        Residual variance.
+    information : ndarray, shape (d + 1, d + 1), or None
+        Of the chart's coordinates and the log of the residual variance; None of a singular fit,
+        where the likelihood is not quadratic.
+    """
+
+    covariances: tuple[Floats, ...]
+    slopes: tuple[Floats, ...]
+    sigma2: float
+    information: Floats | None
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance (d + 1, d + 1) of the coordinates; nan of a singular fit."""
+        if self.information is None:
+            size = 1 + sum(len(one) for one in self.slopes[:1])
+            return np.full((size, size), np.nan)
+        return inverse_information(self.information)
+
+    def gradient(self, weights: list[Floats], residual: float) -> Floats:
+        """Return the derivatives (d + 1,) of a weighted sum of variances.
+
+        Parameters
+        ----------
+        weights : list of ndarray, shape (q, q)
+            Of the elements of the covariance of each factor.
+        residual : float
+            Of the residual variance.
+        """
+        of_chart = sum(
+            np.einsum("dab,ab->d", slope, weight)
+            for slope, weight in zip(self.slopes, weights, strict=True)
+        )
+        total = residual * self.sigma2 + sum(
+            float((one * weight).sum())
+            for one, weight in zip(self.covariances, weights, strict=True)
+        )
+        return np.append(of_chart, total)
+
+
+def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Variances:
+    """Return the variances of an optimum with what their standard errors need."""
+    plan = optimum.factor.plan
+    products, df = plan.products, residual_df(plan, method)
+    sigma2 = optimum.factor.r2 / df * products.y_scale**2
+    places = coordinates(plan)
+    covariances, slopes = [], []
+    for f, (one, lam) in enumerate(zip(products.factors, optimum.lam, strict=True)):
+        root = one.transform @ lam
+        covariances.append(sigma2 * root @ root.T)
+        moves = np.zeros((len(places), one.q, one.q))
+        for d, (g, a, b) in enumerate(places):
+            if g == f:
+                half = np.outer(root[:, a], root[:, b])
+                moves[d] = sigma2 * (half + half.T)
+        slopes.append(moves)
+    information = None
+    if not singular:
+        log_r2 = _log_r2(optimum, method)
+        along = df * log_r2
+        profiled = curvature(optimum, method)
+        information = 0.5 * np.block(
+            [
+                [profiled + np.outer(along, log_r2), -along[:, None]],
+                [-along[None], np.array([[float(df)]])],
+            ]
+        )
+    return Variances(
+        covariances=tuple(covariances),
+        slopes=tuple(slopes),
+        sigma2=sigma2,
+        information=information,
+    )
+
+
+def _log_r2(optimum: Optimum, method: Method) -> Floats:
+    with one_thread():
+        return differentiate(optimum.factor, method, exact=False).log_r2
+
+
+def standard_error(gradient: Floats, covariance: Floats) -> float:
+    """Return the standard error of a function with a gradient; nan without a covariance."""
+    return math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))

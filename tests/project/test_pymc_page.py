@@ -1,0 +1,38 @@
+"""The page on PyMC: its example runs, and its families are those of the registry."""
+
+import re
+
+from bayes_mlm.model import DIRECT_FAMILIES
+from bayes_mlm.model.prior_families import PRIOR_FAMILIES
+from tests.helpers import ROOT
+
+PAGE = (ROOT / "docs" / "pymc.md").read_text("utf-8")
+
+
+def row(label):
+    found = re.search(rf"^\| {label}[^|]*\| ([^|]*) \|$", PAGE, re.M)
+    assert found, label
+    return found[1].split(", ")
+
+
+def test_the_families_of_the_page_are_those_there_are():
+    coefficients, sds = row("the direct engine, coefficients"), row("the direct engine, sds")
+    assert tuple(coefficients) == DIRECT_FAMILIES["fixed effect"]
+    assert tuple(sds) == DIRECT_FAMILIES["group sd"]
+    listed = {*coefficients, *sds, *row("NUTS, besides"), "LKJ"}
+    assert listed == set(PRIOR_FAMILIES)
+
+
+def test_the_example_is_of_priors_that_are_read():
+    """Read, not fitted: tests/likelihood/test_any_prior.py fits such a model."""
+    from bayes_mlm import build_design, load_dataset
+    from bayes_mlm.likelihood import model_priors
+
+    found = re.search(r"<!-- example: priors -->\n```python\n(.*?)```", PAGE, re.S)
+    assert found
+    names: dict[str, object] = {}
+    exec(found[1].partition("fitted =")[0], names)  # noqa: S102  (our own page)
+    design = build_design("reaction ~ days + (1 | subject)", load_dataset("sleepstudy"))
+    priors = model_priors(design, names["priors"]).by_name(design)
+    assert str(priors["sigma_e"]) == "TruncatedStudentT(nu=3, mu=0, sigma=60, lower=0)"
+    assert str(priors["beta[days]"]) == "Laplace(mu=0, b=20)"
