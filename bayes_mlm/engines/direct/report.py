@@ -49,10 +49,10 @@ class DirectReport:
         ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
         none or they were not requested.
     log_weight_sd : float or None
-        Interpolation: root mean square of the log of the exact over the approximate density, at
-        draws and anchors.
+        Of an interpolated density: sd of the logs of its exact weights, at some draws (method
+        "interpolation"), or at all, which are accepted by these weights.
     missed : float or None
-        Interpolation: largest log of that ratio at points about the draws whose density is not
+        Interpolation: largest log weight at points about the draws whose density is not
         negligible, which shows mass that was never proposed.
     effects_error : float or None
         Interpolation: largest error of the conditional mean of a group effect, in posterior sds.
@@ -82,12 +82,14 @@ class DirectReport:
             return False
         if self.error is not None and not self.error <= MAX_ERROR:
             return False
-        if self.log_weight_sd is not None and not self._interpolated_well:
+        if not self._interpolated_well:
             return False
         return self.n_unique >= (1.0 - MAX_COPIES) * self.n_draws
 
     @property
     def _interpolated_well(self) -> bool:
+        if self.method != "interpolation":
+            return True
         limits = (
             (self.log_weight_sd, MAX_WEIGHT_SD),
             (self.missed, MAX_MISSED),
@@ -120,15 +122,18 @@ class DirectReport:
             text = f"Pareto k-hat {scaled(self.k_hat, 2)} of the importance weights"
             wrong = f": above {MAX_K_HAT} the draws are not reliable{remedy}"
             findings.append(Finding("k-hat", fine, text + ("" if fine else wrong)))
+        if self.log_weight_sd is not None and self.method != "interpolation":
+            text = "exact weights of draws from an interpolated density: sd of their logs "
+            findings.append(Finding("interpolation", True, text + tiny(self.log_weight_sd)))
         copies = self.n_draws - self.n_unique
         if self.method != "quadrature":
             fine = copies <= MAX_COPIES * self.n_draws
             text = f"{copies} of {self.n_draws} draws are copies of others"
             findings.append(Finding("copies", fine, text + ("" if fine else remedy)))
-        if self.log_weight_sd is not None:
+        if self.method == "interpolation":
             fine = self._interpolated_well
             text = (
-                f"interpolated density: log weights of sd {scaled(self.log_weight_sd, 2)} at exact "
+                f"interpolated density: log weights of sd {scaled(self.log_weight_sd or 0.0, 2)} at exact "
                 f"evaluations, group effects to {scaled(self.effects_error or 0.0, 2)} of an sd"
             )
             findings.append(Finding("interpolation", fine, text + ("" if fine else remedy)))
