@@ -132,9 +132,10 @@ class DirectReport:
             findings.append(Finding("copies", fine, text + ("" if fine else remedy)))
         if self.method == "interpolation":
             fine = self._interpolated_well
+            sd, error = self.log_weight_sd or 0.0, self.effects_error or 0.0
             text = (
-                f"interpolated density: log weights of sd {scaled(self.log_weight_sd or 0.0, 2)} at exact "
-                f"evaluations, group effects to {scaled(self.effects_error or 0.0, 2)} of an sd"
+                f"interpolated density: log weights of sd {scaled(sd, 2)} at exact evaluations, "
+                f"group effects to {scaled(error, 2)} of an sd"
             )
             findings.append(Finding("interpolation", fine, text + ("" if fine else remedy)))
         findings += [Finding("identification", False, note) for note in self.notes]
