@@ -251,7 +251,7 @@ def _not_direct(_: "Design", priors: "ModelPriors | None") -> str:
 
 def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit]":
     def run(task: Task) -> "RemlFit | SeveralFactorsFit":
-        from bayes_mlm.engines.crossed_route import crossed_table_of
+        from bayes_mlm.engines.crossed.route import crossed_table_of
         from bayes_mlm.engines.reml import fit_reml, fit_several
 
         design = task.design

@@ -320,21 +320,20 @@ def _provisional(columns: Floats) -> Floats:
         if k in ones:
             transform[k, k] = 1.0 / columns[0, k]
             continue
-        mean, spread = columns[:, k].mean(), columns[:, k].std()
-        spread = spread if spread > 0.0 else 1.0
+        mean, spread = float(columns[:, k].mean()), float(columns[:, k].std()) or 1.0
         transform[ones[0], k] = -mean / columns[0, ones[0]] / spread
         transform[k, k] = 1.0 / spread
     return transform
 
 
-def _finished(total: Floats, one: int, n: int) -> tuple[Floats, Floats]:
+def _finished(given: Floats, one: int, n: int) -> tuple[Floats, Floats]:
     """Centre and scale exactly, and take the least-squares fit from y; also the new total."""
-    width = len(total)
+    width = len(given)
     centre = np.eye(width)
     for k in range(width):
         if k != one:
-            centre[one, k] = -total[one, k] / total[one, one]
-    total = centre.T @ total @ centre
+            centre[one, k] = -given[one, k] / given[one, one]
+    total: Floats = centre.T @ given @ centre
     sd = np.sqrt(np.diagonal(total) / n)
     scale = np.diag(1.0 / np.where(sd > 0.0, sd, 1.0))
     total = scale @ total @ scale

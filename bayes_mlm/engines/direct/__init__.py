@@ -13,7 +13,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, check_memory
 from bayes_mlm.design import Design
-from bayes_mlm.engines.crossed_route import crossed_table_of
+from bayes_mlm.engines.crossed.route import crossed_table_of
 from bayes_mlm.engines.direct.density import Problem, draw_beta
 from bayes_mlm.engines.direct.effects import (
     MAX_EFFECTS,
@@ -245,7 +245,7 @@ def sample_direct(
     check_proper(problem, start)
     rng = np.random.default_rng(random_seed)
     variances = draw_variances(problem, start, draws * chains, rng)
-    beta = draw_beta(problem, variances.at, rng)
+    beta = draw_beta(problem, variances.at, rng, variances.sums)
     posterior = _parameters(design, problem, variances.at, beta)
     u = _effects(problem, variances, beta, rng, max_effects) if effects else None
     report = variances.report

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines.direct.gibbs.layout import OneWay
+from bayes_mlm.engines.crossed.one_way import OneWay
 
 _ITERATIONS = 30
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.engines.direct.gibbs.kernels import draw_effects
-from bayes_mlm.engines.direct.gibbs.layout import OneWay
+from bayes_mlm.engines.crossed.kernels import draw_effects
+from bayes_mlm.engines.crossed.one_way import OneWay
 from bayes_mlm.engines.reml.crossed.equations import Equations
 from bayes_mlm.engines.reml.crossed.search import TOLERANCE, CrossedOptimum
 from bayes_mlm.moments import CrossedTable
