@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
 from bayes_mlm.base import DesignError, Floats, Ints, check_memory
-from bayes_mlm.moments.neighbours import divide_levels, place_rows, sum_four, sum_one, turn_round
 
 # Bytes that a row takes while the lists are made.
 _BYTES = 16
@@ -56,6 +54,8 @@ class Margin:
     @cached_property
     def parts(self) -> Ints:
         """Bounds of runs of levels of about the same work."""
+        from bayes_mlm.moments.neighbours import divide_levels
+
         return divide_levels(self.first)
 
     @cached_property
@@ -71,6 +71,8 @@ class Margin:
         ----------
         values : ndarray, shape (m of the other,) or (m of the other, k)
         """
+        from bayes_mlm.moments.neighbours import sum_four, sum_one
+
         if values.ndim == 1:
             found = np.empty(self.m)
             sum_one(self.first, self.other, self.parts, values, found)
@@ -184,6 +186,8 @@ class CrossedSums:
         DesignError
             If no column of X is constant over all rows.
         """
+        from bayes_mlm.moments.neighbours import add_by_level
+
         if not len(columns):
             return
         if self._first is None:
@@ -201,7 +205,7 @@ class CrossedSums:
                 more = max(short, len(self._counts[f]))
                 self._counts[f] = np.concatenate([self._counts[f], np.zeros(more, dtype=np.int64)])
                 self._sums[f] = np.concatenate([self._sums[f], np.zeros((more, W.shape[1]))])
-            _accumulate(codes, W, self._counts[f], self._sums[f])
+            add_by_level(codes, W, self._counts[f], self._sums[f])
         self._codes.append((first.astype(np.int32), second.astype(np.int32)))
         self.n += len(columns)
 
@@ -222,6 +226,8 @@ class CrossedSums:
         DesignError
             If there are no rows.
         """
+        from bayes_mlm.moments.neighbours import place_rows, turn_round
+
         if self._first is None:
             raise DesignError("no rows to fit; give at least one")
         check_memory(
@@ -298,15 +304,6 @@ def crossed_table(
         part = slice(start, start + (1 << 18))
         sums.add(codes[0][part], codes[1][part], np.column_stack([X[part], y[part]]))
     return sums.finish(sizes)
-
-
-@njit(cache=True, nogil=True)
-def _accumulate(codes, W, counts, sums):  # type: ignore[no-untyped-def]
-    for r in range(len(codes)):
-        level = codes[r]
-        counts[level] += 1
-        for k in range(W.shape[1]):
-            sums[level, k] += W[r, k]
 
 
 def _provisional(columns: Floats) -> Floats:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from bayes_mlm.base import Ints
 
@@ -40,10 +39,12 @@ class LevelCodes:
 
     def of_integers(self, values: Ints) -> Ints:
         """Return the numbers (n,) of the levels of rows, which are whole numbers."""
+        from bayes_mlm.moments.neighbours import number_levels
+
         found = np.empty(len(values), dtype=np.int32)
         wide = values.astype(np.int64, copy=False)
         while True:
-            n = _number(wide, self._keys, self._values, self._found, self._n, found)
+            n = number_levels(wide, self._keys, self._values, self._found, self._n, found)
             if n >= 0:
                 self._n = n
                 return found  # type: ignore[return-value]  # half the memory
@@ -57,35 +58,12 @@ class LevelCodes:
 
     def _grow(self) -> None:
         # Levels of the part that failed are numbered again, in the same order.
+        from bayes_mlm.moments.neighbours import number_levels
+
         known = self._found[: int((self._values >= 0).sum())]
         larger = LevelCodes(2 * len(self._keys))
-        _number(
+        number_levels(
             known, larger._keys, larger._values, larger._found, 0, np.empty(len(known), np.int32)
         )
         self._keys, self._values, self._found = larger._keys, larger._values, larger._found
         self._n = len(known)
-
-
-@njit(cache=True, nogil=True)
-def _number(values, keys, numbers, found, n, out):  # type: ignore[no-untyped-def]
-    """Write the number of each level, by open addressing; return -1 if the table must grow."""
-    mask = np.uint64(len(keys) - 1)
-    for r in range(len(values)):
-        x = np.uint64(values[r])
-        x ^= x >> np.uint64(33)
-        x *= np.uint64(0xFF51AFD7ED558CCD)
-        x ^= x >> np.uint64(33)
-        x *= np.uint64(0xC4CEB9FE1A85EC53)
-        x ^= x >> np.uint64(33)
-        k = x & mask
-        while numbers[k] >= 0 and keys[k] != values[r]:
-            k = (k + np.uint64(1)) & mask
-        if numbers[k] < 0:
-            if 2 * n >= len(found):
-                return -1
-            keys[k] = values[r]
-            numbers[k] = n
-            found[n] = values[r]
-            n += 1
-        out[r] = numbers[k]
-    return n

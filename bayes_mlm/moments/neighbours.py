@@ -98,3 +98,38 @@ def sum_four(first, other, parts, values, found):  # type: ignore[no-untyped-def
     else:
         for part in prange(len(parts) - 1):
             _sum_four(first, other, values, found, parts[part], parts[part + 1])
+
+
+@njit(cache=True, nogil=True)
+def add_by_level(codes, W, counts, sums):  # type: ignore[no-untyped-def]
+    """Count rows by level, and sum their columns."""
+    for r in range(len(codes)):
+        level = codes[r]
+        counts[level] += 1
+        for k in range(W.shape[1]):
+            sums[level, k] += W[r, k]
+
+
+@njit(cache=True, nogil=True)
+def number_levels(values, keys, numbers, found, n, out):  # type: ignore[no-untyped-def]
+    """Write the number of each level, by open addressing; return -1 if the table must grow."""
+    mask = np.uint64(len(keys) - 1)
+    for r in range(len(values)):
+        x = np.uint64(values[r])
+        x ^= x >> np.uint64(33)
+        x *= np.uint64(0xFF51AFD7ED558CCD)
+        x ^= x >> np.uint64(33)
+        x *= np.uint64(0xC4CEB9FE1A85EC53)
+        x ^= x >> np.uint64(33)
+        k = x & mask
+        while numbers[k] >= 0 and keys[k] != values[r]:
+            k = (k + np.uint64(1)) & mask
+        if numbers[k] < 0:
+            if 2 * n >= len(found):
+                return -1
+            keys[k] = values[r]
+            numbers[k] = n
+            found[n] = values[r]
+            n += 1
+        out[r] = numbers[k]
+    return n

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from bayes_mlm.base import Array, Floats
-from bayes_mlm.engines.crossed.kernels import one_way, sum_by_size
 from bayes_mlm.moments import CrossedTable, Margin
 
 
@@ -63,6 +62,8 @@ class OneWay:
 
     def condition(self, other: "OneWay", u: Array) -> "Conditional":
         """Return the layout given effects (m of the other,) of the other margin."""
+        from bayes_mlm.engines.crossed.kernels import sum_by_size
+
         rest = self.right[:, -1] - self.margin.sums(u)
         Xr = np.empty((len(self.levels), self.table.p + 1))
         sum_by_size(self.right, rest, self.margin.sizes[1], Xr)
@@ -96,6 +97,8 @@ class Conditional:
 
     def density(self, log_f: float, log_e: float, prior: Floats, root: Floats) -> float:
         """Evaluate the log-density at logs of the sds; see `one_way`."""
+        from bayes_mlm.engines.crossed.kernels import one_way
+
         layout = self.layout
         sizes = layout.margin.sizes[0]
         return float(

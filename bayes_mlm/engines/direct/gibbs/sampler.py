@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, check_memory
-from bayes_mlm.engines.crossed.kernels import draw_effects
 from bayes_mlm.engines.crossed.one_way import Conditional, OneWay
 from bayes_mlm.engines.direct.gibbs.mixing import largest_eigenvalue
 from bayes_mlm.engines.direct.gibbs.slices import slice_sample
@@ -129,6 +128,8 @@ class _Chain:
         self.log_density = density(float(self.log_sds[place]), float(self.log_sds[2]))
 
     def _draw_effects(self, given: Conditional, place: int, kept: int) -> None:
+        from bayes_mlm.engines.crossed.kernels import draw_effects
+
         log_f, log_e = float(self.log_sds[place]), float(self.log_sds[2])
         expected, lower = given.coefficients(log_f, log_e, self.prior)
         inverse = np.linalg.inv(lower)

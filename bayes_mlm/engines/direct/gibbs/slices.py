@@ -25,7 +25,7 @@ def slice_sample(
     --------
     >>> rng, x = np.random.default_rng(1), 0.0
     >>> draws = [x := slice_sample(lambda v: -0.5 * v * v, x, 2.0, rng) for _ in range(2000)]
-    >>> abs(np.mean(draws)) < 0.1 and abs(np.std(draws) - 1) < 0.1
+    >>> bool(abs(np.mean(draws)) < 0.1 and abs(np.std(draws) - 1) < 0.1)
     True
     """
     level = log_density(at) - rng.standard_exponential()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.engines.crossed.kernels import draw_effects
 from bayes_mlm.engines.crossed.one_way import OneWay
 from bayes_mlm.engines.reml.crossed.equations import Equations
 from bayes_mlm.engines.reml.crossed.search import TOLERANCE, CrossedOptimum
@@ -33,6 +32,8 @@ def conditional_sds(
     optimum : CrossedOptimum
     seed : int
     """
+    from bayes_mlm.engines.crossed.kernels import draw_effects
+
     layouts = OneWay(table=table, place=0), OneWay(table=table, place=1)
     scale = table.y_scale
     sds = optimum.point.sds * scale
