@@ -31,6 +31,7 @@ from bayes_mlm.moments import (
     CrossProducts,
     GroupMoments,
     by_group,
+    by_level,
     cross_products,
     cross_products_of_cells,
     from_rows,
@@ -221,12 +222,13 @@ class Design:
         """Return the design with one of its group terms only."""
         if len(self.group_terms) == 1:
             return self
-        encoding = self.encoding.of_factor(place)
+        encoding, moments = self.encoding.of_factor(place), self.aggregated
         return replace(
             self,
             group_terms=self.group_terms[place : place + 1],
             formula=encoding.formula,
             encoding=encoding,
+            aggregated=None if moments is None else by_group(by_level(moments, place)),
         )
 
     def single_term(

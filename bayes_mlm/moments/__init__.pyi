@@ -3,6 +3,7 @@ from .cells import (
     CellMoments as CellMoments,
     by_cell as by_cell,
     by_group as by_group,
+    by_level as by_level,
     cross_products_of_cells as cross_products_of_cells,
     effects_transform as effects_transform,
     merge_cells as merge_cells,

@@ -147,6 +147,29 @@ def by_cell(cells: GroupMoments, factors: Sequence[CellFactor]) -> CellMoments:
     return CellMoments(cells=ordered, factors=tuple(placed))
 
 
+def by_level(moments: CellMoments, place: int) -> GroupMoments:
+    """Return the moments by level of one factor, with the columns of its effects alone."""
+    one, s = moments.factors[place], moments.cells
+    kept = [*range(s.p), *moments.places_of(place), len(s.centre) - 1]
+    counts = moments.counts_of(place)
+    weighted = s.means[:, kept] * s.counts[:, None]
+    sums = [_summed(column, one.codes, one.m) for column in weighted.T]
+    means = np.column_stack(sums) / np.maximum(counts, 1)[:, None]
+    apart = s.means[:, kept] - means[one.codes]
+    between = s.counts[:, None, None] * (apart[:, :, None] * apart[:, None, :])
+    scatter = _by_level(s.scatter[:, kept][:, :, kept] + between, one.codes, one.m)
+    return GroupMoments(
+        labels=one.labels,
+        counts=counts,
+        centre=s.centre[kept],
+        means=means,
+        scatter=scatter,
+        terms=s.terms,
+        effects=one.effects,
+        group=one.factor,
+    )
+
+
 def without_effects(moments: CellMoments) -> CellMoments:
     """Return the moments without the columns of Z; the factors stay."""
     s = moments.cells

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, OneValueError, check_memory
+from bayes_mlm.base import DataError, OneValueError, check_memory, free_memory
 from bayes_mlm.data import (
     FILE,
     Scan,
@@ -284,17 +284,22 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
         )
 
 
-def check_size(scan: Scan, factors: Sequence[str], keys: Sequence[str], width: int) -> None:
+def check_size(scan: Scan, factors: Sequence[str], keys: Sequence[str], n: int, width: int) -> None:
     """Check that the sums of `width` columns by combination of levels fit into memory.
+
+    The combinations are counted only where there could be too many: one a row.
 
     Raises
     ------
     EngineError
         With the number of combinations.
     """
-    cells = count_groups(scan, keys)
     # The query's result, and the same as arrays; the products of two columns twice in these.
     numbers = 2 * (1 + width) + 3 * width * (width + 1) // 2 + 2 * len(keys)
+    free = free_memory()
+    if free is not None and 8.0 * n * numbers <= free / 2.0:
+        return
+    cells = count_groups(scan, keys)
     check_memory(
         8.0 * cells * numbers,
         f"sums by {' and '.join(factors)}, whose levels have {cells:,} combinations with rows,",

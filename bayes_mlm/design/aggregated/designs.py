@@ -236,7 +236,7 @@ def _reduce(
     )
     keys = tuple(scan.col(name) for name in request.keys)
     if len(request.factors) > 1:
-        check_size(scan, request.factors, request.keys, len(columns.values))
+        check_size(scan, request.factors, request.keys, stats.n, len(columns.values))
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused below
         if is_wide(written.products):
             sums = sum_by_cells(scan, columns, keys, written.products, written.numbers)
