@@ -280,7 +280,9 @@ def _inverse(T: Floats, n: int) -> Floats:
         return np.empty((0, 0))
     from scipy.linalg.lapack import dpotri
 
+    from bayes_mlm.likelihood.sparse import kernels
+
     S = T[:n, :n].copy()  # which LAPACK overwrites
-    inverse, _ = dpotri(S.T, lower=1, overwrite_c=1)
-    lower = np.tril(inverse)
-    return np.asarray(lower + np.tril(lower, -1).T)
+    dpotri(S.T, lower=1, overwrite_c=1)  # in place: the upper triangle of S
+    kernels.mirror(S)
+    return S

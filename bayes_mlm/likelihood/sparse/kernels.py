@@ -245,6 +245,17 @@ def _effects(f, first, row, lam, v, a, u):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def mirror(S):  # type: ignore[no-untyped-def]
+    """Copy the upper triangle to the lower in place, block by block to stay in the cache."""
+    n, block = S.shape[0], 64
+    for i in range(0, n, block):
+        for j in range(i, n, block):
+            for row in range(i, min(i + block, n)):
+                for column in range(max(j, row + 1), min(j + block, n)):
+                    S[column, row] = S[row, column]
+
+
+@njit(cache=True)
 def evaluate_small(lam, a):  # type: ignore[no-untyped-def]
     """Return log|M| (B,), and the root (B, p + 1, p + 1) of the Schur complement of X and y.
 

@@ -23,7 +23,7 @@ from bayes_mlm.moments import CrossProducts
 # numbers passed through memory.
 _SPARSE, _DENSE, _MEMORY = 2.5e-9, 4.0e-11, 2.0e-9
 # Seconds of a factorisation below which no better order is looked for.
-_CHEAP = 1e-4
+_CHEAP = 0.05
 # Entries of the head, at most: beyond it a factorisation takes minutes.
 MAX_ENTRIES = 300_000_000
 
