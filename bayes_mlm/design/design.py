@@ -409,13 +409,21 @@ class Design:
         return replace(self, **changes)
 
     def with_moments(self, moments: GroupMoments | CellMoments, **changes: Any) -> "Design":
-        """Return the design of other moments, with their columns and groups."""
+        """Return the design of other moments, with their columns and groups.
+
+        Parameters
+        ----------
+        moments : GroupMoments or CellMoments
+        **changes
+            `correlated` of the one group term; any other field.
+        """
         found = moments if isinstance(moments, CellMoments) else by_group(moments)
+        correlated = [changes.pop("correlated", one.correlated) for one in self.group_terms]
         return replace(
             self,
             response=changed(self.response, y=None, offset=None),
             fixed=FixedColumns(terms=found.cells.terms),
-            group_terms=terms_of_moments(found, [one.correlated for one in self.group_terms]),
+            group_terms=terms_of_moments(found, correlated),
             aggregated=found,
             **changes,
         )

@@ -142,7 +142,7 @@ def as_request(
             )
         data, (model, grouping, stripped) = model, model_of_sums(str(model))
         reading["strip"] = reading["strip"] or stripped
-        group = grouping if parse_formula(model).group is None else None
+        group = None if parse_formula(model).group_terms else grouping
     if requested is not None:
         if kind or group or level or residual is not None or family is not None:
             raise EngineError(
