@@ -1,3 +1,14 @@
+from .cells import (
+    CellFactor as CellFactor,
+    CellMoments as CellMoments,
+    by_cell as by_cell,
+    by_group as by_group,
+    by_level as by_level,
+    cross_products_of_cells as cross_products_of_cells,
+    effects_transform as effects_transform,
+    merge_cells as merge_cells,
+    without_effects as without_effects,
+)
 from .cross_products import (
     Cells as Cells,
     CrossProducts as CrossProducts,
@@ -30,6 +41,7 @@ from .rotated import (
 from .sums import (
     Columns as Columns,
     GroupSums as GroupSums,
+    Keys as Keys,
     lay_out_sums as lay_out_sums,
     sum_by_keys as sum_by_keys,
 )
