@@ -96,7 +96,8 @@ def read_lists(
         sums.add(first, second, columns)
     levels, ranks = [], []
     for one in codes:
-        labels, rank = levels_of(np.array(one.labels))
+        texts = any(isinstance(label, str) for label in one.labels)
+        labels, rank = levels_of(np.array(one.labels, dtype=object if texts else None))
         whole = labels.dtype.kind == "f" and is_whole(labels)
         levels.append(labels.astype(np.int64) if whole else labels)
         ranks.append(rank)
