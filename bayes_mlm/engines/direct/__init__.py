@@ -230,7 +230,7 @@ def sample_direct(
     check_proper(problem, start)
     rng = np.random.default_rng(random_seed)
     variances = draw_variances(problem, start, draws * chains, rng)
-    beta = draw_beta(problem, variances.at, rng)
+    beta = draw_beta(problem, variances.at, rng, variances.sums)
     posterior = _parameters(design, problem, variances.at, beta)
     u = _effects(problem, variances, beta, rng, max_effects) if effects else None
     report = variances.report
