@@ -106,7 +106,7 @@ def search(design, loglik, entries):
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     lines = [
-        "| seed | design | method | rows | singular | loglik | less dense | less other | beta, se |",
+        "| seed | design | method | rows | singular | loglik | less dense | less other | beta |",
         "|--:|---|---|--:|---|--:|--:|--:|--:|",
     ]
     worse = refused = 0
