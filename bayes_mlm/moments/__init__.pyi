@@ -1,3 +1,4 @@
+from .blocks import BLOCK as BLOCK
 from .cross_products import (
     Cells as Cells,
     CrossProducts as CrossProducts,
@@ -12,7 +13,6 @@ from .group_moments import (
     one_group as one_group,
 )
 from .rotated import (
-    BLOCK as BLOCK,
     RANK_TOLERANCE as RANK_TOLERANCE,
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,
