@@ -52,6 +52,7 @@ from .source import (
     DrawSummary as DrawSummary,
     GroupEffects as GroupEffects,
     IntervalKind as IntervalKind,
+    FactorValues as FactorValues,
     ParameterValues as ParameterValues,
     Value as Value,
     shortest_interval as shortest_interval,
