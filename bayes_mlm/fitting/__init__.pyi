@@ -50,9 +50,9 @@ from .side_by_side import (
 from .source import (
     CoefficientSource as CoefficientSource,
     DrawSummary as DrawSummary,
+    FactorValues as FactorValues,
     GroupEffects as GroupEffects,
     IntervalKind as IntervalKind,
-    FactorValues as FactorValues,
     ParameterValues as ParameterValues,
     Value as Value,
     shortest_interval as shortest_interval,

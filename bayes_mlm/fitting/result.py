@@ -39,9 +39,9 @@ from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.posterior_summary import summarise_posterior
 from bayes_mlm.fitting.source import (
     INTERVALS,
+    FactorValues,
     GroupEffects,
     IntervalKind,
-    FactorValues,
     ParameterValues,
     Value,
 )

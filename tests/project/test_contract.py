@@ -66,7 +66,14 @@ def table() -> pd.DataFrame:
     x = rng.normal(size=g.size) + 0.3 * w
     u, v = rng.normal(size=(2, GROUPS)) * [[0.8], [0.3]]
     c, halves = h // (EACH // 2), np.random.default_rng(2).normal(size=2 * GROUPS)
-    y = 1 + u[g] + 0.5 * halves[2 * g + c] + (0.5 + 0.3 * w + v[g]) * x + 0.4 * w + rng.normal(size=g.size)
+    y = (
+        1
+        + u[g]
+        + 0.5 * halves[2 * g + c]
+        + (0.5 + 0.3 * w + v[g]) * x
+        + 0.4 * w
+        + rng.normal(size=g.size)
+    )
     return pd.DataFrame({"y": y, "x": x, "w": w, "g": g, "h": h, "c": c})
 
 

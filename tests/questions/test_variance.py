@@ -327,9 +327,7 @@ def test_shares_add_up_and_do_not_depend_on_units(groups, size, seed, unit, shif
     parameters = estimate_design(for_kind(design, "pooled")).values
     covariance = np.array([[[2.0, 0.3], [0.3, 1.0]]])
     factor = FactorValues(factor="g", cov_u=covariance, u=None)
-    parameters = replace(
-        parameters, residual_variance=np.array([1.5]), factors=(factor,)
-    )
+    parameters = replace(parameters, residual_variance=np.array([1.5]), factors=(factor,))
     found = decompose(parameters, design_moments(design))
     for whole in ("total", "within", "between"):
         values = shares(found, whole)

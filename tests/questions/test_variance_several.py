@@ -26,7 +26,12 @@ AT = {
     2: (0.59816, 0.08868, 0.31316),
 }
 # The variance of the fixed part has the divisor n there, n - 1 here and in R's performance.
-OVER_ROWS = {"fixed": 2.6875 * 300 / 299, "school": 1.883117, "class:school": 0.2649696, "residual": 0.935707}
+OVER_ROWS = {
+    "fixed": 2.6875 * 300 / 299,
+    "school": 1.883117,
+    "class:school": 0.2649696,
+    "residual": 0.935707,
+}
 
 
 def sloping():

@@ -119,8 +119,7 @@ def _partition(inputs: VarianceInputs, line: Along) -> Iterator[Measure]:
                 question="partition",
                 quantity=f"vpc[{prefix}{at}]",
                 values=values[:, k],
-                meaning=f"{what}, of the unexplained variance, at {line.effect} = "
-                f"{rounded(value)}",
+                meaning=f"{what}, of the unexplained variance, at {line.effect} = {rounded(value)}",
             )
 
 

@@ -20,9 +20,7 @@ def shifted(parameters: ParameterValues) -> ParameterValues:
     return ParameterValues(
         beta=roll(parameters.beta),
         residual_variance=roll(parameters.residual_variance),
-        factors=tuple(
-            replace(one, cov_u=roll(one.cov_u), u=None) for one in parameters.factors
-        ),
+        factors=tuple(replace(one, cov_u=roll(one.cov_u), u=None) for one in parameters.factors),
     )
 
 
@@ -72,9 +70,7 @@ def null_design(design: Design) -> Design:
         constant = np.zeros(1, dtype=np.bool_)
         base = GroupMeans(terms=names, means=np.ones((design.J, 1)), varies=constant)
     encoding = replace(design.encoding, formula=formula)
-    return replace(
-        null, kind="partial_pooling", formula=formula, base=base, encoding=encoding
-    )
+    return replace(null, kind="partial_pooling", formula=formula, base=base, encoding=encoding)
 
 
 def _without_predictors(design: Design) -> Design:
