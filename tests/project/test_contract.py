@@ -237,7 +237,7 @@ def test_every_fit_has_a_report(engine: str, family: str, terms: str, undrawn: N
         return
     drawn = posterior_of(fit)
     fits = () if drawn is None else (drawn,)
-    estimates = () if terms == "two factors" else (estimate_of(fit),)
+    estimates = (estimate_of(fit),)
     analysis = Analysis(
         request=fit.request,
         design=fit.design,
