@@ -16,6 +16,8 @@ from .data import (
     load_dyestuff2 as load_dyestuff2,
     load_hsb as load_hsb,
     load_orthodont as load_orthodont,
+    load_pastes as load_pastes,
+    load_penicillin as load_penicillin,
     load_sleepstudy as load_sleepstudy,
     read_table as read_table,
 )

@@ -6,6 +6,8 @@ from .datasets import (
     load_dyestuff2 as load_dyestuff2,
     load_hsb as load_hsb,
     load_orthodont as load_orthodont,
+    load_pastes as load_pastes,
+    load_penicillin as load_penicillin,
     load_sleepstudy as load_sleepstudy,
 )
 from .description import (
@@ -39,7 +41,7 @@ from .groups import (
     levels_of as levels_of,
     varies_within as varies_within,
 )
-from .interactions import with_interactions as with_interactions
+from .interactions import combined as combined, with_interactions as with_interactions
 from .labels import (
     ALIKE as ALIKE,
     label_texts as label_texts,

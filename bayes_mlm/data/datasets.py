@@ -1,4 +1,4 @@
-"""Load the four embedded studies, each with its provenance and a checksum."""
+"""Load the embedded studies, each with its provenance and a checksum."""
 
 import hashlib
 import tomllib
@@ -28,10 +28,10 @@ class Source:
         Short name, as given to `load_dataset`, and one line of description.
     file, sha256 : str
         File in the package, and the SHA-256 of its bytes.
-    rows, groups : int
-        Number of rows, and of distinct labels in `group`.
-    group : str
-        The grouping column.
+    rows : int
+        Number of rows.
+    groups : mapping of str to int
+        The grouping columns, and the number of distinct labels in each.
     year : int
         Year of the data or, where that is not known, of the publication.
     source, reference, licence : str
@@ -45,8 +45,7 @@ class Source:
     file: str
     sha256: str
     rows: int
-    groups: int
-    group: str
+    groups: Mapping[str, int]
     year: int
     source: str
     reference: str
@@ -69,7 +68,8 @@ def load_dataset(name: str) -> Table:
     Parameters
     ----------
     name : str
-        A key of `DATASETS`: "hsb", "orthodont", "sleepstudy" or "dyestuff2".
+        A key of `DATASETS`: "hsb", "orthodont", "sleepstudy", "dyestuff2", "pastes",
+        "penicillin".
 
     Returns
     -------
@@ -210,6 +210,56 @@ def load_dyestuff2() -> "pd.DataFrame":
     [5]
     """
     return _load_frame("dyestuff2")
+
+
+def load_pastes() -> "pd.DataFrame":
+    """Load the strength of a chemical paste, assayed twice from three casks of ten batches.
+
+    Davies and Goldsmith (1972), Statistical Methods in Research and Production, ch. 6; casks are
+    nested in batches: ``(1 | batch/cask)``.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (60, 4)
+        One row an assay: ``strength``, ``batch`` (A to J), ``cask`` (a to c, labels that every
+        batch uses again) and ``sample`` (both, as in A:a).
+
+    Raises
+    ------
+    DataError
+        If the embedded file was altered.
+
+    Examples
+    --------
+    >>> load_pastes().nunique().tolist()[1:]
+    [10, 3, 30]
+    """
+    return _load_frame("pastes")
+
+
+def load_penicillin() -> "pd.DataFrame":
+    """Load assays of six samples of penicillin on each of 24 plates.
+
+    Davies and Goldsmith (1972), Statistical Methods in Research and Production, ch. 6; plates and
+    samples are crossed: ``(1 | plate) + (1 | sample)``.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (144, 3)
+        One row an assay: ``diameter`` (of the zone without growth, in mm), ``plate`` (a to x) and
+        ``sample`` (A to F).
+
+    Raises
+    ------
+    DataError
+        If the embedded file was altered.
+
+    Examples
+    --------
+    >>> load_penicillin().groupby("sample").size().unique().tolist()
+    [24]
+    """
+    return _load_frame("penicillin")
 
 
 def _load_frame(name: str) -> "pd.DataFrame":

@@ -33,6 +33,7 @@ from .build import (
     table_of as table_of,
 )
 from .damage import (
+    check_cells as check_cells,
     check_names as check_names,
     check_sums as check_sums,
     naming as naming,

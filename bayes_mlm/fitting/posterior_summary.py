@@ -52,7 +52,7 @@ def summarise_posterior(
     named |= dict(_shares(fit))
     named |= dict(_derived(fit, null))
     stacked = np.stack(list(named.values()), axis=-1)
-    chains = has_chains(fit.engine)
+    chains = has_chains(fit.engine) or fit.draws.is_chain
     found = convergence(stacked) if chains else _independent(stacked)
     shown = summarise_draws(stacked.reshape(-1, stacked.shape[-1]), prob, interval)
     rows = tuple(

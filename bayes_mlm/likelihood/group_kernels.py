@@ -86,6 +86,42 @@ def _factor_two(r: Floats, s: Floats, lower: Floats, inverse: Floats) -> None:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+def _factor_three(r: Floats, s: Floats, lower: Floats, inverse: Floats) -> None:
+    """Factor N as `_factor_block`, of three effects."""
+    s00, s10, s20, s11, s21, s22 = s[0, 0], s[1, 0], s[2, 0], s[1, 1], s[2, 1], s[2, 2]
+    for g in range(BLOCK):
+        a, b, c = r[0, g], r[1, g], r[2, g]
+        n00 = 1.0 + (s00 * a + s10 * b + s20 * c) * a
+        n00 += (s10 * a + s11 * b + s21 * c) * b + (s20 * a + s21 * b + s22 * c) * c
+        d, e, f = r[3, g], r[4, g], r[5, g]
+        x, y, z = (
+            s00 * d + s10 * e + s20 * f,
+            s10 * d + s11 * e + s21 * f,
+            s20 * d + s21 * e + s22 * f,
+        )
+        n10 = x * a + y * b + z * c
+        n11 = 1.0 + x * d + y * e + z * f
+        h, i, j = r[6, g], r[7, g], r[8, g]
+        x, y, z = (
+            s00 * h + s10 * i + s20 * j,
+            s10 * h + s11 * i + s21 * j,
+            s20 * h + s21 * i + s22 * j,
+        )
+        n20, n21 = x * a + y * b + z * c, x * d + y * e + z * f
+        n22 = 1.0 + x * h + y * i + z * j
+        i0 = 1.0 / math.sqrt(n00)
+        l10, l20 = n10 * i0, n20 * i0
+        d1 = n11 - l10 * l10
+        i1 = 1.0 / math.sqrt(d1)
+        l21 = (n21 - l20 * l10) * i1
+        d2 = n22 - l20 * l20 - l21 * l21
+        lower[3, g], lower[6, g], lower[7, g] = l10, l20, l21
+        inverse[0, g], inverse[1, g] = i0, i1
+        inverse[2, g] = 1.0 / math.sqrt(d2)
+        inverse[3, g] = n00 * d1 * d2 if min(d1, d2) > 0.0 else np.nan
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
 def _assemble(r: Floats, shown: Flags, s: Floats, work: Floats, lower: Floats) -> None:
     """Compute the lower triangles of ``N = I + R S R'``."""
     q = len(s)
@@ -120,6 +156,9 @@ def _factor_block(
     if q == 2:
         _factor_two(r, s, lower, inverse)
         return
+    if q == 3:
+        _factor_three(r, s, lower, inverse)
+        return
     _assemble(r, shown, s, work, lower)
     determinant = inverse[q]
     determinant[:] = 1.0
@@ -138,6 +177,14 @@ def _factor_block(
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+def _third_row(
+    column: Floats, f0: Floats, x0: Floats, f1: Floats, x1: Floats, one: Floats, row: Floats
+) -> None:
+    for g in range(BLOCK):
+        row[g] = (column[g] - f0[g] * x0[g] - f1[g] * x1[g]) * one[g]
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
 def _solve_block(
     source: Floats, k: int, lower: Floats, inverse: Floats, q: int, out: Floats
 ) -> None:
@@ -150,6 +197,9 @@ def _solve_block(
                 factor, above = lower[q], out[a]
                 for g in range(BLOCK):
                     row[g] = (column[g] - factor[g] * above[g]) * one[g]
+                continue
+            if i == 2:
+                _third_row(column, lower[2 * q], out[a], lower[2 * q + 1], out[k + a], one, row)
                 continue
             row[:] = column
             for d in range(i):
@@ -173,7 +223,7 @@ def _log_sum(determinant: Floats) -> float:
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
 def _add_cross(left: Floats, right: Floats, q: int, k: int, total: Floats) -> None:
-    """Add ``sum left' right`` over m groups to the lower triangle of total (k, k)."""
+    """Add ``sum left' right`` of a block to the lower triangle of total (k, k)."""
     for a in range(k):
         for b in range(a + 1):
             found = 0.0
@@ -183,9 +233,7 @@ def _add_cross(left: Floats, right: Floats, q: int, k: int, total: Floats) -> No
                     found += one[g] * two[g] + three[g] * four[g]
             else:
                 for i in range(q):
-                    one, two = left[i * k + a], right[i * k + b]
-                    for g in range(BLOCK):
-                        found += one[g] * two[g]
+                    found += _dot(left[i * k + a], right[i * k + b])
             total[a, b] += found
 
 

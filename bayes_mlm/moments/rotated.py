@@ -11,7 +11,7 @@ with equal R_j share N_j and add their products of C_j. For a random intercept R
 so that the cost of an evaluation grows with the number of distinct group sizes only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -106,7 +106,23 @@ class RotatedMoments:
     @cached_property
     def blocks(self) -> "Blocks":
         """R and C of the groups in blocks, for compiled sums over them."""
-        return Blocks(r=_blocks(self.r[self.of_group]), c=_blocks(self.c))
+        r = _blocks(self.r[self.of_group])
+        return Blocks(r=r, c=_blocks(self.c), shown=r.any(axis=(0, 2)))
+
+    def every(self, step: int) -> "RotatedMoments":
+        """Return the statistics of every so manieth group, as if the data were those."""
+        c = self.c[::step]
+        share = len(c) / len(self.c)
+        return replace(
+            self,
+            n=round(share * self.n),
+            rest=share * self.rest,
+            r=self.r[self.of_group[::step]],
+            size=np.ones(len(c)),
+            of_group=np.arange(len(c)),
+            c=c,
+            labels=self.labels[::step],
+        )
 
     def original_beta(self, beta: Floats) -> Floats:
         """Transform coefficients (..., p) of the centred columns to those of X as given."""
@@ -131,16 +147,13 @@ class Blocks:
     r : (blocks, q*q, BLOCK) array
         Zero where the last block has no groups.
     c : (blocks, q*(p+1), BLOCK) array
+    shown : (q*q,) array of bool
+        Whether an entry of R differs from zero in any group.
     """
 
     r: Floats
     c: Floats
-
-    @property
-    def shown(self) -> Flags:
-        """Whether an entry of R (q*q,) differs from zero in any group."""
-        found: Flags = self.r.any(axis=(0, 2))
-        return found
+    shown: Flags
 
 
 def _blocks(matrices: Floats) -> Floats:

@@ -57,10 +57,13 @@ def analyse_record(
     """
     against = None if null is None else null.analysis
     analysis = analyse(record.request, settings, null=against, **options)
+    published: tuple[PublishedRow, ...] = ()
     try:
-        published = check_published(record, analysis.design, analysis.estimate.single_solution())
+        if record.published:
+            solution = analysis.estimate.single_solution()
+            published = check_published(record, analysis.design, solution)
     except RowsNeededError:  # what was printed needs rows, and there are sums only
-        published = ()
+        pass
     analysis = replace(
         analysis, printed=published, title=record.title, description=record.description
     )

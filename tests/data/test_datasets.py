@@ -18,6 +18,8 @@ from bayes_mlm.data.datasets import (
     load_dyestuff2,
     load_hsb,
     load_orthodont,
+    load_pastes,
+    load_penicillin,
     load_sleepstudy,
 )
 from bayes_mlm.data.groups import find_groups, varies_within
@@ -27,6 +29,8 @@ LOADERS = {
     "orthodont": load_orthodont,
     "sleepstudy": load_sleepstudy,
     "dyestuff2": load_dyestuff2,
+    "pastes": load_pastes,
+    "penicillin": load_penicillin,
 }
 
 # Written here a second time, so that a file and its entry in sources.toml cannot change together
@@ -36,10 +40,12 @@ SHA256 = {
     "orthodont": "0908374a37ffd54ba878c9ab1ec0eae6d08a8945791d3234c4e75bcd889214d5",
     "sleepstudy": "43f05bb7dfaa8833f0652ffd7f33f40dd9dbfbf059ae8513e93aa404992e8fe6",
     "dyestuff2": "cbb76a0ef63799a595f784bc5393f30d6a6827db51500e7cc27e2c734226e3a9",
+    "pastes": "1ccc038f2636384688511818410a6e5b4a3d61d2f23cda657e43b2596ffd1331",
+    "penicillin": "9a26c574d34d1b6d5a6fcb31d296ffa65fe0339eea4b77f502d90b7f2b4eca24",
 }
 
 
-def test_the_data_sets_are_the_four() -> None:
+def test_the_data_sets_are_those_of_the_study() -> None:
     assert set(DATASETS) == set(LOADERS) == set(SHA256)
 
 
@@ -52,7 +58,8 @@ def test_file_is_the_original_and_its_source_is_told(name: str) -> None:
     assert table.source == source.name == name
     assert table.n == source.rows
     assert table.names == tuple(source.columns)
-    assert find_groups(table, source.group).sizes.size == source.groups
+    for group, number in source.groups.items():
+        assert find_groups(table, group).sizes.size == number
     for text in (source.title, source.source, source.reference, source.licence):
         assert len(text) > 20
     assert str(source.year) in source.source + source.reference

@@ -80,6 +80,8 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "load_hsb": [],
         "load_orthodont": [],
         "load_record": ["hsb_ses"],
+        "load_pastes": [],
+        "load_penicillin": [],
         "load_sleepstudy": [],
         "load_sums": [folder / "one.sums"],
         "log_marginal_likelihood": [null],
