@@ -4,13 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess import standardised_effects
+from bayes_mlm.assess import LEAST_RELIABLE, standardised_effects
 from bayes_mlm.base import Floats
 from bayes_mlm.engines import has_random_effects, samples
 from bayes_mlm.fitting import Estimate, Fit
-
-# Of the variance of the effects: what the data say of a group, if it is less, is rounding.
-_NOTHING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +59,7 @@ def effects_of(
         # A prediction has the variance of the effects less what is left of it given the data.
         variance = np.diagonal(one.group_covariance()[0])
         known = variance - np.square(found.sd)
-        scale = np.sqrt(np.where(known > _NOTHING * variance, known, np.nan))
+        scale = np.sqrt(np.where(known > LEAST_RELIABLE * variance, known, np.nan))
         standardised, sigma_u = found.mean / scale, np.sqrt(variance)
     else:
         standardised = standardised_effects(fit, factor)
