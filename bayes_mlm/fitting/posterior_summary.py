@@ -51,7 +51,7 @@ def summarise_posterior(
     named = dict(quantities(fit.draws, groups=groups))
     named |= dict(_derived(fit, null))
     stacked = np.stack(list(named.values()), axis=-1)
-    chains = has_chains(fit.engine)
+    chains = has_chains(fit.engine) or fit.draws.is_chain
     found = convergence(stacked) if chains else _independent(stacked)
     shown = summarise_draws(stacked.reshape(-1, stacked.shape[-1]), prob, interval)
     rows = tuple(

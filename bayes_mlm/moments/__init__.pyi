@@ -1,3 +1,4 @@
+from .blocks import BLOCK as BLOCK
 from .cells import (
     CellFactor as CellFactor,
     CellMoments as CellMoments,
@@ -16,14 +17,20 @@ from .cross_products import (
     FactorProducts as FactorProducts,
     cross_products as cross_products,
 )
+from .crossed_table import (
+    CrossedSums as CrossedSums,
+    CrossedTable as CrossedTable,
+    Margin as Margin,
+    crossed_table as crossed_table,
+)
 from .group_moments import (
     GroupMoments as GroupMoments,
     from_rows as from_rows,
     merge as merge,
     one_group as one_group,
 )
+from .level_codes import LevelCodes as LevelCodes
 from .rotated import (
-    BLOCK as BLOCK,
     RANK_TOLERANCE as RANK_TOLERANCE,
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,

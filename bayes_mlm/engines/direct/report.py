@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bayes_mlm.base import Finding, Verdict, scaled, tiny
+from bayes_mlm.engines.direct.chains import GibbsReport
 from bayes_mlm.engines.direct.pareto import MAX_K_HAT
 
 # An error of 0.001 in a probability is a fifteenth of the noise of 4,000 draws at its least.
@@ -24,7 +25,7 @@ class DirectReport:
 
     Parameters
     ----------
-    method : {"quadrature", "importance", "interpolation"}
+    method : {"quadrature", "importance", "interpolation", "gibbs"}
         How the variance parameters were drawn; the rest is drawn exactly given them.
     log_marginal_likelihood : float or None
         Log of the density of the outcome with everything integrated out; None where a prior is
@@ -58,9 +59,11 @@ class DirectReport:
         Interpolation: largest error of the conditional mean of a group effect, in posterior sds.
     notes : tuple of str
         What the data do not identify, so that the priors decide.
+    chains : GibbsReport or None
+        Gibbs sampling: diagnostics of the chains.
     """
 
-    method: Literal["quadrature", "importance", "interpolation"]
+    method: Literal["quadrature", "importance", "interpolation", "gibbs"]
     log_marginal_likelihood: float | None
     log_marginal_likelihood_error: float
     error: float | None
@@ -74,6 +77,7 @@ class DirectReport:
     missed: float | None = None
     effects_error: float | None = None
     notes: tuple[str, ...] = ()
+    chains: GibbsReport | None = None
 
     @property
     def trusted(self) -> bool:
@@ -126,10 +130,12 @@ class DirectReport:
             text = "exact weights of draws from an interpolated density: sd of their logs "
             findings.append(Finding("interpolation", True, text + tiny(self.log_weight_sd)))
         copies = self.n_draws - self.n_unique
-        if self.method != "quadrature":
+        if self.method in ("importance", "interpolation"):
             fine = copies <= MAX_COPIES * self.n_draws
             text = f"{copies} of {self.n_draws} draws are copies of others"
             findings.append(Finding("copies", fine, text + ("" if fine else remedy)))
+        if self.chains is not None:
+            findings += self.chains.findings
         if self.method == "interpolation":
             fine = self._interpolated_well
             sd, error = self.log_weight_sd or 0.0, self.effects_error or 0.0

@@ -11,7 +11,16 @@ from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.factor import SINGULAR
 from bayes_mlm.engines.reml.inference import Interval, VarianceErrors
 from bayes_mlm.engines.reml.several.inference import Variances, standard_error, variances_at
-from bayes_mlm.engines.reml.several.result import FactorEstimates, SeveralFactorsFit
+from bayes_mlm.engines.reml.several.intervals import (
+    interval_of_correlation,
+    interval_of_log,
+    interval_of_share,
+)
+from bayes_mlm.engines.reml.several.result import (
+    FactorEstimates,
+    FactorisedEquations,
+    SeveralFactorsFit,
+)
 from bayes_mlm.engines.reml.several.search import (
     Optimum,
     coordinates,
@@ -20,10 +29,6 @@ from bayes_mlm.engines.reml.several.search import (
     residual_df,
 )
 from bayes_mlm.likelihood import Method, TermNames, group_parameters, make_plan
-
-_AT_ZERO = (
-    "no Wald interval where the most likely covariance is singular: the likelihood is not quadratic"
-)
 
 
 def fit_several(
@@ -105,46 +110,16 @@ def fit_several(
         beta_interval=tuple(map(wald, beta.tolist(), np.sqrt(np.diagonal(beta_cov)).tolist())),
         sigma_e=sigma_e,
         sigma_e_se=sigma_e_se,
-        sigma_e_interval=_of_log(sigma_e, sigma_e_se, level),
+        sigma_e_interval=interval_of_log(sigma_e, sigma_e_se, level),
         factors=_factors(design, optimum, variances, scale, level),
         singular=singular,
         certificate=_certify(optimum),
-        plan=plan,
-        lam=tuple(optimum.lam),
+        equations=FactorisedEquations(plan=plan, lam=tuple(optimum.lam)),
     )
 
 
 def _smallest(root: Floats) -> float:
     return float(np.linalg.svd(root, compute_uv=False)[-1])
-
-
-def _of_log(sd: float, error: float, level: float) -> Interval:
-    """Return the Wald interval of an sd on the scale of logs."""
-    if math.isnan(error) or sd <= 0.0:
-        nan = math.nan
-        return Interval(lower=nan, upper=nan, level=level, method="Wald", note=_AT_ZERO)
-    half = math.exp(wald_reach(level) * error / sd)
-    return Interval(lower=sd / half, upper=sd * half, level=level, method="Wald of the log")
-
-
-def _of_correlation(rho: float, error: float, level: float) -> Interval:
-    """Return the Wald interval of a correlation on Fisher's scale."""
-    if not abs(rho) < 1.0 or math.isnan(error):
-        nan = math.nan
-        return Interval(lower=nan, upper=nan, level=level, method="Wald", note=_AT_ZERO)
-    z, half = math.atanh(rho), wald_reach(level) * error / (1.0 - rho**2)
-    ends = math.tanh(z - half), math.tanh(z + half)
-    return Interval(lower=ends[0], upper=ends[1], level=level, method="Wald of Fisher's z")
-
-
-def _of_share(share: float, error: float, level: float) -> Interval:
-    """Return the Wald interval of a share on the scale of log odds."""
-    if not 0.0 < share < 1.0 or math.isnan(error):
-        nan = math.nan
-        return Interval(lower=nan, upper=nan, level=level, method="Wald", note=_AT_ZERO)
-    odds, half = math.log(share / (1.0 - share)), wald_reach(level) * error / share / (1.0 - share)
-    ends = [1.0 / (1.0 + math.exp(-(odds + sign * half))) for sign in (-1.0, 1.0)]
-    return Interval(lower=ends[0], upper=ends[1], level=level, method="Wald of the log odds")
 
 
 def _factors(
@@ -189,17 +164,17 @@ def _factors(
                     sigma_u=sd,
                     errors=errors,
                     sigma_u_interval=tuple(
-                        _of_log(float(value), float(error), level)
+                        interval_of_log(float(value), float(error), level)
                         for value, error in zip(sd, errors.sigma_u, strict=True)
                     ),
                     rho_u_interval=tuple(
-                        _of_correlation(float(rho[a, b]), float(errors.rho_u[a, b]), level)
+                        interval_of_correlation(float(rho[a, b]), float(errors.rho_u[a, b]), level)
                         for a, b in pairs
                     ),
                     icc=share,
                     icc_interval=None
                     if share is None or errors.icc is None
-                    else _of_share(share, errors.icc, level),
+                    else interval_of_share(share, errors.icc, level),
                     u=plan.products.original_effects(f, means[f]),
                     u_sd=np.sqrt(np.maximum(np.diagonal(u_cov, axis1=1, axis2=2), 0.0)),
                     u_cov=u_cov,
