@@ -1,3 +1,4 @@
+from .blocks import BLOCK as BLOCK
 from .cells import (
     CellFactor as CellFactor,
     CellMoments as CellMoments,
@@ -33,7 +34,6 @@ from .group_moments import (
 )
 from .level_codes import LevelCodes as LevelCodes
 from .rotated import (
-    BLOCK as BLOCK,
     RANK_TOLERANCE as RANK_TOLERANCE,
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,

@@ -55,13 +55,15 @@ def fit(path, engine, repeats, *, classes):
     if classes:
         RotatedMoments.many_designs = property(lambda _: False)
     options = {"random_seed": 1, "progressbar": False} if engine == "direct" else {}
-    seconds, found = [], None
+    seconds, work, found = [], [], None
     for _ in range(repeats + (not classes)):  # the first loads what is compiled
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         found = bayes_mlm.fit(formula_of(table), table, engine=engine, **options)
         seconds.append(time.perf_counter() - began)
+        work.append(time.process_time() - worked)
     kept = seconds if classes else seconds[1:]
     out = {"first": seconds[0], "seconds": statistics.median(kept), "each": kept}
+    out["processor"] = statistics.median(work[-len(kept) :])
     out["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if engine == "direct":
         report = found.report
