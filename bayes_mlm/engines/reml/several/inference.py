@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Flags, Floats
 from bayes_mlm.engines.reml.inference import inverse_information
 from bayes_mlm.engines.reml.several.search import (
     Optimum,
@@ -33,12 +33,19 @@ class Variances:
     information : ndarray, shape (d + 1, d + 1), or None
         Of the chart's coordinates and the log of the residual variance; None of a singular fit,
         where the likelihood is not quadratic.
+    free : tuple of ndarray of bool, shape (q, q)
+        Of each factor, the entries of the relative factor that are estimated.
     """
 
     covariances: tuple[Floats, ...]
     slopes: tuple[Floats, ...]
     sigma2: float
     information: Floats | None
+    free: tuple[Flags, ...]
+
+    def is_free(self, f: int, pair: tuple[int, int]) -> bool:
+        """Return whether two effects of a factor may correlate."""
+        return bool(self.free[f][pair] or self.free[f][pair[::-1]])
 
     @property
     def covariance(self) -> Floats:
@@ -47,6 +54,20 @@ class Variances:
             size = 1 + sum(len(one) for one in self.slopes[:1])
             return np.full((size, size), np.nan)
         return inverse_information(self.information)
+
+    @property
+    def total(self) -> float:
+        """Sum of the variances of the first effects and the residuals."""
+        return self.sigma2 + sum(float(one[0, 0]) for one in self.covariances)
+
+    def correlations(self, f: int) -> Floats:
+        """Return the correlations (q, q) of a factor's effects; nan where an sd is zero."""
+        cov = self.covariances[f]
+        sd = np.sqrt(np.diagonal(cov))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rho = np.clip(cov / np.outer(sd, sd), -1.0, 1.0)
+        rho[range(len(cov)), range(len(cov))] = 1.0
+        return rho
 
     def gradient(self, weights: list[Floats], residual: float) -> Floats:
         """Return the derivatives (d + 1,) of a weighted sum of variances.
@@ -101,6 +122,7 @@ def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Varianc
         slopes=tuple(slopes),
         sigma2=sigma2,
         information=information,
+        free=tuple(one.free for one in products.factors),
     )
 
 
