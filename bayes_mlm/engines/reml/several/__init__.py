@@ -5,11 +5,21 @@ from itertools import combinations
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, DesignError, Floats, check_choice, check_prob, wald_reach
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DesignError,
+    Floats,
+    check_choice,
+    check_prob,
+    one_thread,
+    tiny,
+    wald_reach,
+)
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.factor import SINGULAR
 from bayes_mlm.engines.reml.inference import Interval, VarianceErrors
+from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
 from bayes_mlm.engines.reml.several.held import lower
 from bayes_mlm.engines.reml.several.inference import Variances, standard_error, variances_at
 from bayes_mlm.engines.reml.several.profile import (
@@ -19,13 +29,7 @@ from bayes_mlm.engines.reml.several.profile import (
     seconds,
 )
 from bayes_mlm.engines.reml.several.result import FactorEstimates, SeveralFactorsFit
-from bayes_mlm.engines.reml.several.search import (
-    Optimum,
-    coordinates,
-    maximise,
-    one_thread,
-    residual_df,
-)
+from bayes_mlm.engines.reml.several.search import Optimum, maximise
 from bayes_mlm.engines.reml.several.wald import wald_several
 from bayes_mlm.likelihood import Method, TermNames, group_parameters, make_plan
 
@@ -247,8 +251,6 @@ def _errors(f: int, variances: Variances, *, shares: bool) -> VarianceErrors:
 
 def _certify(optimum: Optimum) -> Certificate:
     """Return the certificate of an optimum."""
-    from bayes_mlm.base import tiny
-
     loglik = -0.5 * optimum.deviance
     finite = math.isfinite(loglik) and math.isfinite(optimum.gain)
     slack = 1e-9 * (1.0 + abs(loglik))

@@ -4,6 +4,8 @@ All points of a step are evaluated as one batch: what costs time in a small mode
 calls, not that of points.
 """
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -118,10 +120,14 @@ def _lowest(
     z: Floats, value: float, gradient: Floats, hessian: Floats, step: Floats, gain: float
 ) -> Lowest:
     """Return the minimum one small step ahead."""
-    cross = hessian[0, 1:]
-    tangent = np.zeros(len(z) - 1)
-    if len(tangent) and np.isfinite(hessian).all():
-        tangent = -np.linalg.lstsq(hessian[1:, 1:], cross, rcond=1e-10)[0]
+    cross, tangent = hessian[0, 1:], np.zeros(len(z) - 1)
+    if not (math.isfinite(value) and np.isfinite(hessian).all()):
+        return Lowest(z=z, deviance=value, slope=0.0, curvature=0.0, tangent=tangent)
+    if len(tangent):
+        size = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)[1:]), 1e-8))
+        scaled = hessian[1:, 1:] / np.outer(size, size) + 1e-8 * np.eye(len(size))
+        with suppress(np.linalg.LinAlgError):
+            tangent = -np.linalg.solve(scaled, cross / size) / size
     return Lowest(
         z=np.append(z[0], z[1:] + step),
         deviance=value - gain,

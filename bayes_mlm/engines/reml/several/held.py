@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Flags, Floats, Ints
-from bayes_mlm.engines.reml.several.search import residual_df
+from bayes_mlm.engines.reml.several.deviance import profiled
 from bayes_mlm.likelihood import Method, Plan, evaluate
 
 # Of points (N, d) the relative factors (N, k), and logs of the residual variance (N,); None where
@@ -46,17 +46,7 @@ class Coordinates:
     def deviances(self, points: Floats) -> Floats:
         """Return minus twice the log-likelihood (N,) at points (N, d); infinite where it fails."""
         lam, log_s2 = self.expand(points)
-        with np.errstate(all="ignore"):
-            logdet, root = evaluate(self.plan, lam)
-            df, diagonal = residual_df(self.plan, self.method), np.diagonal(root, axis1=1, axis2=2)
-            r2 = diagonal[:, -1] ** 2
-            if log_s2 is None:
-                found = logdet + df * (1.0 + np.log(2.0 * np.pi * r2 / df))
-            else:
-                found = logdet + df * (np.log(2.0 * np.pi) + log_s2) + r2 * np.exp(-log_s2)
-            if self.method == "REML":
-                found = found + 2.0 * np.log(diagonal[:, :-1]).sum(axis=1)
-        return np.where(np.isfinite(found), found, np.inf)
+        return profiled(self.plan, self.method, *evaluate(self.plan, lam), log_s2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,16 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Flags, Floats
+from bayes_mlm.base import Flags, Floats, one_thread
 from bayes_mlm.engines.reml.inference import inverse_information
-from bayes_mlm.engines.reml.several.search import (
-    Optimum,
-    coordinates,
-    curvature,
-    differentiate,
-    one_thread,
-    residual_df,
-)
+from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
+from bayes_mlm.engines.reml.several.search import Optimum, curvature, differentiate
 from bayes_mlm.likelihood import Method
 
 

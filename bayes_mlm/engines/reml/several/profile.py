@@ -10,9 +10,10 @@ from itertools import combinations
 
 import numpy as np
 
-from bayes_mlm.base import Floats, wald_reach
+from bayes_mlm.base import Floats, one_thread, wald_reach
 from bayes_mlm.engines.reml.inference import Interval
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
+from bayes_mlm.engines.reml.several.deviance import residual_df
 from bayes_mlm.engines.reml.several.climb import Climber, Lowest
 from bayes_mlm.engines.reml.several.held import (
     Coordinates,
@@ -21,7 +22,7 @@ from bayes_mlm.engines.reml.several.held import (
     hold_share,
     hold_sigma,
 )
-from bayes_mlm.engines.reml.several.search import Optimum, one_thread, residual_df
+from bayes_mlm.engines.reml.several.search import Optimum
 from bayes_mlm.likelihood import Method, Plan
 
 # Seconds beyond which profiles are computed on request only.
@@ -150,7 +151,9 @@ class _Search:
         scattered = _scattered(held)
 
         def others(value: float, known_x: Floats) -> Floats:
-            starts = [x, np.where(held.signs[1:], -known_x, known_x)]
+            starts = [x]
+            if held.signs.any():
+                starts.append(np.where(held.signs[1:], -known_x, known_x))
             if len(scattered):
                 points = np.column_stack([np.full(len(scattered), value), scattered])
                 found = held.deviances(points)

@@ -17,13 +17,18 @@ Bates et al. (2015), J. Stat. Softw. 67(1), sec. 3; Gilmour, Thompson & Cullis (
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.likelihood import Factor, Method, Plan, evaluate
+from bayes_mlm.base import EngineError, Floats, one_thread
+from bayes_mlm.engines.reml.several.deviance import (
+    coordinates,
+    deviance_of,
+    deviances,
+    residual_df,
+)
+from bayes_mlm.likelihood import Factor, Method, Plan
 
 # Deviance that a Newton step may still gain at the optimum.
 TOLERANCE = 1e-12
@@ -104,41 +109,6 @@ class Optimum:
     gain: float
     starts: tuple[Start, ...]
     n_evaluations: int
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread: on small blocks several are slower than one."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        yield
-
-
-def coordinates(plan: Plan) -> list[tuple[int, int, int]]:
-    """Return the free entries (factor, row, column) of the relative factors, column by column."""
-    return [
-        (f, a, b)
-        for f, one in enumerate(plan.products.factors)
-        for b in range(one.q)
-        for a in range(b, one.q)
-        if one.free[a, b]
-    ]
-
-
-def residual_df(plan: Plan, method: Method) -> int:
-    """Return the degrees of freedom of the residual variance: n - p by REML, n by ML."""
-    products = plan.products
-    return products.n - (products.p if method == "REML" else 0)
-
-
-def deviance_of(factor: Factor, method: Method) -> float:
-    """Return minus twice the profiled log-likelihood at a factor; infinite if it failed."""
-    if math.isnan(factor.logdet):
-        return math.inf
-    df = residual_df(factor.plan, method)
-    fixed = factor.logdet_x if method == "REML" else 0.0
-    return factor.logdet + fixed + df * (1.0 + math.log(2.0 * math.pi * factor.r2 / df))
 
 
 def moved(plan: Plan, lam: list[Floats], step: Floats) -> list[Floats]:
@@ -343,20 +313,6 @@ def _with_zeros(best: _Descent, method: Method) -> _Descent:
             if value <= best.deviance + 1e-9:
                 best.lam, best.deviance = trial, min(value, best.deviance)
     return best
-
-
-def deviances(plan: Plan, theta: Floats, method: Method) -> Floats:
-    """Return the deviance (B,) at free entries (B, d) of the relative factors."""
-    lam = np.zeros((len(theta), int(plan.arrays.lam_start[-1])))
-    for k, (f, a, b) in enumerate(coordinates(plan)):
-        lam[:, plan.arrays.lam_start[f] + a * plan.arrays.q[f] + b] = theta[:, k]
-    logdet, root = evaluate(plan, lam)
-    df, diagonal = residual_df(plan, method), np.diagonal(root, axis1=1, axis2=2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = logdet + df * (1.0 + np.log(2.0 * np.pi * diagonal[:, -1] ** 2 / df))
-        if method == "REML":
-            found = found + 2.0 * np.log(diagonal[:, :-1]).sum(axis=1)
-    return np.where(np.isfinite(found), found, np.inf)
 
 
 def _polished(best: _Descent, method: Method) -> tuple[_Descent, float]:
