@@ -160,7 +160,8 @@ def hold_correlation(
     """Hold the arc sine of the correlation of two effects of a factor.
 
     With the row of the second effect ``t (sin, cos)`` of it, an end at a correlation of one is an
-    ordinary point.
+    ordinary point. Both sds are squares of coordinates: that they are not negative, which would
+    turn the correlation round, leaves the deviance smooth.
     """
     layout = _layout(plan, lam, ((f, pair[0]), (f, pair[1])))
     unit = plan.products.factors[f].transform[list(pair)] @ layout.bases[f][:, :2]
@@ -171,21 +172,24 @@ def hold_correlation(
     def expand(points: Floats) -> tuple[Floats, None]:
         entries = np.empty((len(points), len(layout.places)))
         entries[:, rest] = points[:, 1:-1]
-        t = points[:, -1]
+        t = np.square(points[:, -1])
+        entries[:, places[0]] **= 2
         first = entries[:, places[0]]
-        along = np.sign(one) * np.where(first < 0.0, -1.0, 1.0) * t * np.sin(points[:, 0])
+        along = np.sign(one) * t * np.sin(points[:, 0])
         entries[:, places[1]] = (along - cross * first) / two
         entries[:, places[2]] = t * np.cos(points[:, 0]) / two
         return layout.lam(entries), None
 
     L = layout.start[places]
     along, across = np.sign(one) * (cross * L[0] + two * L[1]), abs(two) * L[2]
+    start = layout.start.copy()
+    start[places[0]] = np.sqrt(L[0])
     return Coordinates(
         plan=plan,
         method=method,
         expand=expand,
         start=np.concatenate(
-            [[np.arctan2(along, across)], layout.start[rest], [np.hypot(along, across)]]
+            [[np.arctan2(along, across)], start[rest], [np.sqrt(np.hypot(along, across))]]
         ),
         signs=np.concatenate([[False], ~layout.sizes[rest], [False]]),
         sizes=np.concatenate([[False], layout.sizes[rest], [True]]),

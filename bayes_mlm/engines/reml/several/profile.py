@@ -13,8 +13,8 @@ import numpy as np
 from bayes_mlm.base import Floats, one_thread, wald_reach
 from bayes_mlm.engines.reml.inference import Interval
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
-from bayes_mlm.engines.reml.several.deviance import residual_df
 from bayes_mlm.engines.reml.several.climb import Climber, Lowest
+from bayes_mlm.engines.reml.several.deviance import residual_df
 from bayes_mlm.engines.reml.several.held import (
     Coordinates,
     hold_correlation,
@@ -170,9 +170,8 @@ class _Search:
         for bound in (least, most):
             towards = math.copysign(1.0, bound - estimate)
             found.append(self._end(profile, here, bound, towards, width))
-        return Ends(
-            lower=found[0][0], upper=found[1][0], note="; ".join(filter(None, (n for _, n in found)))
-        )
+        (lower, note), (upper, other) = found
+        return Ends(lower=lower, upper=upper, note=note or other)
 
     def _end(
         self, profile: Profile, here: Held, bound: float, towards: float, width: float

@@ -17,8 +17,6 @@ from bayes_mlm.moments import CrossProducts, EffectColumns
 
 # Numbers of rows times outcomes that are held at once.
 _AT_ONCE = 4_000_000
-# Relative factors from which the search starts without an estimate to go by.
-_START = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,9 +114,8 @@ def fit_responses(
         )
     plan = make_plan(design.cross_products()) if start is None else start.plan
     places = coordinates(plan)
-    if start is None:
-        first = np.array([_START * (a == b) for _, a, b in places])
-    else:
+    first = np.array([float(a == b) for _, a, b in places])
+    if start is not None:
         roots = [lower(one) for one in start.lam]
         first = np.array([roots[f][a, b] for f, a, b in places])
     columns = [term.effect_columns for term in design.group_terms if term.q]
@@ -137,9 +134,7 @@ def fit_responses(
         beta=np.concatenate([part.beta for part in parts]),
         beta_cov=np.concatenate([part.beta_cov for part in parts]),
         sigma_e=np.concatenate([part.sigma_e for part in parts]),
-        cov_u=tuple(
-            np.concatenate([part.cov_u[k] for part in parts]) for k in range(len(columns))
-        ),
+        cov_u=tuple(np.concatenate([part.cov_u[k] for part in parts]) for k in range(len(columns))),
         singular=np.concatenate([part.singular for part in parts]),
         converged=np.concatenate([part.converged for part in parts]),
     )
@@ -158,6 +153,8 @@ def _fit_part(
     coefficients, scale, values = _products(products, columns, design.X, many)
     responses = Responses(plan=plan, values=values)
     which = np.arange(R)
+    if R > 1:  # the estimate of one outcome is a better start for the others
+        first = maximise_many(responses, first[None], which[:1], method).theta[0]
     found = maximise_many(responses, np.tile(first, (R, 1)), which, method)
     lam = relative(plan, found.theta)
     _, root = evaluate_responses(plan, lam, which, values)

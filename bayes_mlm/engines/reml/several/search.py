@@ -28,6 +28,7 @@ from bayes_mlm.engines.reml.several.deviance import (
     deviances,
     residual_df,
 )
+from bayes_mlm.engines.reml.several.many import Responses, maximise_many
 from bayes_mlm.likelihood import Factor, Method, Plan
 
 # Deviance that a Newton step may still gain at the optimum.
@@ -43,6 +44,8 @@ _FAR = 0.3
 _SMALL = 1e-2
 # Least eigenvalue of the average information that is inverted.
 _FLOOR = 1e-9
+# Seconds of the points of a step by differences below which a model is small.
+_BATCH = 2e-4
 # Part of the largest singular value of a relative factor below which the smallest is near zero.
 _NEAR = 0.05
 # Difference of a free entry, relative to one plus its size.
@@ -188,12 +191,14 @@ def maximise(plan: Plan, method: Method) -> Optimum:
         If the likelihood is not finite at the start.
     """
     with one_thread():
-        first = [np.eye(one.q) for one in plan.products.factors]
-        best = _descend(plan, first, method, "1")
-        if plan.cost < 0.01 or best.smallest < _SMALL:
-            for name, start in _further_starts(plan, best):
-                other = _descend(plan, start, method, name)
-                best = best.joined(other)
+        if _is_small(plan):
+            best = _from_batch(plan, method)
+        else:
+            first = [np.eye(one.q) for one in plan.products.factors]
+            best = _descend(plan, first, method, "1")
+            if plan.cost < 0.01 or best.smallest < _SMALL:
+                for name, start in _further_starts(plan, best):
+                    best = best.joined(_descend(plan, start, method, name))
         best = _with_zeros(best, method)
         best.factor.update(best.lam)
         _, gain = differentiate(best.factor, method).step()
@@ -238,6 +243,36 @@ class _Descent:
             starts=[*self.starts, *other.starts],
             n_evaluations=self.n_evaluations + other.n_evaluations,
         )
+
+
+def _is_small(plan: Plan) -> bool:
+    """Return whether a batch of differences costs less than exact derivatives."""
+    d = len(coordinates(plan))
+    return (1 + 2 * d + d * (d - 1) // 2) * plan.cost < _BATCH
+
+
+def _from_batch(plan: Plan, method: Method) -> _Descent:
+    """Descend from all starts at once, in the free entries; finish with exact derivatives."""
+    places = coordinates(plan)
+    diagonal = np.array([float(a == b) for _, a, b in places])
+    sizes = (1.0, 0.1)
+    found = maximise_many(
+        Responses.of_plan(plan),
+        np.array(sizes)[:, None] * diagonal,
+        np.zeros(len(sizes), dtype=np.int64),
+        method,
+    )
+    place = int(np.argmin(found.deviance))
+    lam = [np.zeros((one.q, one.q)) for one in plan.products.factors]
+    for (f, a, b), value in zip(places, found.theta[place], strict=True):
+        lam[f][a, b] = value
+    best = _descend(plan, lam, method, str(sizes[place]))
+    best.starts += [
+        Start(name=str(size), loglik=-0.5 * float(deviance))
+        for k, (size, deviance) in enumerate(zip(sizes, found.deviance, strict=True))
+        if k != place
+    ]
+    return best
 
 
 def _further_starts(plan: Plan, best: _Descent) -> Iterator[tuple[str, list[Floats]]]:

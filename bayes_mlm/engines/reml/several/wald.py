@@ -64,9 +64,7 @@ def _of_log(sd: float, error: float, level: float, note: str) -> Interval:
         return _missing(level)
     half = math.exp(wald_reach(level) * error / sd)
     ends = sd / half, sd * half
-    return Interval(
-        lower=ends[0], upper=ends[1], level=level, method="Wald of the log", note=note
-    )
+    return Interval(lower=ends[0], upper=ends[1], level=level, method="Wald of the log", note=note)
 
 
 def _of_correlation(rho: float, error: float, level: float, note: str) -> Interval:
