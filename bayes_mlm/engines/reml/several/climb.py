@@ -19,6 +19,8 @@ MAX_STEPS = 60
 _SETTLED, _SAFE = 1e-9, 1e-5
 # Change of the deviance over a difference, and the longest difference relative to 1 + |x|.
 _RISE, _LONGEST = 1e-3, 1e-3
+# Part of the gain foreseen that a whole step must reach.
+_DECREASE = 1e-3
 _LENGTHS = np.array([0.5, 0.25, 0.1, 0.03, 0.01, 1e-3])
 
 
@@ -88,7 +90,7 @@ class Climber:
                 return _lowest(z, value, gradient, hessian, step, gain)
             trial = np.append(held, z[1:] + step)
             found = self.differences(trial)
-            if not found[0] < value + 1e-12 * abs(value):
+            if not found[0] < value - _DECREASE * gain + 1e-12 * abs(value):
                 trials = np.column_stack(
                     [np.full(len(_LENGTHS), held), z[1:] + _LENGTHS[:, None] * step]
                 )

@@ -18,6 +18,8 @@ MAX_STEPS = 60
 _SAFE = 1e-6
 # Change of the deviance over a difference, and the longest difference relative to 1 + |theta|.
 _RISE, _LONGEST = 1e-3, 5e-4
+# Part of the gain foreseen that a step must reach.
+_DECREASE = 1e-3
 # Shortest part of a step that is tried.
 _SHORTEST = 1e-4
 # Entries below which a relative factor is near zero, and what they are raised to for another start.
@@ -86,7 +88,8 @@ class _Batch:
         i, j = np.tril_indices(d, -1)
         eye = np.eye(d)
         moves = np.vstack([np.zeros((1, d)), eye, -eye, eye[i] + eye[j]])
-        x, step, length = theta.copy(), np.zeros((R, d)), np.ones(R)
+        x, step = theta.copy(), np.zeros((R, d))
+        length, gain = np.ones(R), np.zeros(R)
         value, converged = np.full(R, np.inf), np.zeros(R, dtype=bool)
         h, active = _LONGEST * (1.0 + np.abs(x)), np.arange(R)
         for _ in range(MAX_STEPS):
@@ -95,17 +98,19 @@ class _Batch:
             of = np.repeat(which[active], len(moves))
             values = self.deviances(points.reshape(-1, d), of).reshape(len(active), -1)
             slack = 1e-12 * (1.0 + np.abs(values[:, 0]))
-            better = values[:, 0] < value[active] + slack
+            # By enough: the deviance is even, so that steps to and fro would lose nothing.
+            least = value[active] - _DECREASE * length[active] * gain[active]
+            better = values[:, 0] < least + slack
             kept = active[better]
             x[kept], value[kept], length[kept] = trial[better], values[better, 0], 1.0
             gradient, hessian = _derivatives(values[better], h[kept], i, j)
-            step[kept], gain = _newton(gradient, hessian, x[kept])
+            step[kept], gain[kept] = _newton(gradient, hessian, x[kept])
             second = np.abs(np.diagonal(hessian, axis1=1, axis2=2))
             size = np.sqrt(_RISE / np.maximum(second, 1e-300))
             h[kept] = np.minimum(size, _LONGEST * (1.0 + np.abs(x[kept])))
-            done = kept[gain < _SAFE]
+            done = kept[gain[kept] < _SAFE]
             x[done] += step[done]
-            value[done] -= gain[gain < _SAFE]
+            value[done] -= gain[done]
             converged[done] = True
             worse = active[~better]
             length[worse] *= 0.3
