@@ -8,8 +8,11 @@ import numpy as np
 from bayes_mlm.base import Flags, Floats, one_thread
 from bayes_mlm.engines.reml.inference import inverse_information
 from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
-from bayes_mlm.engines.reml.several.search import Optimum, curvature, differentiate
-from bayes_mlm.likelihood import Method
+from bayes_mlm.engines.reml.several.search import Optimum, differentiate, moved
+from bayes_mlm.likelihood import Factor, Method
+
+# Half the difference between points at which gradients are compared for the curvature.
+_STEP = 5e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +55,7 @@ class Variances:
     @property
     def total(self) -> float:
         """Sum of the variances of the first effects and the residuals."""
-        return self.sigma2 + sum(float(one[0, 0]) for one in self.covariances)
+        return float(self.sigma2 + sum(one[0, 0] for one in self.covariances))
 
     def correlations(self, f: int) -> Floats:
         """Return the correlations (q, q) of a factor's effects; nan where an sd is zero."""
@@ -61,7 +64,7 @@ class Variances:
         with np.errstate(invalid="ignore", divide="ignore"):
             rho = np.clip(cov / np.outer(sd, sd), -1.0, 1.0)
         rho[range(len(cov)), range(len(cov))] = 1.0
-        return rho
+        return np.asarray(rho)
 
     def gradient(self, weights: list[Floats], residual: float) -> Floats:
         """Return the derivatives (d + 1,) of a weighted sum of variances.
@@ -128,3 +131,23 @@ def _log_r2(optimum: Optimum, method: Method) -> Floats:
 def standard_error(gradient: Floats, covariance: Floats) -> float:
     """Return the standard error of a function with a gradient; nan without a covariance."""
     return math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
+
+
+def curvature(optimum: Optimum, method: Method) -> Floats:
+    """Return the second derivatives (d, d) of the deviance in the chart at an optimum.
+
+    By central differences of the exact gradient: at a stationary point the charts of points near by
+    agree to first order.
+    """
+    plan, d = optimum.factor.plan, len(coordinates(optimum.factor.plan))
+    found, factor = np.empty((d, d)), Factor(plan)
+    with one_thread():
+        for k in range(d):
+            ends = []
+            for sign in (1.0, -1.0):
+                step = np.zeros(d)
+                step[k] = sign * _STEP
+                factor.update(moved(plan, optimum.lam, step))
+                ends.append(differentiate(factor, method).gradient)
+            found[k] = (ends[0] - ends[1]) / (2.0 * _STEP)
+    return 0.5 * (found + found.T)

@@ -50,8 +50,6 @@ _BATCH = 2e-4
 _NEAR = 0.05
 # Difference of a free entry, relative to one plus its size.
 _DIFFERENCE = 1e-4
-# Half the difference between points at which gradients are compared for the curvature.
-_STEP = 5e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -393,23 +391,3 @@ def _polished(best: _Descent, method: Method) -> tuple[_Descent, float]:
         best.lam[f][a, b] = value
     best.factor.update(best.lam)
     return best, gain
-
-
-def curvature(optimum: Optimum, method: Method) -> Floats:
-    """Return the second derivatives (d, d) of the deviance in the chart at an optimum.
-
-    By central differences of the exact gradient: at a stationary point the charts of points near by
-    agree to first order.
-    """
-    plan, d = optimum.factor.plan, len(coordinates(optimum.factor.plan))
-    found, factor = np.empty((d, d)), Factor(plan)
-    with one_thread():
-        for k in range(d):
-            ends = []
-            for sign in (1.0, -1.0):
-                step = np.zeros(d)
-                step[k] = sign * _STEP
-                factor.update(moved(plan, optimum.lam, step))
-                ends.append(differentiate(factor, method).gradient)
-            found[k] = (ends[0] - ends[1]) / (2.0 * _STEP)
-    return 0.5 * (found + found.T)
