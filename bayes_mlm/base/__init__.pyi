@@ -30,7 +30,7 @@ from .errors import (
     StorageError as StorageError,
     UnsupportedModelError as UnsupportedModelError,
 )
-from .memory import check_memory as check_memory
+from .memory import check_memory as check_memory, free_memory as free_memory
 from .paths import (
     ABSENT as ABSENT,
     DIRECTORY as DIRECTORY,

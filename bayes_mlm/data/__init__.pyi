@@ -41,7 +41,7 @@ from .groups import (
     levels_of as levels_of,
     varies_within as varies_within,
 )
-from .interactions import with_interactions as with_interactions
+from .interactions import combined as combined, with_interactions as with_interactions
 from .labels import (
     ALIKE as ALIKE,
     label_texts as label_texts,

@@ -12,6 +12,7 @@ from .aggregated.file import (
     is_sums as is_sums,
     load_sums as load_sums,
     model_of_sums as model_of_sums,
+    n_cells as n_cells,
     rows_at_source as rows_at_source,
     save_sums as save_sums,
     small_groups as small_groups,
@@ -33,6 +34,7 @@ from .build import (
     table_of as table_of,
 )
 from .damage import (
+    check_cells as check_cells,
     check_names as check_names,
     check_sums as check_sums,
     naming as naming,
@@ -81,6 +83,7 @@ from .terms import (
     GroupTerm as GroupTerm,
     Response as Response,
     RowArray as RowArray,
+    changed as changed,
     means_by_group as means_by_group,
     sum_effects as sum_effects,
 )

@@ -45,8 +45,8 @@ from bayes_mlm.design.aggregated import (
 )
 from bayes_mlm.design.aggregated.file import is_sums, load_sums
 from bayes_mlm.design.design import Design
-from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.from_table import build_design
+from bayes_mlm.design.group_structure import check_aggregated
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.model import FAMILIES, HasRequest, ModelSpec
@@ -94,7 +94,7 @@ def design_of(
         source, data = data, None
     if isinstance(data, Design):
         if not data.has_rows:  # sums that were added up, or are a part of more
-            check_estimable(data)
+            check_aggregated(data)
         return for_kind(data, model.kind)
     location = source.location if data is None else data
     if is_sums(location):
@@ -136,11 +136,13 @@ def _need_rows(model: ModelSpec, why: str) -> None:
 def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
     """Load saved sums, after checking that they are of the model."""
     design = load_sums(path)
-    formula, group = parse_formula(model.formula), model.group_column
-    if (str(formula), group) != (str(design.formula), design.group):
+    formula = parse_formula(model.formula)
+    factors = formula.grouping_factors or tuple(filter(None, [model.group_column]))
+    if (str(formula), factors) != (str(design.formula), design.factors):
+        named = [" and ".join(one) or None for one in (design.factors, factors)]
         raise DataError(
-            f"{path} contains the sums of '{design.formula}' by {design.group}, not of '{formula}' "
-            f"by {group}; sum the rows again for another model"
+            f"{path} contains the sums of '{design.formula}' by {named[0]}, not of '{formula}' "
+            f"by {named[1]}; sum the rows again for another model"
         )
     _need_rows(model, f"{path} contains sums of them")
     if source.strip and not design.encoding.strip:
@@ -148,7 +150,7 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
             f"{path} contains sums by labels with unstripped spaces; sum the rows again with "
             "strip=True (--strip)"
         )
-    check_estimable(design)
+    check_aggregated(design)
     return design
 
 

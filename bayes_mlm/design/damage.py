@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import BayesMLMError, StorageError
 from bayes_mlm.design.design import Design
-from bayes_mlm.moments import GroupMoments
+from bayes_mlm.moments import CellMoments, GroupMoments
 
 # Raised by pyarrow, HDF5, json and msgspec when they read damage. A MemoryError is not among them:
 # the file may be sound.
@@ -94,6 +94,20 @@ def check_sums(s: GroupMoments) -> None:
     for name in ("centre", "means", "scatter"):
         require(np.isfinite(getattr(s, name)).all(), f"a value of its {name} is not finite")
     _check_scatter(s)
+
+
+def check_cells(moments: CellMoments) -> None:
+    """Refuse sums by cell that no rows can have; as `check_sums`."""
+    s = moments.cells
+    check_sums(s)
+    if len(moments.factors) < 2:
+        return
+    for one in moments.factors:
+        name = one.factor
+        require(one.codes.shape == (s.J,), f"its cells and the levels of {name} do not agree")
+        require(np.unique(one.codes).size == one.m, f"a level of {name} has no cell")
+    levels = np.column_stack([one.codes for one in moments.factors])
+    require(len(np.unique(levels, axis=0)) == s.J, "a combination of levels is in it twice")
 
 
 def check_names(design: Design) -> None:

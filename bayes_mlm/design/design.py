@@ -16,13 +16,24 @@ from numpy.typing import NDArray
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
-from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, changed
+from bayes_mlm.design.terms import (
+    FixedColumns,
+    GroupMeans,
+    GroupTerm,
+    Response,
+    changed,
+    terms_of_moments,
+)
 from bayes_mlm.formula import Formula, refuse_several
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
 from bayes_mlm.moments import (
+    CellMoments,
     CrossProducts,
     GroupMoments,
+    by_group,
+    by_level,
     cross_products,
+    cross_products_of_cells,
     from_rows,
     one_group,
     refuse_rows,
@@ -30,7 +41,7 @@ from bayes_mlm.moments import (
 
 INTERCEPT = "Intercept"
 VARIES = 1e-9
-_OF_TERM = ("Z", "effects", "correlated", "codes", "labels", "factor")
+_OF_TERM = ("Z", "effects", "correlated", "codes", "labels", "factor", "counts")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -65,8 +76,9 @@ class Design:
     residual : ResidualRows or None
         The residual structure by row, of all that is not Gaussian with independent residuals of
         one sd; None for that.
-    aggregated : GroupMoments or None
-        Per-group sufficient statistics of the model's columns, in place of the rows.
+    aggregated : CellMoments or None
+        Sufficient statistics of the model's columns, by combination of the levels of its factors,
+        in place of the rows.
     batches : tuple of str
         Of merged moments: a checksum of each set of rows, by which none is added twice.
     sample_of : Design or None
@@ -87,7 +99,7 @@ class Design:
     notes: tuple[str, ...] = ()
     family: Family = GAUSSIAN
     residual: ResidualRows | None = None
-    aggregated: GroupMoments | None = None
+    aggregated: CellMoments | None = None
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
     inputs: Mapping[str, Floats] = field(default_factory=dict)
@@ -180,6 +192,7 @@ class Design:
 
     def moments(self, *, grouped: bool = True) -> GroupMoments:
         """Return the sufficient statistics by group, or of all rows as one group."""
+        self.single_term("the moments by group")
         if not grouped:
             return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
         return self.compute(
@@ -187,8 +200,11 @@ class Design:
         )
 
     def cross_products(self) -> CrossProducts:
-        """Return the sufficient statistics of all grouping factors, from the rows."""
-        columns = [term.effect_columns for term in self.group_terms if term.q]
+        """Return the sufficient statistics of all grouping factors, from the rows or moments."""
+        terms = [term for term in self.group_terms if term.q]
+        if self.aggregated is not None:
+            return cross_products_of_cells(self.aggregated, [term.free for term in terms])
+        columns = [term.effect_columns for term in terms]
         return cross_products(self.y_less_offset, self.X, columns, terms=self.terms)
 
     def compute[A](self, rows: "Callable[[Design], A]", moments: Callable[[GroupMoments], A]) -> A:
@@ -197,20 +213,22 @@ class Design:
         Parameters
         ----------
         rows, moments : callable
-            Of the design with its rows, and of its per-group sufficient statistics.
+            Of the design with its rows, and of its sufficient statistics by group or, of several
+            factors, by cell.
         """
-        return rows(self) if self.aggregated is None else moments(self.aggregated)
+        return rows(self) if self.aggregated is None else moments(self.aggregated.cells)
 
     def of_factor(self, place: int) -> "Design":
         """Return the design with one of its group terms only."""
         if len(self.group_terms) == 1:
             return self
-        encoding = self.encoding.of_factor(place)
+        encoding, moments = self.encoding.of_factor(place), self.aggregated
         return replace(
             self,
             group_terms=self.group_terms[place : place + 1],
             formula=encoding.formula,
             encoding=encoding,
+            aggregated=None if moments is None else by_group(by_level(moments, place)),
         )
 
     def single_term(
@@ -247,6 +265,7 @@ class Design:
             codes=np.zeros(self.n, dtype=np.int64) if rows else None,
             Z=np.empty((self.n, 0)) if rows else None,
             effects=(),
+            counts=np.array([self.n]),
         )
 
     @property
@@ -287,7 +306,7 @@ class Design:
     @property
     def group_sizes(self) -> Ints:
         """Rows in each group of the one factor, shape (J,)."""
-        return self.compute(lambda rows: rows.group_term.sizes, lambda s: s.counts)
+        return self.group_term.sizes
 
     @property
     def errors(self) -> str:
@@ -373,6 +392,8 @@ class Design:
             field.
         """
         of_term = {name: changes.pop(name) for name in _OF_TERM if name in changes}
+        if "codes" in of_term:  # the rows are counted anew
+            of_term.setdefault("counts", None)
         fixed = {name: changes.pop(name) for name in ("X", "terms") if name in changes}
         response = {
             field: changes.pop(name)
@@ -387,12 +408,25 @@ class Design:
             changes["group_terms"] = (changed(self.single_term("a change of columns"), **of_term),)
         return replace(self, **changes)
 
-    def with_moments(self, moments: GroupMoments, **changes: Any) -> "Design":
-        """Return the design of other moments, with their columns and groups."""
-        arrays = dict.fromkeys(("y", "offset", "X", "Z", "codes"))
-        names = {"terms": moments.terms, "effects": moments.effects}
-        groups = {"labels": moments.labels} if self.group_terms else {}
-        return self.with_arrays(**arrays, **names, **groups, aggregated=moments, **changes)
+    def with_moments(self, moments: GroupMoments | CellMoments, **changes: Any) -> "Design":
+        """Return the design of other moments, with their columns and groups.
+
+        Parameters
+        ----------
+        moments : GroupMoments or CellMoments
+        **changes
+            `correlated` of the one group term; any other field.
+        """
+        found = moments if isinstance(moments, CellMoments) else by_group(moments)
+        correlated = [changes.pop("correlated", one.correlated) for one in self.group_terms]
+        return replace(
+            self,
+            response=changed(self.response, y=None, offset=None),
+            fixed=FixedColumns(terms=found.cells.terms),
+            group_terms=terms_of_moments(found, correlated),
+            aggregated=found,
+            **changes,
+        )
 
     @property
     def whole(self) -> "Design":

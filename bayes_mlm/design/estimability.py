@@ -30,11 +30,8 @@ def check_estimable(design: Design) -> None:
             f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
             f"({', '.join(design.terms)}); use fewer predictors or more data"
         )
-    if design.aggregated is not None and design.q and design.J == 1:
-        raise DesignError(
-            f"the sums are of one group of {design.group!r}: variance between groups cannot "
-            "be estimated from one; add those of others (merge_sums, bayes-mlm merge)"
-        )
+    if design.aggregated is not None:
+        _refuse_one_group(design)
     where, remedy = "", "omit one of them"
     if design.kind in ("no_pooling", "within"):
         where = f" within {design.group}"
@@ -44,7 +41,9 @@ def check_estimable(design: Design) -> None:
     aliased, near = _ALIASED, ""
     intercept = np.array([term == INTERCEPT for term in design.terms])
     if design.aggregated is not None:
-        found = lengths_of_sums(design.aggregated, intercept, inside=design.kind == "no_pooling")
+        found = lengths_of_sums(
+            design.aggregated.cells, intercept, inside=design.kind == "no_pooling"
+        )
         aliased, near = _AGGREGATED, ", or too near to one for sums to distinguish"
     else:
         origin = np.zeros((1, design.p))
@@ -66,6 +65,16 @@ def check_estimable(design: Design) -> None:
             raise DesignError(
                 f"the predictor {term!r} is a linear combination of the predictors before "
                 f"it{near}; {remedy}"
+            )
+
+
+def _refuse_one_group(design: Design) -> None:
+    """Refuse sums of one group of a factor with effects."""
+    for one in design.group_terms:
+        if one.q and one.J == 1:
+            raise DesignError(
+                f"the sums are of one group of {one.factor!r}: variance between groups cannot "
+                "be estimated from one; add those of others (merge_sums, bayes-mlm merge)"
             )
 
 

@@ -32,6 +32,7 @@ from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoded, encode, factors_of, inputs_of, learn_encoding
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.group_columns import columns_of_rows
 from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
 from bayes_mlm.formula import Formula, parse_formula, refuse_several
@@ -168,9 +169,9 @@ def build_design(
     notes = (
         *notes,
         *check_group_terms(
-            group_terms,
+            columns_of_rows(group_terms),
             residual=laid_out is None,
-            columns=[one.columns for one in parsed.group_terms] or [(name,) for name in factors],
+            made_of=[parsed.columns_of(name) for name in factors],
         ),
     )
     design = Design(

@@ -17,8 +17,11 @@ from itertools import combinations
 
 import numpy as np
 
-from bayes_mlm.base import DesignError, Flags, Floats, Ints
+from bayes_mlm.base import DesignError, Flags, Floats
 from bayes_mlm.data import label_text
+from bayes_mlm.design.design import Design
+from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.group_columns import GroupColumns, Product, columns_of_cells
 from bayes_mlm.design.terms import GroupTerm
 
 # Matrices of unit length are dependent if a combination of them, with weights of unit length, is
@@ -27,26 +30,26 @@ from bayes_mlm.design.terms import GroupTerm
 _SPANNED = 1e-10
 # A matrix is zero if the square of its length is below this part of the largest.
 _ROUNDING = 1e-20
-# A column is a combination of those before it if less than this part of its length is left.
-_ALIASED = 1e-8
 # In the remark on few groups alone.
 FEW = "sds and correlations of its effects, which the data hardly determine; "
+# In the remark on reused labels alone.
+REUSED = "; did you mean "
 # Labels are reused as numbers of classes are: in this share of the groups they are the first ones.
 _COUNTED = 0.75
 
 
 def check_group_terms(
-    terms: Sequence[GroupTerm], *, residual: bool, columns: Sequence[Sequence[str]] = ()
+    columns: GroupColumns, *, residual: bool, made_of: Sequence[Sequence[str]] = ()
 ) -> tuple[str, ...]:
     """Refuse group terms whose variances cannot be distinguished; return remarks on the rest.
 
     Parameters
     ----------
-    terms : sequence of GroupTerm
-        With their rows.
+    columns : GroupColumns
+        Of rows or of moments by cell.
     residual : bool
         Whether the model has independent residuals of one unknown sd.
-    columns : sequence of sequence of str
+    made_of : sequence of sequence of str
         Columns of the table that each factor is made of.
 
     Returns
@@ -62,64 +65,89 @@ def check_group_terms(
 
     Examples
     --------
+    >>> from bayes_mlm.design.group_columns import columns_of_rows
     >>> codes = np.array([0, 0, 1, 1])
     >>> ids, names = (
     ...     GroupTerm(factor=name, labels=np.arange(2), codes=codes, Z=np.ones((4, 1)),
     ...               effects=("Intercept",)) for name in ("shop_id", "shop_name"))
-    >>> check_group_terms([ids, names], residual=True)
+    >>> check_group_terms(columns_of_rows([ids, names]), residual=True)
     Traceback (most recent call last):
         ...
     bayes_mlm.base.errors.DesignError: shop_id and shop_name divide the rows into the same 2 groups:
     only the sum of their variances is determined; keep one of them
     """
-    active = [term for term in terms if term.q]
-    notes = [note for term in active for note in check_effects(term, term.Z.any(axis=0))]
-    for a, b in combinations(active, 2):
+    terms = columns.terms
+    active = [place for place, term in enumerate(terms) if term.q]
+    for k in active:
+        _refuse_zero(terms[k], columns.nonzero[k])
+    for k, m in combinations(active, 2):
+        a, b = terms[k], terms[m]
         common = set(a.effects) & set(b.effects)
-        if common and a.J == b.J == _cells(a.codes, b.codes, b.J).size:
+        if common and a.J == b.J == columns.pairs(k, m).size:
             raise DesignError(
                 f"{a.factor} and {b.factor} divide the rows into the same {a.J:,} groups: only the "
                 "sum of their variances is determined; keep one of them"
             )
     if len(active) > 1:
-        _check_components(active, residual=residual)
-    named = columns or [(term.factor,) for term in terms]
-    reused = (
-        _reused(a, b)
-        for (a, of_a), (b, of_b) in combinations(zip(terms, named, strict=True), 2)
-        if a.q and b.q and not set(of_a) & set(of_b)
-    )
-    return (*notes, *filter(None, reused))
+        _check_components(columns, active, residual=residual)
+    return notes_on_group_terms(columns, made_of)
 
 
-def check_effects(term: GroupTerm, nonzero: Flags) -> tuple[str, ...]:
-    """Refuse an effect that is zero in every row; return a remark where groups are too few.
+def notes_on_group_terms(
+    columns: GroupColumns, made_of: Sequence[Sequence[str]] = ()
+) -> tuple[str, ...]:
+    """Return remarks on fewer groups than parameters, and on labels reused in another factor.
 
     Parameters
     ----------
-    term : GroupTerm
-        With its rows or without.
-    nonzero : ndarray of bool, shape (q,)
-        Whether the column of each effect has a value other than zero.
+    columns, made_of
+        As of `check_group_terms`.
     """
+    terms = columns.terms
+    active = [place for place, term in enumerate(terms) if term.q]
+    named = made_of or [(term.factor,) for term in terms]
+    few = (_few_groups(terms[k]) for k in active)
+    reused = (
+        _reused(columns, k, m)
+        for k, m in combinations(active, 2)
+        if not set(named[k]) & set(named[m])
+    )
+    return (*filter(None, few), *filter(None, reused))
+
+
+def check_aggregated(design: Design) -> None:
+    """Refuse an aggregated design whose coefficients or variances its sums do not determine.
+
+    That is looked at when a model is fitted, not before: sums of one site may not suffice, and
+    those of several together.
+
+    Raises
+    ------
+    DesignError
+    """
+    check_estimable(design)
+    if design.aggregated is not None:
+        check_group_terms(columns_of_cells(design.group_terms, design.aggregated), residual=True)
+
+
+def _refuse_zero(term: GroupTerm, nonzero: Flags) -> None:
+    """Refuse an effect that is zero in every row."""
     for effect, some in zip(term.effects, nonzero, strict=True):
         if not some:
             raise DesignError(
                 f"the effect {effect} by {term.factor} has no variance to estimate: its column is "
                 "0 in every row; omit it"
             )
+
+
+def _few_groups(term: GroupTerm) -> str | None:
     n_parameters = term.q + len(term.pairs)
     if n_parameters <= term.J:
-        return ()
+        return None
     return (
         f"{term.factor} has {term.J} groups for {n_parameters} {FEW}use fewer effects, or || for "
-        "independent ones",
+        "independent ones"
     )
-
-
-def _cells(a: Ints, b: Ints, n_b: int) -> Ints:
-    """Return the combinations of two factors that have rows, each a * n_b + b."""
-    return np.unique(a * n_b + b)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +160,10 @@ class _Component:
     name: str
 
 
-def _components(terms: Sequence[GroupTerm]) -> list[_Component]:
+def _components(columns: GroupColumns, active: Sequence[int]) -> list[_Component]:
     found = []
-    for place, term in enumerate(terms):
+    for place in active:
+        term = columns.terms[place]
         for k in range(term.q):
             name = f"the variance of {term.effects[k]} by {term.factor}"
             found.append(_Component(term=place, first=k, second=k, name=name))
@@ -144,16 +173,16 @@ def _components(terms: Sequence[GroupTerm]) -> list[_Component]:
     return found
 
 
-def _check_components(terms: Sequence[GroupTerm], *, residual: bool) -> None:
+def _check_components(columns: GroupColumns, active: Sequence[int], *, residual: bool) -> None:
     """Refuse a component of variance that is a combination of those before it."""
-    scaled = [_scaled(term) for term in terms]
-    components = _components(terms)
+    product = columns.scaled()
+    components = _components(columns, active)
     size = len(components) + residual
     gram = np.zeros((size, size))
     products = {
-        (s, t): _cell_products(terms[s], terms[t], scaled[s], scaled[t])
-        for s in range(len(terms))
-        for t in range(s, len(terms))
+        (s, t): _cell_products(columns, product, s, t)
+        for place, s in enumerate(active)
+        for t in active[place:]
     }
     for i, one in enumerate(components):
         for j in range(i, len(components)):
@@ -163,41 +192,22 @@ def _check_components(terms: Sequence[GroupTerm], *, residual: bool) -> None:
             value += (m[:, one.first, other.second] * m[:, one.second, other.first]).sum()
             gram[i, j] = gram[j, i] = value / 2.0
     if residual:
-        n = len(terms[0].Z)
         for i, one in enumerate(components):
-            z = scaled[one.term]
-            gram[i, -1] = gram[-1, i] = z[:, one.first] @ z[:, one.second]
-        gram[-1, -1] = n
+            whole = products[one.term, one.term][:, one.first, one.second].sum()
+            gram[i, -1] = gram[-1, i] = whole
+        gram[-1, -1] = columns.n
     names = [*(one.name for one in components), *(["the variance of the residuals"] * residual)]
     _refuse_spanned(gram, names)
 
 
-def _scaled(term: GroupTerm) -> Floats:
-    """Return the columns of a term on one scale, and orthogonal where their effects may correlate.
-
-    That changes no model of correlated effects, and keeps a year and an intercept apart.
-    """
-    Z = term.Z / np.sqrt(np.square(term.Z).mean(axis=0))
-    if not term.correlated:
-        return Z
-    # The intercept first where there is one, as the formula has it.
-    Q, R = np.linalg.qr(Z)
-    for effect, rest in zip(term.effects, np.abs(np.diag(R)) / np.sqrt(len(Z)), strict=True):
-        if rest <= _ALIASED:
-            raise DesignError(
-                f"the effect {effect} by {term.factor} cannot be distinguished from those before "
-                "it: its column is a linear combination of theirs; omit it"
-            )
-    return np.asarray(Q * np.sqrt(len(Z)))
-
-
-def _cell_products(a: GroupTerm, b: GroupTerm, of_a: Floats, of_b: Floats) -> Floats:
-    """Return the sums of products of the columns of two terms by cell, (cells, q_a, q_b)."""
-    cells, codes = np.unique(a.codes * b.J + b.codes, return_inverse=True)
-    found = np.empty((cells.size, a.q, b.q))
-    for k in range(a.q):
-        for m in range(b.q):
-            found[:, k, m] = np.bincount(codes, of_a[:, k] * of_b[:, m], minlength=cells.size)
+def _cell_products(columns: GroupColumns, product: Product, s: int, t: int) -> Floats:
+    """Return the sums of products of the columns of two terms by cell, (cells, q_s, q_t)."""
+    one, other = columns.terms[s], columns.terms[t]
+    cells, codes = np.unique(columns.keys(s, t), return_inverse=True)
+    found = np.empty((cells.size, one.q, other.q))
+    for k in range(one.q):
+        for m in range(other.q):
+            found[:, k, m] = np.bincount(codes, product(s, k, t, m), minlength=cells.size)
     return found
 
 
@@ -219,14 +229,15 @@ def _refuse_spanned(gram: Floats, names: Sequence[str]) -> None:
         )
 
 
-def _reused(a: GroupTerm, b: GroupTerm) -> str | None:
+def _reused(columns: GroupColumns, a: int, b: int) -> str | None:
     """Return a remark where the labels of one factor look like numbers within another."""
-    outer, inner = (a, b) if a.J >= b.J else (b, a)
-    cells = _cells(outer.codes, inner.codes, inner.J)
+    first, second = (a, b) if columns.terms[a].J >= columns.terms[b].J else (b, a)
+    outer, inner = columns.terms[first], columns.terms[second]
+    cells = columns.pairs(first, second)
     of_outer, of_inner = cells // inner.J, cells % inner.J
     occurs = np.bincount(of_inner, minlength=inner.J)
     complete = cells.size == outer.J * inner.J
-    if cells.size == len(outer.codes) or (complete and cells.size * 2 > len(outer.codes)):
+    if cells.size == columns.n or (complete and cells.size * 2 > columns.n):
         return None  # about a row a cell: raters by items
     sizes = np.bincount(of_outer, minlength=outer.J)
     # The labels by how often they occur: the k of a group are the first k where labels are counted.
@@ -241,6 +252,6 @@ def _reused(a: GroupTerm, b: GroupTerm) -> str | None:
     label = label_text(inner.labels[common])
     return (
         f"{inner.factor} {label} occurs in {occurs[common]:,} groups of {outer.factor}, and is the "
-        f"same {inner.factor} in all of them; did you mean {outer.factor}/{inner.factor} "
+        f"same {inner.factor} in all of them{REUSED}{outer.factor}/{inner.factor} "
         f"({cells.size:,} groups instead of {inner.J:,})?"
     )

@@ -25,9 +25,9 @@ def same_outcome(one: Design, other: Design) -> bool:
     """Return whether two designs have the same outcome in the same rows, or in the same sums."""
     if one.has_rows and other.has_rows:
         return one.n == other.n and np.array_equal(one.y, other.y)
-    if one.has_rows or other.has_rows:
+    if one.aggregated is None or other.aggregated is None or one.factors != other.factors:
         return False
-    a, b = one.moments(), other.moments()
+    a, b = one.aggregated.cells, other.aggregated.cells
     if not np.array_equal(a.labels, b.labels) or not np.array_equal(a.counts, b.counts):
         return False
     first, second = (s.means[:, -1] + s.centre[-1] for s in (a, b))
@@ -48,7 +48,7 @@ def same_columns(one: Design, other: Design) -> bool:
 
 def column_moments(design: Design) -> ColumnMoments:
     """Compute the means and sds of a design's columns, from its rows or from its sums."""
-    if design.has_rows:
+    if design.aggregated is None:
         terms = design.group_terms
         y = design.y_less_offset if design.family.link == "identity" else design.y
         return ColumnMoments(
@@ -59,8 +59,8 @@ def column_moments(design: Design) -> ColumnMoments:
             z_mean=np.concatenate([np.empty(0), *(one.Z.mean(axis=0) for one in terms)]),
             z_sd=np.concatenate([np.empty(0), *(one.Z.std(axis=0) for one in terms)]),
         )
-    mean, sd = design.moments().moments
-    x, z = slice(0, design.p), slice(design.p, design.p + design.q)
+    mean, sd = design.aggregated.cells.moments
+    x, z = slice(0, design.p), slice(design.p, -1)
     return ColumnMoments(
         y_mean=float(mean[-1]),
         y_sd=float(sd[-1]),

@@ -317,9 +317,9 @@ def _mean_of(design: Design, names: Sequence[str]) -> float:
     places = [_place(design, name) for name in names]
     if not places:
         return 1.0
-    if design.has_rows:
+    if design.aggregated is None:
         return float(np.prod(design.X[:, places], axis=1).mean())
-    s = design.moments()
+    s = design.aggregated.cells
     means = s.means[:, places] + s.centre[places]
     if len(places) == 1:
         return float(s.counts @ means[:, 0]) / s.n

@@ -1,7 +1,7 @@
 """The outcome, the fixed columns and the terms of group effects of a design."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import combinations, combinations_with_replacement
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import DesignError, Flags, Floats, Ints
-from bayes_mlm.formula import Formula
-from bayes_mlm.moments import EffectColumns, GroupMoments, refuse_rows
+from bayes_mlm.moments import CellMoments, EffectColumns, refuse_rows
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -130,6 +129,8 @@ class GroupTerm:
         Names of the columns of Z.
     correlated : bool
         Whether the effects of a group may correlate: False for the formula's double bar.
+    counts : ndarray of int, shape (J,), or None
+        Rows in each group, of aggregated data; else they are counted.
 
     Examples
     --------
@@ -147,6 +148,7 @@ class GroupTerm:
     Z: RowArray[Floats] = RowArray()
     effects: tuple[str, ...]
     correlated: bool = True
+    counts: Ints | None = None
 
     def __repr__(self) -> str:
         """Return the term and the number of groups, on one line."""
@@ -165,7 +167,7 @@ class GroupTerm:
     @cached_property
     def sizes(self) -> Ints:
         """Rows in each group, shape (J,)."""
-        return np.bincount(self.codes, minlength=self.J)
+        return np.bincount(self.codes, minlength=self.J) if self.counts is None else self.counts
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -173,21 +175,26 @@ class GroupTerm:
         return tuple(combinations(range(self.q), 2)) if self.correlated else ()
 
     @property
+    def free(self) -> Flags:
+        """Which entries of the relative factor are estimated, shape (q, q)."""
+        free = np.ones((self.q, self.q)) if self.correlated else np.eye(self.q)
+        return np.tril(free).astype(bool)
+
+    @property
     def effect_columns(self) -> EffectColumns:
         """The columns of the effects with their groups, for cross-products."""
-        free = np.ones((self.q, self.q)) if self.correlated else np.eye(self.q)
         return EffectColumns(
             factor=self.factor,
             codes=self.codes,
             m=self.J,
             Z=self.Z,
             effects=self.effects,
-            free=np.tril(free).astype(bool),
+            free=self.free,
         )
 
     def take(self, rows: Ints) -> "GroupTerm":
         """Return the term for some rows, in the order given; the groups stay."""
-        return changed(self, codes=self.codes[rows], Z=self.Z[rows])
+        return changed(self, codes=self.codes[rows], Z=self.Z[rows], counts=None)
 
     def sums(self, values: Floats) -> Floats:
         """Return the sum over the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
@@ -274,6 +281,12 @@ class GroupTerm:
         known = _places(labels)
         return np.array([known[label] for label in self.labels.tolist()], dtype=np.int64)
 
+    def is_within(self, other: "GroupTerm") -> bool:
+        """Return whether each of the term's groups lies in one group of another: nested in it."""
+        outer = np.zeros(self.J, dtype=np.int64)
+        outer[self.codes] = other.codes
+        return bool(np.array_equal(outer[self.codes], other.codes))
+
     def names(self, places: Ints | slice = slice(None)) -> list[Any]:
         """Return the labels of all groups or of some, as values of Python."""
         return list(self.labels[places].tolist())
@@ -293,18 +306,24 @@ def _places(labels: NDArray[Any]) -> dict[Any, int]:
     return {label: place for place, label in enumerate(labels.tolist())}
 
 
-def terms_of_moments(moments: GroupMoments, formula: Formula) -> tuple[GroupTerm, ...]:
-    """Return the group terms of aggregated data."""
-    if moments.group is None:
-        return ()
-    bars = formula.group_terms
-    return (
+def terms_of_moments(moments: CellMoments, correlated: Sequence[bool]) -> tuple[GroupTerm, ...]:
+    """Return the group terms of aggregated data.
+
+    Parameters
+    ----------
+    moments : CellMoments
+    correlated : sequence of bool
+        Whether the effects of a group may correlate, of each factor; True beyond its end.
+    """
+    return tuple(
         GroupTerm(
-            factor=moments.group,
-            labels=moments.labels,
-            effects=moments.effects,
-            correlated=bars[0].correlated if bars else True,
-        ),
+            factor=one.factor,
+            labels=one.labels,
+            effects=one.effects,
+            correlated=correlated[place] if place < len(correlated) else True,
+            counts=moments.counts_of(place),
+        )
+        for place, one in enumerate(moments.factors)
     )
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SAMPLE_DIMS = ("chain", "draw")
+# The statistic that draws of Gibbs sampling have: their place in the chain.
+SWEEP = "sweep"
 # nutpie's names of a sampler's statistics, and those of ArviZ's schema.
 _SCHEMA = {
     "logp": "lp",
@@ -88,6 +90,11 @@ class Draws:
         chains, draws = next(drawn).values.shape[:2]
         return int(chains), int(draws)
 
+    @property
+    def is_chain(self) -> bool:
+        """Whether each draw is made from the one before, by an engine whose others are not."""
+        return SWEEP in self.sample_stats
+
     def __repr__(self) -> str:
         """Return the variables and the number of draws as text."""
         return f"<Draws of {', '.join(self.posterior)}: {self.n_chains} x {self.n_draws}>"
@@ -123,6 +130,9 @@ class Draws:
         posterior = {k: v for k, v in self.posterior.items() if k not in groups}
         for old, new in new_name.items():
             posterior[new.name] = Variable(SAMPLE_DIMS + new.dims, self.posterior[old].values)
+        for summary in ("u_mean", "u_sd"):
+            if (found := posterior.pop(names.variable(summary), None)) is not None:
+                posterior[summary] = Variable(alone.u.dims, found.values)
         coords = {dims.get(dim, dim): labels for dim, labels in self.coords.items()}
         return replace(self, posterior=posterior, coords=coords, parameters=known_parameters())
 

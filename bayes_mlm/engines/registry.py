@@ -251,11 +251,17 @@ def _not_direct(_: "Design", priors: "ModelPriors | None") -> str:
 
 def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit]":
     def run(task: Task) -> "RemlFit | SeveralFactorsFit":
+        from bayes_mlm.engines.crossed.route import crossed_table_of
         from bayes_mlm.engines.reml import fit_reml, fit_several
 
         design = task.design
         if len(design.factors) > 1:
-            return fit_several(design, method=method, level=task.prob)
+            table = crossed_table_of(design)
+            if table is None:
+                return fit_several(design, method=method, level=task.prob)
+            from bayes_mlm.engines.reml.crossed import fit_crossed  # loads numba
+
+            return fit_crossed(table, design, method=method, level=task.prob)
         found = fit_reml(
             design.whole,
             method=method,
@@ -293,7 +299,7 @@ def _run_direct(task: Task) -> Drawn:
         draws=found.draws,
         verdict=report.verdict,
         report=report,
-        how=f"exact by {report.method}",
+        how="by block Gibbs sampling" if report.chains else f"exact by {report.method}",
         trusted=report.trusted,
     )
 

@@ -142,7 +142,7 @@ def as_request(
             )
         data, (model, grouping, stripped) = model, model_of_sums(str(model))
         reading["strip"] = reading["strip"] or stripped
-        group = grouping if parse_formula(model).group is None else None
+        group = None if parse_formula(model).group_terms else grouping
     if requested is not None:
         if kind or group or level or residual is not None or family is not None:
             raise EngineError(
@@ -212,7 +212,7 @@ def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> Mo
     model = ModelSpec(
         formula=design.formula.text,
         kind=kind or cast("Kind", design.kind),
-        group=None if parse_formula(design.formula.text).group is not None else design.group,
+        group=None if design.formula.group_terms else design.group,
         priors=priors,
         residual=PLAIN if design.residual is None else design.residual.spec,
         family=design.family.name,

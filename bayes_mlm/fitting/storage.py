@@ -54,7 +54,7 @@ from bayes_mlm.fitting.tree.groups import KEPT, MAX_NUMBERS
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import known_parameters, parameters_of, term_names
 from bayes_mlm.model import FAMILIES, ResidualRows
-from bayes_mlm.moments import GroupMoments
+from bayes_mlm.moments import CellFactor, CellMoments, GroupMoments, by_group
 
 FORMAT = 3
 
@@ -156,7 +156,7 @@ def _is_small(group: Group) -> bool:
     return all(one.size <= MAX_NUMBERS and not one.slow for one in computed)
 
 
-def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments | None:
+def _sums_from(kept: "KeptDesign", constant: Group) -> CellMoments | None:
     if "sums_counts" not in constant.variables:
         return None
     counts = constant.variables["sums_counts"].values
@@ -165,16 +165,31 @@ def _sums_from(kept: "KeptDesign", constant: Group, labels: Any) -> GroupMoments
     scatter = np.empty((len(counts), len(centre), len(centre)))
     triangle = constant.variables["sums_scatter"].values
     scatter[:, lower, upper] = scatter[:, upper, lower] = triangle
-    return GroupMoments(
-        labels=labels,
+    dims = term_names([one.factor for one in kept.groups])
+    labels = [constant.coords[dim.group] for dim in dims]
+    single = len(dims) == 1
+    cells = GroupMoments(
+        labels=labels[0] if single else np.arange(len(counts)),
         counts=counts,
         centre=centre,
         means=constant.variables["sums_means"].values,
         scatter=scatter,
         terms=kept.terms,
-        effects=kept.groups[0].effects if kept.groups else (),
-        group=kept.groups[0].factor if kept.groups else None,
+        effects=tuple(effect for one in kept.groups for effect in one.effects),
+        group=kept.groups[0].factor if single else None,
     )
+    if len(dims) < 2:
+        return by_group(cells)
+    factors = (
+        CellFactor(
+            factor=one.factor,
+            labels=known,
+            codes=constant.variables[dim.variable("codes")].values.astype(np.int64),
+            effects=one.effects,
+        )
+        for one, dim, known in zip(kept.groups, dims, labels, strict=True)
+    )
+    return CellMoments(cells=cells, factors=tuple(factors))
 
 
 def _inputs_from(constant: Group) -> dict[str, Any]:
@@ -269,7 +284,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     formula = parse_formula(kept.formula)
     dims = term_names([one.factor for one in kept.groups])
     labels = [constant.coords[dim.group] for dim in dims]
-    summed = _sums_from(kept, constant, labels[0] if labels else np.zeros(1, dtype=np.int64))
+    summed = _sums_from(kept, constant)
     kept_arrays = constant.variables if summed is None else {}
     arrays = _arrays(kept_arrays)
     y = None if summed is not None else _outcome(document, groups["observed_data"])
@@ -283,8 +298,9 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
             Z=arrays.get(dim.variable("Z"), empty),
             effects=one.effects,
             correlated=one.correlated,
+            counts=None if summed is None else summed.counts_of(place),
         )
-        for one, dim, known in zip(kept.groups, dims, labels, strict=True)
+        for place, (one, dim, known) in enumerate(zip(kept.groups, dims, labels, strict=True))
     )
     design = Design(
         response=Response(

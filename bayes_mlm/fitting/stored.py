@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from bayes_mlm.base import Finding
-from bayes_mlm.design import Design, check_names, check_sums, require
+from bayes_mlm.design import Design, check_cells, check_names, require
 from bayes_mlm.engines import ENGINES, SAMPLE_DIMS, DirectReport, Settings
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.likelihood import ModelPriors, term_names
@@ -85,7 +85,10 @@ def check_fit(fit: Fit) -> None:
     check_names(design)
     for term in design.group_terms:
         require(np.unique(term.labels).size == term.J, "a group is in it twice")
-    design.compute(_check_rows, check_sums)
+    if design.aggregated is None:
+        _check_rows(design)
+    else:
+        check_cells(design.aggregated)
     labels: dict[str, tuple[Any, ...]] = {"term": design.terms}
     for names, term in zip(term_names(design.factors), design.group_terms, strict=True):
         labels |= {names.group: tuple(term.labels.tolist()), names.effect: term.effects}

@@ -94,6 +94,10 @@ class Formula:
         """The columns of each grouping factor that is an interaction, by its name."""
         return {term.factor: term.parts for term in self.group_terms if term.parts}
 
+    def columns_of(self, factor: str) -> tuple[str, ...]:
+        """Return the columns that a grouping factor is made of."""
+        return self.interactions.get(factor, (factor,))
+
     @property
     def group(self) -> str | None:
         """The grouping column of the one group term; None without a bar.
@@ -105,6 +109,11 @@ class Formula:
         """
         refuse_several(self.grouping_factors)
         return self.group_terms[0].factor if self.group_terms else None
+
+    @property
+    def correlated(self) -> tuple[bool, ...]:
+        """Whether the effects of a group may correlate, of each group term."""
+        return tuple(term.correlated for term in self.group_terms)
 
     @property
     def effects(self) -> tuple[Term, ...]:

@@ -1,8 +1,7 @@
 """Compiled sums over groups of which no two share a design, in one pass for many covariances.
 
-Groups are worked on in the blocks of `RotatedMoments.blocks`, an entry of their small matrices at a
-time, so that every inner loop runs along contiguous numbers and the processor does several groups
-at once. With ``N = I + R S R' = L L'``, ``X = L^-1 C`` and ``P = L^-1 R``:
+Groups are worked on in the blocks of `RotatedMoments.blocks`. With ``N = I + R S R' = L L'``,
+``X = L^-1 C`` and ``P = L^-1 R``:
 
     C'N^-1 C = X'X        F = R'N^-1 C = P'X        G = R'N^-1 R = P'P
 
@@ -15,181 +14,24 @@ import numba
 import numpy as np
 
 from bayes_mlm.base import Flags, Floats
+from bayes_mlm.likelihood.group_blocks import (
+    FAST,
+    accumulate,
+    add_cross,
+    add_product,
+    add_scaled,
+    cross_block,
+    dot,
+    factor_block,
+    log_sum,
+    solve_block,
+    subtract_product,
+    weigh_block,
+)
 from bayes_mlm.moments import BLOCK
 
-# Determinants up to this size are multiplied over a block before their log is taken: 128 of them
-# are below 1e256.
-_MODERATE = 1e2
-# Sums may be reordered; not-a-number and infinity keep their meaning.
-_FAST = {"reassoc", "contract", "arcp", "nsz"}
 
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _add(row: Floats, factor: float, column: Floats) -> None:
-    for g in range(BLOCK):
-        row[g] += factor * column[g]
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _add_product(row: Floats, one: Floats, two: Floats) -> None:
-    for g in range(BLOCK):
-        row[g] += one[g] * two[g]
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _subtract_product(row: Floats, one: Floats, two: Floats) -> None:
-    for g in range(BLOCK):
-        row[g] -= one[g] * two[g]
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _scale(row: Floats, by: Floats) -> None:
-    for g in range(BLOCK):
-        row[g] *= by[g]
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _dot(one: Floats, two: Floats) -> float:
-    found = 0.0
-    for g in range(BLOCK):
-        found += one[g] * two[g]
-    return found
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _factor_one(r: Floats, s: Floats, inverse: Floats) -> None:
-    """Factor N as `_factor_block`, of one effect."""
-    s00 = s[0, 0]
-    for g in range(BLOCK):
-        d0 = 1.0 + s00 * r[0, g] * r[0, g]
-        inverse[0, g] = 1.0 / math.sqrt(d0)
-        inverse[1, g] = d0
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _factor_two(r: Floats, s: Floats, lower: Floats, inverse: Floats) -> None:
-    """Factor N as `_factor_block`, of two effects."""
-    s00, s10, s11 = s[0, 0], s[1, 0], s[1, 1]
-    for g in range(BLOCK):
-        a, b, c, d = r[0, g], r[1, g], r[2, g], r[3, g]
-        n00 = 1.0 + (s00 * a + s10 * b) * a + (s10 * a + s11 * b) * b
-        e, f = s00 * c + s10 * d, s10 * c + s11 * d
-        n10 = e * a + f * b
-        n11 = 1.0 + e * c + f * d
-        i0 = 1.0 / math.sqrt(n00)
-        l10 = n10 * i0
-        d1 = n11 - l10 * l10
-        lower[2, g] = l10
-        inverse[0, g] = i0
-        inverse[1, g] = 1.0 / math.sqrt(d1)
-        inverse[2, g] = n00 * d1 if d1 > 0.0 else np.nan
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _assemble(r: Floats, shown: Flags, s: Floats, work: Floats, lower: Floats) -> None:
-    """Compute the lower triangles of ``N = I + R S R'``."""
-    q = len(s)
-    work[:] = 0.0
-    for a in range(q):
-        for d in range(q):
-            if shown[a * q + d]:
-                for b in range(q):
-                    _add(work[a * q + b], s[d, b], r[a * q + d])
-    for a in range(q):
-        for b in range(a + 1):
-            entry = lower[a * q + b]
-            entry[:] = 1.0 if a == b else 0.0
-            for d in range(q):
-                if shown[b * q + d]:
-                    _add_product(entry, work[a * q + d], r[b * q + d])
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _factor_block(
-    r: Floats, shown: Flags, s: Floats, work: Floats, lower: Floats, inverse: Floats
-) -> None:
-    """Factor N of a block: L (q*q, BLOCK) below the diagonal; 1 / its diagonal and |N|.
-
-    The latter two are the rows of `inverse` (q+1, BLOCK). A pivot lost to rounding makes |N| not a
-    number, whatever the signs of the others.
-    """
-    q = len(s)
-    if q == 1:
-        _factor_one(r, s, inverse)
-        return
-    if q == 2:
-        _factor_two(r, s, lower, inverse)
-        return
-    _assemble(r, shown, s, work, lower)
-    determinant = inverse[q]
-    determinant[:] = 1.0
-    for j in range(q):
-        pivot, one = lower[j * q + j], inverse[j]
-        for d in range(j):
-            _subtract_product(pivot, lower[j * q + d], lower[j * q + d])
-        for g in range(BLOCK):
-            one[g] = 1.0 / math.sqrt(pivot[g])
-            determinant[g] *= pivot[g] if pivot[g] > 0.0 else np.nan
-        for i in range(j + 1, q):
-            entry = lower[i * q + j]
-            for d in range(j):
-                _subtract_product(entry, lower[i * q + d], lower[j * q + d])
-            _scale(entry, one)
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _solve_block(
-    source: Floats, k: int, lower: Floats, inverse: Floats, q: int, out: Floats
-) -> None:
-    """Solve ``L X = source`` of a block: source and X (q*k, BLOCK)."""
-    for i in range(q):
-        one = inverse[i]
-        for a in range(k):
-            row, column = out[i * k + a], source[i * k + a]
-            if i == 1:
-                factor, above = lower[q], out[a]
-                for g in range(BLOCK):
-                    row[g] = (column[g] - factor[g] * above[g]) * one[g]
-                continue
-            row[:] = column
-            for d in range(i):
-                _subtract_product(row, lower[i * q + d], out[d * k + a])
-            _scale(row, one)
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _log_sum(determinant: Floats) -> float:
-    """Sum the logs of m determinants, each 1 or more."""
-    largest, product, total = 0.0, 1.0, 0.0
-    for g in range(BLOCK):
-        largest = max(largest, determinant[g])
-        product *= determinant[g]
-    if largest < _MODERATE:
-        return math.log(product)  # not a number if one of them is not
-    for g in range(BLOCK):
-        total += math.log(determinant[g])
-    return total
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _add_cross(left: Floats, right: Floats, q: int, k: int, total: Floats) -> None:
-    """Add ``sum left' right`` over m groups to the lower triangle of total (k, k)."""
-    for a in range(k):
-        for b in range(a + 1):
-            found = 0.0
-            if q == 2:
-                one, two, three, four = left[a], right[b], left[k + a], right[k + b]
-                for g in range(BLOCK):
-                    found += one[g] * two[g] + three[g] * four[g]
-            else:
-                for i in range(q):
-                    one, two = left[i * k + a], right[i * k + b]
-                    for g in range(BLOCK):
-                        found += one[g] * two[g]
-            total[a, b] += found
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def evaluate(r: Floats, c: Floats, shown: Flags, s: Floats, logdet: Floats, a: Floats) -> None:
     """Add ``sum log|N|`` to logdet (B,), and ``sum C'N^-1 C`` to lower triangles of a (B, k, k).
 
@@ -212,37 +54,13 @@ def evaluate(r: Floats, c: Floats, shown: Flags, s: Floats, logdet: Floats, a: F
     x = np.empty((q * k, BLOCK))
     for block in range(len(r)):
         for b in range(len(s)):
-            _factor_block(r[block], shown, s[b], work, lower, inverse)
-            logdet[b] += _log_sum(inverse[q])
-            _solve_block(c[block], k, lower, inverse, q, x)
-            _add_cross(x, x, q, k, a[b])
+            factor_block(r[block], shown, s[b], work, lower, inverse)
+            logdet[b] += log_sum(inverse[q])
+            solve_block(c[block], k, lower, inverse, q, x)
+            add_cross(x, x, q, k, a[b])
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _cross_block(left: Floats, right: Floats, q: int, k: int, out: Floats) -> None:
-    """Compute ``left' right`` of each group: left (q*q, BLOCK), right and out (q*k, BLOCK)."""
-    out[:] = 0.0
-    for i in range(q):
-        for a in range(q):
-            for b in range(k):
-                _add_product(out[a * k + b], left[i * q + a], right[i * k + b])
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _weigh_block(f: Floats, weight: Floats, part: Floats, q: int, out: Floats) -> None:
-    """Compute the lower triangles of ``F weight F'``, F (q*k, BLOCK), out (q*q, BLOCK)."""
-    k = len(weight)
-    out[:] = 0.0
-    for b in range(q):
-        for j in range(k):
-            part[:] = 0.0
-            for i in range(k):
-                _add(part, weight[i, j], f[b * k + i])
-            for a in range(b, q):
-                _add_product(out[a * q + b], part, f[a * k + j])
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def first_derivatives(
     r: Floats, c: Floats, shown: Flags, s: Floats, logdet: Floats, a: Floats, along: Floats
 ) -> None:
@@ -266,23 +84,23 @@ def first_derivatives(
     inverse, x = np.empty((q + 1, BLOCK)), np.empty((q * k, BLOCK))
     solved, f = np.empty((q * q, BLOCK)), np.empty((q * k, BLOCK))
     for block in range(len(r)):
-        _factor_block(r[block], shown, s, work, lower, inverse)
-        logdet[0] += _log_sum(inverse[q])
-        _solve_block(c[block], k, lower, inverse, q, x)
-        _add_cross(x, x, q, k, a)
-        _solve_block(r[block], q, lower, inverse, q, solved)
-        _cross_block(solved, x, q, k, f)
+        factor_block(r[block], shown, s, work, lower, inverse)
+        logdet[0] += log_sum(inverse[q])
+        solve_block(c[block], k, lower, inverse, q, x)
+        add_cross(x, x, q, k, a)
+        solve_block(r[block], q, lower, inverse, q, solved)
+        cross_block(solved, x, q, k, f)
         for one in range(q):
             for two in range(one + 1):
                 total = along[one, two]
                 for i in range(k):
                     for j in range(i + 1):
-                        total[i, j] += _dot(f[one * k + i], f[two * k + j])
+                        total[i, j] += dot(f[one * k + i], f[two * k + j])
                         if one != two:
-                            total[i, j] += _dot(f[two * k + i], f[one * k + j])
+                            total[i, j] += dot(f[two * k + i], f[one * k + j])
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def second_derivatives(
     r: Floats, c: Floats, shown: Flags, s: Floats, weight: Floats, sums: Floats, pairs: Floats
 ) -> None:
@@ -306,12 +124,12 @@ def second_derivatives(
     squares, heavy = np.empty((q * q, BLOCK)), np.empty((q * q, BLOCK))
     part = np.empty(BLOCK)
     for block in range(len(r)):
-        _factor_block(r[block], shown, s, work, lower, inverse)
-        _solve_block(c[block], k, lower, inverse, q, x)
-        _solve_block(r[block], q, lower, inverse, q, solved)
-        _cross_block(solved, x, q, k, f)
-        _cross_block(solved, solved, q, q, squares)
-        _weigh_block(f, weight, part, q, heavy)
+        factor_block(r[block], shown, s, work, lower, inverse)
+        solve_block(c[block], k, lower, inverse, q, x)
+        solve_block(r[block], q, lower, inverse, q, solved)
+        cross_block(solved, x, q, k, f)
+        cross_block(solved, solved, q, q, squares)
+        weigh_block(f, weight, part, q, heavy)
         for a in range(q):
             for b in range(a + 1):
                 one = squares[a * q + b]
@@ -319,29 +137,11 @@ def second_derivatives(
                 sums[1, a * q + b] += heavy[a * q + b].sum()
                 for d in range(q):
                     for e in range(d + 1):
-                        pairs[0, a * q + b, d * q + e] += _dot(one, squares[d * q + e])
-                        pairs[1, a * q + b, d * q + e] += _dot(one, heavy[d * q + e])
+                        pairs[0, a * q + b, d * q + e] += dot(one, squares[d * q + e])
+                        pairs[1, a * q + b, d * q + e] += dot(one, heavy[d * q + e])
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _accumulate(
-    found: Floats,
-    centre: Floats,
-    left: Floats,
-    noise: float,
-    first: Floats,
-    second: Floats,
-    within: Floats,
-) -> None:
-    """Add deviations from a centre, their squares, and variances, to their sums."""
-    for g in range(BLOCK):
-        off = found[g] - centre[g]
-        first[g] += off
-        second[g] += off * off
-        within[g] += noise * max(left[g], 0.0)
-
-
-@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+@numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def summarise(
     r: Floats,
     c: Floats,
@@ -386,26 +186,26 @@ def summarise(
         of_r, of_c = r[block], c[block]
         first[:], second[:], within[:] = 0.0, 0.0, 0.0
         for b in range(draws):
-            _factor_block(of_r, shown, s[b], work, lower, inverse)
+            factor_block(of_r, shown, s[b], work, lower, inverse)
             t[:] = 0.0
             for i in range(q):
                 for j in range(k):
-                    _add(t[i], v[b, j], of_c[i * k + j])
-            _solve_block(t, 1, lower, inverse, q, x)
+                    add_scaled(t[i], v[b, j], of_c[i * k + j])
+            solve_block(t, 1, lower, inverse, q, x)
             for a in range(q):
                 along[:] = 0.0
                 for i in range(q):
                     for j in range(q):
-                        _add(along[i], weights[b, a, j], of_r[i * q + j])
-                _solve_block(along, 1, lower, inverse, q, solved)
+                        add_scaled(along[i], weights[b, a, j], of_r[i * q + j])
+                solve_block(along, 1, lower, inverse, q, solved)
                 # The sums of squares are about the first draw's mean, so that no digits cancel.
                 found[:], left[:] = 0.0, variance[b, a]
                 for i in range(q):
-                    _add_product(found, solved[i], x[i])
-                    _subtract_product(left, solved[i], solved[i])
+                    add_product(found, solved[i], x[i])
+                    subtract_product(left, solved[i], solved[i])
                 if b == 0:
                     centre[a] = found
-                _accumulate(found, centre[a], left, sigma2[b], first[a], second[a], within[a])
+                accumulate(found, centre[a], left, sigma2[b], first[a], second[a], within[a])
         for a in range(q):
             for g in range(BLOCK):
                 off = first[a, g] / draws

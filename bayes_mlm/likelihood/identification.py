@@ -1,9 +1,12 @@
 """Variance parameters that the data do not identify, whatever the estimates."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.likelihood.gaussian import invert_classes
+from bayes_mlm.likelihood.many_groups import curvature_sums, derivative_sums
 from bayes_mlm.moments import RotatedMoments, root_mean_square
 
 # Least eigenvalue of the information, at unit diagonal, that rounding does not make.
@@ -82,27 +85,9 @@ def _blurred(reduced: RotatedMoments, correlated: bool) -> list[str]:
     X'V^-1`` (Searle, Casella & McCulloch 1992, Variance Components, sec. 6.6). Which directions
     it is zero along does not depend on the values at which it is taken: ordinary ones are.
     """
-    p, e = reduced.p, _directions(reduced, correlated)
-    s = e[: reduced.q].sum(axis=0)
-    inverse = invert_classes(reduced.r, s[None])[0][0]
-    g = reduced.r.swapaxes(1, 2) @ inverse @ reduced.r  # Z'V^-1 Z, a class
-    transformed = (reduced.r.swapaxes(1, 2) @ inverse)[reduced.of_group]
-    x = transformed @ reduced.c[:, :, :p]  # Z'V^-1 X, a group
-    whole = reduced.rest + np.einsum(
-        "jap,jab,jbr->pr", reduced.c, inverse[reduced.of_group], reduced.c
-    )
-    norm = np.sqrt(np.maximum(np.diagonal(whole)[:p], np.finfo(float).tiny))
-    b = np.linalg.pinv(whole[:p, :p] / np.outer(norm, norm), hermitian=True, rcond=1e-14)
-    x = x / norm
-    k = np.einsum("jap,mab,jbr->mpr", x, e, x, optimize=True) @ b
-    h = np.einsum("jap,pr,jbr->jab", x, b, x, optimize=True)
-    of_class = np.zeros_like(g)
-    np.add.at(of_class, reduced.of_group, h)
-    ge, he = g[:, None] @ e, of_class[:, None] @ e  # (C, m, q, q)
-    plain = np.einsum("c,cmab,cnba->mn", reduced.size, ge, ge, optimize=True)
-    crossed = np.einsum("cmab,cnba->mn", ge, he, optimize=True)
-    information = plain - crossed - crossed.T + np.einsum("mpr,nrp->mn", k, k)
-    trace = np.einsum("c,cmaa->m", reduced.size, ge) - np.einsum("mpp->m", k)
+    e = _directions(reduced, correlated)
+    sums = (_by_group if reduced.many_designs else _by_class)(reduced, e)
+    p, information, trace = reduced.p, sums.information, sums.trace
     # V = Z S Z' + I is itself a sum of the directions, and P V P = P.
     is_effect = np.zeros(len(e))
     is_effect[: reduced.q] = 1.0
@@ -126,3 +111,56 @@ def _blurred(reduced: RotatedMoments, correlated: bool) -> list[str]:
 def _name(reduced: RotatedMoments, a: int, b: int) -> str:
     one, two = reduced.effects[a], reduced.effects[b]
     return f"sigma_u[{one}]" if a == b else f"rho_u[{one},{two}]"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Information:
+    """``tr(P V_a P V_b)`` (m, m) and ``tr(P V_a)`` (m,) along directions of the covariance."""
+
+    information: Floats
+    trace: Floats
+
+
+def _by_class(reduced: RotatedMoments, e: Floats) -> _Information:
+    p, s = reduced.p, e[: reduced.q].sum(axis=0)
+    inverse = invert_classes(reduced.r, s[None])[0][0]
+    g = reduced.r.swapaxes(1, 2) @ inverse @ reduced.r  # Z'V^-1 Z, a class
+    transformed = (reduced.r.swapaxes(1, 2) @ inverse)[reduced.of_group]
+    x = transformed @ reduced.c[:, :, :p]  # Z'V^-1 X, a group
+    whole = reduced.rest + np.einsum(
+        "jap,jab,jbr->pr", reduced.c, inverse[reduced.of_group], reduced.c
+    )
+    norm, b = _inverse_information(whole[:p, :p])
+    x = x / norm
+    k = np.einsum("jap,mab,jbr->mpr", x, e, x, optimize=True) @ b
+    h = np.einsum("jap,pr,jbr->jab", x, b, x, optimize=True)
+    of_class = np.zeros_like(g)
+    np.add.at(of_class, reduced.of_group, h)
+    ge, he = g[:, None] @ e, of_class[:, None] @ e  # (C, m, q, q)
+    plain = np.einsum("c,cmab,cnba->mn", reduced.size, ge, ge, optimize=True)
+    crossed = np.einsum("cmab,cnba->mn", ge, he, optimize=True)
+    return _Information(
+        information=plain - crossed - crossed.T + np.einsum("mpr,nrp->mn", k, k),
+        trace=np.einsum("c,cmaa->m", reduced.size, ge) - np.einsum("mpp->m", k),
+    )
+
+
+def _by_group(reduced: RotatedMoments, e: Floats) -> _Information:
+    p, s = reduced.p, e[: reduced.q].sum(axis=0)
+    first = derivative_sums(reduced, s, e)
+    norm, b = _inverse_information((reduced.rest + first.a)[:p, :p])
+    weight = np.zeros((p + 1, p + 1))
+    weight[:p, :p] = b / np.outer(norm, norm)
+    sums = curvature_sums(reduced, s, e, weight)
+    k = -(first.da[:, :p, :p] / np.outer(norm, norm)) @ b
+    crossed = sums.weighted
+    return _Information(
+        information=sums.plain - crossed - crossed.T + np.einsum("mpr,nrp->mn", k, k),
+        trace=np.einsum("ab,mab->m", sums.inside, e) - np.einsum("mpp->m", k),
+    )
+
+
+def _inverse_information(whole: Floats) -> tuple[Floats, Floats]:
+    """Return the lengths (p,) of columns, and the inverse of X'V^-1 X (p, p) at unit length."""
+    norm = np.sqrt(np.maximum(np.diagonal(whole), np.finfo(float).tiny))
+    return norm, np.linalg.pinv(whole / np.outer(norm, norm), hermitian=True, rcond=1e-14)

@@ -4,12 +4,17 @@ Functions of rotated statistics that return what `bayes_mlm.likelihood.gaussian`
 compute by classes of groups, at a small part of the time and memory.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.moments import RotatedMoments
+
+# Pieces of work a thread takes at least.
+_LEAST_PIECES = 8
 
 
 def sums_by_group(reduced: RotatedMoments, s: Floats) -> tuple[Floats, Floats]:
@@ -25,7 +30,13 @@ def sums_by_group(reduced: RotatedMoments, s: Floats) -> tuple[Floats, Floats]:
 
     k, blocks = reduced.p + 1, reduced.blocks
     logdet, a = np.zeros(len(s)), np.zeros((len(s), k, k))
-    group_kernels.evaluate(blocks.r, blocks.c, blocks.shown, np.ascontiguousarray(s), logdet, a)
+    s = np.ascontiguousarray(s)
+
+    def evaluate(some: slice) -> None:
+        found = (s[some], logdet[some], a[some])
+        group_kernels.evaluate(blocks.r, blocks.c, blocks.shown, *found)
+
+    _in_threads(evaluate, len(s))
     return logdet, _mirrored(a)
 
 
@@ -68,6 +79,8 @@ class CurvatureSums:
 
     Attributes
     ----------
+    inside : (q, q) array
+        ``sum G``.
     slope : (q, q) array
         ``-(sum G - sum H) / 2``, the derivative of the log-likelihood in the covariance.
     plain : (m, m) array
@@ -76,6 +89,7 @@ class CurvatureSums:
         ``sum trace(D_i G D_j H)``.
     """
 
+    inside: Floats
     slope: Floats
     plain: Floats
     weighted: Floats
@@ -113,6 +127,7 @@ def curvature_sums(
     by_second = _mirrored(pairs.reshape(2, q, q, q, q)).transpose(0, 3, 4, 1, 2)
     of_g, of_h = _mirrored(by_second).transpose(0, 3, 4, 1, 2)
     return CurvatureSums(
+        inside=g,
         slope=-0.5 * (g - h),
         plain=np.einsum("ibc,jda,abcd->ij", directions, directions, of_g),
         weighted=np.einsum("iab,jcd,bcda->ij", directions, directions, of_h),
@@ -142,20 +157,35 @@ def summarise_groups(
     back = np.linalg.inv(reduced.z_centring)
     weights = back @ s
     mean, sd = (np.empty((len(blocks.r), q, blocks.r.shape[2])) for _ in range(2))
-    group_kernels.summarise(
-        blocks.r,
-        blocks.c,
-        blocks.shown,
-        np.ascontiguousarray(s),
-        np.ascontiguousarray(v),
-        weights,
-        (weights * back).sum(axis=2),
-        np.ascontiguousarray(sigma2),
-        mean,
-        sd,
-    )
+    at = (np.ascontiguousarray(s), np.ascontiguousarray(v), weights)
+    spread = ((weights * back).sum(axis=2), np.ascontiguousarray(sigma2))
+
+    def summarise(some: slice) -> None:
+        of_blocks = (blocks.r[some], blocks.c[some], blocks.shown)
+        group_kernels.summarise(*of_blocks, *at, *spread, mean[some], sd[some])
+
+    _in_threads(summarise, len(blocks.r))
     of_mean, of_sd = (one.swapaxes(1, 2).reshape(-1, q)[:groups] for one in (mean, sd))
     return of_mean, of_sd
+
+
+def _in_threads(work: Callable[[slice], None], n: int) -> None:
+    """Do n pieces of work that do not depend on one another, shared among the processors.
+
+    Compiled code runs without Python's lock; each piece is done alike whatever the number.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from numba import config
+
+    count = min(int(vars(config)["NUMBA_NUM_THREADS"]), n // _LEAST_PIECES)
+    if count < 2:
+        work(slice(0, n))
+        return
+    ends = np.linspace(0, n, count + 1).astype(int).tolist()
+    with ThreadPoolExecutor(count) as pool:
+        for done in [pool.submit(work, slice(*pair)) for pair in pairwise(ends)]:
+            done.result()
 
 
 def _mirrored(lower: Floats) -> Floats:

@@ -1,3 +1,15 @@
+from .blocks import BLOCK as BLOCK
+from .cells import (
+    CellFactor as CellFactor,
+    CellMoments as CellMoments,
+    by_cell as by_cell,
+    by_group as by_group,
+    by_level as by_level,
+    cross_products_of_cells as cross_products_of_cells,
+    effects_transform as effects_transform,
+    merge_cells as merge_cells,
+    without_effects as without_effects,
+)
 from .cross_products import (
     Cells as Cells,
     CrossProducts as CrossProducts,
@@ -5,14 +17,20 @@ from .cross_products import (
     FactorProducts as FactorProducts,
     cross_products as cross_products,
 )
+from .crossed_table import (
+    CrossedSums as CrossedSums,
+    CrossedTable as CrossedTable,
+    Margin as Margin,
+    crossed_table as crossed_table,
+)
 from .group_moments import (
     GroupMoments as GroupMoments,
     from_rows as from_rows,
     merge as merge,
     one_group as one_group,
 )
+from .level_codes import LevelCodes as LevelCodes
 from .rotated import (
-    BLOCK as BLOCK,
     RANK_TOLERANCE as RANK_TOLERANCE,
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,
@@ -23,6 +41,7 @@ from .rotated import (
 from .sums import (
     Columns as Columns,
     GroupSums as GroupSums,
+    Keys as Keys,
     lay_out_sums as lay_out_sums,
     sum_by_keys as sum_by_keys,
 )

@@ -339,19 +339,24 @@ def _by_level(a: Floats, b: Floats, codes: Ints, m: int) -> Floats:
 
 def _cells(f: EffectColumns, g: EffectColumns, z_f: Floats, z_g: Floats) -> Cells:
     key = f.codes.astype(np.int64) * g.m + g.codes
-    found, at = _unique(key, f.m * g.m)
+    found, at = distinct_keys(key, f.m * g.m)
     q_f, q_g = z_f.shape[1], z_g.shape[1]
-    check_memory(
-        8 * len(found) * (q_f * q_g + 2),
-        f"the {len(found):,} pairs of levels of {f.factor} and {g.factor} that occur",
-        "use fewer levels or a sample of the rows",
-    )
+    check_cells(len(found), q_f * q_g, f.factor, g.factor)
     return Cells(
         rows=found // g.m, columns=found % g.m, products=_by_level(z_f, z_g, at, len(found))
     )
 
 
-def _unique(key: npt.NDArray[np.int64], top: int) -> tuple[Ints, Ints]:
+def check_cells(many: int, width: int, *factors: str) -> None:
+    """Refuse more cells, each of `width` products, than the memory can hold."""
+    check_memory(
+        8 * many * (width + 2),
+        f"the {many:,} combinations of levels of {' and '.join(factors)} that occur",
+        "use fewer levels or a sample of the rows",
+    )
+
+
+def distinct_keys(key: npt.NDArray[np.int64], top: int) -> tuple[Ints, Ints]:
     """Return the distinct keys, sorted, and the place of each row among them."""
     if top <= max(4 * len(key), 1_000_000):  # a table of all of them is cheaper than sorting
         occurs = np.zeros(top, dtype=bool)

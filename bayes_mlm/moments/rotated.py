@@ -11,13 +11,14 @@ with equal R_j share N_j and add their products of C_j. For a random intercept R
 so that the cost of an evaluation grows with the number of distinct group sizes only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import DesignError, Flags, Floats, Ints
+from bayes_mlm.base import DesignError, Floats, Ints
+from bayes_mlm.moments.blocks import Blocks, in_blocks
 from bayes_mlm.moments.group_moments import GroupMoments
 
 # A pivot below this share of its column's sum of squares counts as zero. Two columns that differ
@@ -25,9 +26,6 @@ from bayes_mlm.moments.group_moments import GroupMoments
 RANK_TOLERANCE = 1e-12
 # A column's squares outside of the span of Z, below this share of them all, are rounding.
 _INSIDE = 1e-11
-# Groups in a block of those that compiled code works on together: a multiple of what a processor
-# does at once, and few enough for its first cache.
-BLOCK = 128
 # From this many classes on, by the number of effects, and of so few groups each, sums run over the
 # groups by compiled code, which takes a second to load; matrices of every class take longer.
 _MANY_CLASSES, _ALIKE = {1: 30_000, 2: 1_500, 3: 600}, 20
@@ -104,9 +102,25 @@ class RotatedMoments:
         return classes >= least and len(self.c) <= _ALIKE * classes
 
     @cached_property
-    def blocks(self) -> "Blocks":
+    def blocks(self) -> Blocks:
         """R and C of the groups in blocks, for compiled sums over them."""
-        return Blocks(r=_blocks(self.r[self.of_group]), c=_blocks(self.c))
+        r = in_blocks(self.r[self.of_group])
+        return Blocks(r=r, c=in_blocks(self.c), shown=r.any(axis=(0, 2)))
+
+    def every(self, step: int) -> "RotatedMoments":
+        """Return the statistics of every so manieth group, as if the data were those."""
+        c = self.c[::step]
+        share = len(c) / len(self.c)
+        return replace(
+            self,
+            n=round(share * self.n),
+            rest=share * self.rest,
+            r=self.r[self.of_group[::step]],
+            size=np.ones(len(c)),
+            of_group=np.arange(len(c)),
+            c=c,
+            labels=self.labels[::step],
+        )
 
     def original_beta(self, beta: Floats) -> Floats:
         """Transform coefficients (..., p) of the centred columns to those of X as given."""
@@ -120,36 +134,6 @@ class RotatedMoments:
     def beta_transform(self) -> Floats:
         """Return the (p, p) matrix that maps differences of centred to original coefficients."""
         return np.eye(self.p) - np.outer(self.ones, self.x_mean)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Blocks:
-    """R and C of groups in blocks, an entry of a block's groups in a row.
-
-    Attributes
-    ----------
-    r : (blocks, q*q, BLOCK) array
-        Zero where the last block has no groups.
-    c : (blocks, q*(p+1), BLOCK) array
-    """
-
-    r: Floats
-    c: Floats
-
-    @property
-    def shown(self) -> Flags:
-        """Whether an entry of R (q*q,) differs from zero in any group."""
-        found: Flags = self.r.any(axis=(0, 2))
-        return found
-
-
-def _blocks(matrices: Floats) -> Floats:
-    """Lay matrices (J, ...) out in blocks (blocks, entries, BLOCK)."""
-    groups, entries = len(matrices), matrices[0].size
-    count = -(-groups // BLOCK)
-    padded = np.zeros((count * BLOCK, entries))
-    padded[:groups] = matrices.reshape(groups, entries)
-    return np.ascontiguousarray(padded.reshape(count, BLOCK, entries).swapaxes(1, 2))
 
 
 def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:

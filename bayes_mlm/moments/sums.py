@@ -245,9 +245,11 @@ def lay_out_sums(
     columns: Columns,
     terms: tuple[str, ...],
     effects: tuple[str, ...],
-    group: str | None,
 ) -> GroupMoments:
-    """Place the distinct columns where X, Z and y have them; ones have mean 1 and no scatter."""
+    """Place the distinct columns where X, Z and y have them; ones have mean 1 and no scatter.
+
+    The groups are numbered, in the order in which they were found.
+    """
     k, n_groups = len(columns.place), len(found.counts)
     live = [a for a, place in enumerate(columns.place) if place is not None]
     source = [place for place in columns.place if place is not None]
@@ -257,12 +259,12 @@ def lay_out_sums(
     means[:, live] = found.means[:, source]
     scatter[np.ix_(np.arange(n_groups), live, live)] = found.scatter[:, source][:, :, source]
     return GroupMoments(
-        labels=found.labels[0],
+        labels=np.arange(n_groups),
         counts=found.counts,
         centre=centre,
         means=means,
         scatter=scatter,
         terms=terms,
         effects=effects,
-        group=group,
+        group=None,
     )

@@ -14,9 +14,12 @@ from bayes_mlm import build_design, fit, fit_reml, load_fit, predict, save_fit
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, FormulaError
 from bayes_mlm.data import as_table
 from bayes_mlm.design import merge_sums, replay, sum_rows
+from bayes_mlm.design.group_columns import columns_of_cells, columns_of_rows
 from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.terms import GroupTerm
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.moments import CellFactor, by_cell, from_rows
+from tests.helpers.lazy import difference
 
 SCHOOLS = Path(__file__).parents[1] / "cases" / "40-reused-class-labels" / "data.csv"
 
@@ -156,9 +159,11 @@ def test_a_nested_fit_is_saved_and_predicts(schools, tmp_path):
         predict(again, {"ses": [0.0], "school": [1]}, kind="mean")
 
 
-def test_sums_refuse_an_interaction(schools):
-    with pytest.raises(DataError, match="sums by class:school need one column"):
-        sum_rows("y ~ ses + (1 | class:school)", schools)
+def test_sums_by_an_interaction_are_those_of_its_rows(schools):
+    rows = build_design("y ~ between(ses) + ses + (1 | class:school)", schools)
+    sums = sum_rows("y ~ between(ses) + ses + (1 | class:school)", schools)
+    assert sums.labels.tolist() == rows.labels.tolist()
+    assert difference(rows, sums) < 1e-12
 
 
 def test_reused_labels_are_noticed(schools):
@@ -297,6 +302,31 @@ def _are_dependent(terms, *, residual):
     return np.linalg.matrix_rank(units, tol=1e-8) < len(units)
 
 
+def _columns_of_sums(terms):
+    """Return the columns of group terms from the moments of their cells."""
+    keys, codes = np.unique(
+        np.column_stack([term.codes for term in terms]), axis=0, return_inverse=True
+    )
+    n = len(codes)
+    cells = from_rows(
+        np.arange(n) * 1.0,
+        np.empty((n, 0)),
+        np.hstack([term.Z for term in terms]),
+        codes,
+        len(keys),
+    )
+    moments = by_cell(
+        cells,
+        [
+            CellFactor(
+                factor=term.factor, labels=term.labels, codes=keys[:, k], effects=term.effects
+            )
+            for k, term in enumerate(terms)
+        ],
+    )
+    return columns_of_cells(terms, moments)
+
+
 def test_variances_are_refused_where_the_covariances_are_dependent():
     found = {True: 0, False: 0}
     for seed in range(3000):
@@ -307,10 +337,12 @@ def test_variances_are_refused_where_the_covariances_are_dependent():
         dependent = _are_dependent(terms, residual=residual)
         found[dependent] += 1
         if dependent:
-            with pytest.raises(DesignError, match="cannot be distinguished from"):
-                check_group_terms(terms, residual=residual)
+            for columns in (columns_of_rows(terms), _columns_of_sums(terms)):
+                with pytest.raises(DesignError, match="cannot be distinguished from"):
+                    check_group_terms(columns, residual=residual)
         else:
-            check_group_terms(terms, residual=residual)
+            for columns in (columns_of_rows(terms), _columns_of_sums(terms)):
+                check_group_terms(columns, residual=residual)
     assert min(found.values()) > 400
 
 

@@ -1,29 +1,24 @@
 """Direct draws with several grouping factors, against dense matrices and a grid."""
 
-import json
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm import build_design, fit, model_priors, summarise
+from bayes_mlm import build_design, fit, load_dataset, model_priors, summarise
 from bayes_mlm.base.errors import EngineError, UnsupportedModelError
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.engines.direct.density import draw_beta, log_posterior
 from bayes_mlm.engines.direct.parametrisation import dimension, variances_at
 from bayes_mlm.engines.direct.several.problem import make_several
-from tests.helpers import REFERENCE
 from tests.helpers.dense import dense_log_density, posterior_on_grid
 
 
 def pastes():
-    columns = json.loads((REFERENCE / "pastes.json").read_text(encoding="utf-8"))
-    return {name: column for name, column in columns.items() if name != "source"}
+    return load_dataset("pastes")
 
 
 def penicillin():
-    text = (REFERENCE / "several_factors.json").read_text(encoding="utf-8")
-    return json.loads(text)["cases"][0]["rows"]
+    return load_dataset("penicillin")
 
 
 def mixed(seed=1, n=90):

@@ -7,6 +7,7 @@ import json
 import random
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -125,6 +126,10 @@ def swapped(names):
     return [names[1], names[0], *names[2:]]
 
 
+def with_effects(factors):
+    return [factors[0] | {"effects": swapped(factors[0]["effects"])}]
+
+
 @pytest.mark.parametrize(
     ("table", "said", "says"),
     [
@@ -142,10 +147,12 @@ def swapped(names):
         (lambda frame: frame[:0], {}, "no groups"),
         (lambda frame: frame.drop(columns="mean_1"), {}, "mean_1"),
         (None, {"terms": swapped}, "those of the formula"),
-        (None, {"effects": swapped}, "those of the formula"),
+        (None, {"factors": with_effects}, "those of the formula"),
         (None, {"terms": lambda names: names[1:]}, "do not agree"),
         (None, {"outcome": lambda _: "ses"}, "its outcome"),
-        (None, {"group": lambda _: "sector"}, "its group"),
+        (None, {"factors": lambda old: [old[0] | {"name": "sector"}]}, "its group"),
+        (None, {"factors": lambda old: [*old, old[0]]}, "label_0"),
+        (None, {"factors": lambda old: old[0]}, "factors"),
         (None, {"formula": lambda _: "mathach ~ ses"}, "its encoding"),
         (None, {"n_dropped": lambda _: -1}, "n_dropped"),
         (None, {"n_dropped": lambda _: "3"}, "n_dropped"),
@@ -163,6 +170,42 @@ def test_sums_that_no_rows_have_are_refused(table, said, says, sums, tmp_path):
     for read in (load_sums, fit):
         with pytest.raises(StorageError, match=rf"d\.sums' cannot be read as saved sums: .*{says}"):
             read(path)
+
+
+def test_sums_of_the_version_before_are_read(sums, tmp_path):
+    """It had a group and its effects in place of factors."""
+    kept = pq.read_table(sums)
+    document = json.loads(kept.schema.metadata[b"bayes_mlm_sums"])
+    (factor,) = document.pop("factors")
+    document |= {"format": 1, "group": factor["name"], "effects": factor["effects"]}
+    made = kept.replace_schema_metadata({b"bayes_mlm_sums": json.dumps(document).encode()})
+    out = pa.BufferOutputStream()
+    with pq.ParquetWriter(out, made.schema) as writer:
+        writer.write_table(made)
+        writer.add_key_value_metadata({b"bayes_mlm_seal": BLANK})
+    path = tmp_path / "before.sums"
+    path.write_bytes(sealed(out.getvalue().to_pybytes()))
+    assert fit(path, engine="reml").solution.loglik == fit(sums, engine="reml").solution.loglik
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (lambda frame: pd.concat([frame, frame[:1]]), "combination of levels is in it twice"),
+        (put("n", 0), "counts 0 rows"),
+        (lambda frame: frame[1:], "rows, and .* were summed"),
+        (lambda frame: frame.assign(label_1=None), "a label of sex is missing"),
+        (lambda frame: frame.drop(columns="label_1"), "label_1"),
+    ],
+)
+def test_sums_by_several_factors_that_no_rows_have_are_refused(table, says, tmp_path):
+    rows = load_hsb()
+    rows = rows.assign(sex=rows.female.map({0: "male", 1: "female"}))
+    made = sum_rows("mathach ~ ses + (1 | schoolid) + (1 | sex)", rows)
+    path = save_sums(made, tmp_path / "several.sums")
+    assert load_sums(forge_sums(path, tmp_path / "same.sums")).n == 7185
+    with pytest.raises(StorageError, match=rf"d\.sums' cannot be read as saved sums: .*{says}"):
+        load_sums(forge_sums(path, tmp_path / "d.sums", table))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import DataError, OneValueError
+from bayes_mlm.base import DataError, OneValueError, check_memory, free_memory
 from bayes_mlm.data import (
     FILE,
     Scan,
@@ -79,16 +79,18 @@ def complete(scan: Scan, names: Sequence[str]) -> tuple[Scan, int]:
     return replace(scan, frame=scan.frame.filter(~gone)), int(found["gone"])
 
 
-def count_groups(scan: Scan, group: str) -> int:
-    """Count the distinct labels of a column, missing ones apart."""
-    labels = scan.frame.filter(~is_missing(scan, group)).select(label_=scan.col(group)).unique()
-    return int(collect_row(replace(scan, frame=labels), {"n": nw.len()})["n"])
+def count_groups(scan: Scan, columns: Sequence[str]) -> int:
+    """Count the combinations of the labels of columns, those with a missing one apart."""
+    gone = functools.reduce(operator.or_, (is_missing(scan, name) for name in columns))
+    labels = {f"label{k}_": scan.col(name) for k, name in enumerate(columns)}
+    found = scan.frame.filter(~gone).select(**labels).unique()
+    return int(collect_row(replace(scan, frame=found), {"n": nw.len()})["n"])
 
 
 def check_columns(
     scan: Scan,
     names: Sequence[str],
-    group: str | None,
+    grouping: Sequence[str],
     columns: Mapping[str, nw.Expr],
     guards: Sequence[Guard],
 ) -> ColumnStats:
@@ -100,7 +102,7 @@ def check_columns(
         If values are missing or infinite, or an expression is undefined somewhere; the message
         names the column and, where there are several files, the file.
     """
-    numeric = [name for name in names if scan.kinds[name] != "text" and name != group]
+    numeric = [name for name in names if scan.kinds[name] != "text" and name not in grouping]
     inputs = _Inputs(scan=scan, names=names, numeric=numeric, columns=columns, guards=guards)
     found = _screen(inputs)
     n = int(found["n"])
@@ -242,11 +244,11 @@ def _where(scan: Scan, condition: nw.Expr) -> str:
 
 
 def refuse_constant(
-    names: Sequence[str], group: str | None, raw: Mapping[str, tuple[float, float]]
+    names: Sequence[str], grouping: Sequence[str], raw: Mapping[str, tuple[float, float]]
 ) -> None:
     """Refuse an outcome (the first) or predictor that is constant or too large to square."""
     for k, name in enumerate(names):
-        if name == group or name not in raw:
+        if name in grouping or name not in raw:
             continue
         low, high = raw[name]
         refuse_magnitude(name, low, high)
@@ -282,11 +284,34 @@ def check_labels(group: str, labels: NDArray[Any], counts: NDArray[np.int64]) ->
         )
 
 
-def check_levels(scan: Scan, group: str, names: Sequence[str]) -> None:
+def check_size(scan: Scan, factors: Sequence[str], keys: Sequence[str], n: int, width: int) -> None:
+    """Check that the sums of `width` columns by combination of levels fit into memory.
+
+    The combinations are counted only where there could be too many: one a row.
+
+    Raises
+    ------
+    EngineError
+        With the number of combinations.
+    """
+    # The query's result, and the same as arrays; the products of two columns twice in these.
+    numbers = 2 * (1 + width) + 3 * width * (width + 1) // 2 + 2 * len(keys)
+    free = free_memory()
+    if free is not None and 8.0 * n * numbers <= free / 2.0:
+        return
+    cells = count_groups(scan, keys)
+    check_memory(
+        8.0 * cells * numbers,
+        f"sums by {' and '.join(factors)}, whose levels have {cells:,} combinations with rows,",
+        "keep the rows (rows='keep', --rows keep), or use fewer factors or predictors",
+    )
+
+
+def check_levels(scan: Scan, group: str, keys: Sequence[str], names: Sequence[str]) -> None:
     """Check that columns declared to be properties of the group are constant within it."""
     for name in names:
         varying_groups = _varying_text if scan.kinds[name] == "text" else _varying_numbers
-        many, varying, example = varying_groups(scan, group, name)
+        many, varying, example = varying_groups(scan, keys, name)
         if varying:
             raise DataError(
                 f"{name!r} was declared constant within {group!r} but varies in {varying} of "
@@ -294,24 +319,26 @@ def check_levels(scan: Scan, group: str, names: Sequence[str]) -> None:
             )
 
 
-def _varying_text(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
+def _varying_text(scan: Scan, keys: Sequence[str], name: str) -> tuple[int, int, str]:
     """Count the groups, and those with two texts or more; return an example too."""
-    pairs = scan.frame.select(group_=scan.col(group), value_=scan.col(name)).unique()
-    found = collect(scan, pairs.group_by("group_").agg(nw.len().alias("n")))
+    by = _grouped(scan, keys)
+    pairs = scan.frame.select(**by, value_=scan.col(name)).unique()
+    found = collect(scan, pairs.group_by(*by).agg(nw.len().alias("n")))
     varying = np.flatnonzero(found["n"] > 1)
     example = ""
     if varying.size:
         first = varying[0]
-        example = f"{label_text(found['group_'][first])}: {found['n'][first]} different"
+        example = f"{_label_of(found, by, first)}: {found['n'][first]} different"
     return int(found["n"].size), int(varying.size), example
 
 
-def _varying_numbers(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
+def _varying_numbers(scan: Scan, keys: Sequence[str], name: str) -> tuple[int, int, str]:
     """Count the groups, and those with numbers that differ; return an example too."""
     column = scan.col(name).cast(nw.Float64)
-    rows = scan.frame.select(group_=scan.col(group), value_=column)
+    by = _grouped(scan, keys)
+    rows = scan.frame.select(**by, value_=column)
     ends = (nw.col("value_").min().alias("low"), nw.col("value_").max().alias("high"))
-    found = collect(scan, rows.group_by("group_").agg(*ends))
+    found = collect(scan, rows.group_by(*by).agg(*ends))
     low, high = found["low"], found["high"]
     tolerance = max(
         _OF_RANGE * float(high.max() - low.min()),
@@ -322,5 +349,13 @@ def _varying_numbers(scan: Scan, group: str, name: str) -> tuple[int, int, str]:
     if varying.size:
         first = varying[0]
         ends_text = f"{label_text(low[first])}, {label_text(high[first])}"
-        example = f"{label_text(found['group_'][first])}: {ends_text}"
+        example = f"{_label_of(found, by, first)}: {ends_text}"
     return int(low.size), int(varying.size), example
+
+
+def _grouped(scan: Scan, keys: Sequence[str]) -> dict[str, nw.Expr]:
+    return {f"group{k}_": scan.col(name) for k, name in enumerate(keys)}
+
+
+def _label_of(found: Mapping[str, NDArray[Any]], by: Mapping[str, Any], place: int) -> str:
+    return ":".join(label_text(found[name][place]) for name in by)

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats
-from bayes_mlm.data import Scan, as_labels, collect_row
+from bayes_mlm.data import Scan, collect_row
 from bayes_mlm.design.aggregated.learning import as_category
 from bayes_mlm.design.encoding.levels import Levels
-from bayes_mlm.moments import Columns, GroupSums, sum_by_keys
+from bayes_mlm.moments import Columns, GroupSums, Keys, sum_by_keys
 
 # From so many columns with indicators on, cells cost less than an expression for each product.
 _MANY = 20
@@ -47,31 +47,30 @@ def is_wide(products: Sequence[Product]) -> bool:
 def sum_by_cells(
     scan: Scan,
     columns: Columns,
-    group: str | None,
+    keys: Keys,
     products: Sequence[Product],
     numbers: Mapping[str, nw.Expr],
 ) -> GroupSums:
-    """Return sums of cross-products by group, from those of the cells of groups and categories.
+    """Return sums of cross-products by keys, from those of the cells of these and categories.
 
     Parameters
     ----------
     scan : Scan
     columns : Columns
         Whose distinct columns are `products`, one each.
-    group : str or None
+    keys : tuple of narwhals.Expr
     products : sequence of Product
     numbers : mapping of str to narwhals.Expr
         The numbers that products are made of, by name; the outcome is one of them.
     """
     factors = {one.factor: one for product in products for one, _ in product.indicators}
-    keys = () if group is None else (scan.col(group),)
     cells = sum_by_keys(
         scan,
         Columns(values=tuple(numbers.values()), centre=_means(scan, numbers), place=()),
         (*keys, *(as_category(one.column, scan) for one in factors.values())),
     )
     size = cells.counts.size
-    by, crossed = (cells.labels[0], cells.labels[1:]) if keys else (np.zeros(size), cells.labels)
+    by, crossed = cells.labels[: len(keys)], cells.labels[len(keys) :]
     places = []
     for one, labels in zip(factors.values(), crossed, strict=True):
         known = {level: place for place, level in enumerate(one.levels)}
@@ -82,7 +81,11 @@ def sum_by_cells(
             factor[k] *= np.asarray(weights)[places[list(factors).index(one.factor)]]
     number = np.array([-1 if p.number is None else list(numbers).index(p.number) for p in products])
     # The cells come sorted by group, so that those of one lie together.
-    starts = np.flatnonzero(np.concatenate([[True], by[1:] != by[:-1]]))
+    changes = np.zeros(size, dtype=bool)
+    changes[:1] = True
+    for labels in by:
+        changes[1:] |= labels[1:] != labels[:-1]
+    starts = np.flatnonzero(changes)
     parts = [
         _join(cells, slice(start, end), factor, number, columns.centre)
         for start, end in zip(starts, [*starts[1:], size], strict=True)
@@ -90,7 +93,7 @@ def sum_by_cells(
     counts, means, scatter = (np.array(part) for part in zip(*parts, strict=True))
     return replace(
         cells,
-        labels=(as_labels(by[starts])[0],),
+        labels=tuple(labels[starts] for labels in by),
         counts=counts,
         means=means,
         scatter=scatter,

@@ -1,10 +1,9 @@
 """Designs aggregated out of core: sums of squares and products, without the rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import narwhals as nw
 import numpy as np
 
 from bayes_mlm.base import DataError, DesignError, expect
@@ -12,7 +11,10 @@ from bayes_mlm.data import (
     Scan,
     as_scan,
     check_missing,
+    combined,
     explain_absent,
+    is_whole,
+    levels_of,
     narrowed,
     note_on_lost_groups,
     notes_on_columns,
@@ -22,29 +24,43 @@ from bayes_mlm.design.aggregated.checking import (
     check_columns,
     check_labels,
     check_levels,
+    check_size,
     complete,
     count_groups,
     notes_on_outcome,
     refuse_constant,
 )
-from bayes_mlm.design.aggregated.crossed import Product, is_wide, sum_by_cells
-from bayes_mlm.design.aggregated.expressions import Guard, Written, product, write, write_basis
+from bayes_mlm.design.aggregated.crossed import is_wide, sum_by_cells
 from bayes_mlm.design.aggregated.learning import (
     Learned,
-    known_levels,
     learn,
     replay_on,
-    weighted_levels,
 )
+from bayes_mlm.design.aggregated.written import write_columns
 from bayes_mlm.design.design import VARIES, Design
-from bayes_mlm.design.encoding import factors_of
-from bayes_mlm.design.encoding.columns import OfBasis, Place, level_weights, place_name
+from bayes_mlm.design.encoding import Encoding, factors_of
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
-from bayes_mlm.design.group_structure import check_effects
-from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, terms_of_moments
-from bayes_mlm.formula import Call, Factor, Formula, label, parse_formula, refuse_several
-from bayes_mlm.moments import Columns, GroupMoments, lay_out_sums, sum_by_keys
+from bayes_mlm.design.group_columns import columns_of_cells
+from bayes_mlm.design.group_structure import check_group_terms
+from bayes_mlm.design.terms import (
+    FixedColumns,
+    GroupMeans,
+    GroupTerm,
+    Response,
+    terms_of_moments,
+)
+from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.moments import (
+    CellFactor,
+    CellMoments,
+    Columns,
+    GroupMoments,
+    GroupSums,
+    by_cell,
+    lay_out_sums,
+    sum_by_keys,
+)
 
 # Engines whose data do not lie in Python's memory.
 _OUTSIDE = ("duckdb", "pyspark")
@@ -53,10 +69,10 @@ SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sa
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Request:
-    """Request of an aggregation: formula, group, and the treatment of missing values."""
+    """Request of an aggregation: formula, factors, and the treatment of missing values."""
 
     formula: Formula
-    group: str | None
+    factors: tuple[str, ...]
     missing: str
     group_level: tuple[str, ...]
     strip: bool
@@ -64,8 +80,18 @@ class _Request:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table that are needed."""
-        groups = [self.group] if self.group is not None else []
-        return tuple(dict.fromkeys([*self.formula.columns, *groups, *self.group_level]))
+        return tuple(dict.fromkeys([*self.formula.columns, *self.keys, *self.group_level]))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns whose combinations are the cells."""
+        parts = (name for one in self.factors for name in self.formula.columns_of(one))
+        return tuple(dict.fromkeys(parts))
+
+    @property
+    def group(self) -> str | None:
+        """The one factor; None of none, and of several."""
+        return self.factors[0] if len(self.factors) == 1 else None
 
 
 def sum_rows(
@@ -122,18 +148,9 @@ def sum_rows(
         )
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     factors = factors_of(parsed, group)
-    refuse_several(
-        factors, "a fit to sums by group", "keep the rows (rows='keep') and use engine='nuts'"
-    )
-    for name, parts in parsed.interactions.items():
-        raise DataError(
-            f"sums by {name} need one column that is the combination of {' and '.join(parts)}; "
-            "make it where the rows are (in SQL: concat_ws(':', ...)), or keep the rows "
-            "(rows='keep', --rows keep)"
-        )
     request = _Request(
         formula=parsed,
-        group=factors[0] if factors else None,
+        factors=factors,
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
         strip=strip,
@@ -141,12 +158,11 @@ def sum_rows(
     prepared = _prepared(request, scan)
     kept, n_dropped = _complete(request, prepared)
     design = _reduce(request, learn(parsed, kept, request.group), n_dropped)
-    if not n_dropped or design.group is None:
-        return design
-    before = count_groups(prepared, design.group)
-    return replace(
-        design, notes=(*design.notes, *note_on_lost_groups(before, design.J, design.group))
-    )
+    for one in design.group_terms if n_dropped else ():
+        before = count_groups(prepared, parsed.columns_of(one.factor))
+        lost = note_on_lost_groups(before, one.J, one.factor)
+        design = replace(design, notes=(*design.notes, *lost))
+    return design
 
 
 def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Design:
@@ -169,7 +185,7 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
     scan = as_scan(data)
     request = _Request(
         formula=design.formula,
-        group=design.group,
+        factors=design.factors,
         missing=missing,
         group_level=(),
         strip=design.encoding.strip,
@@ -201,69 +217,113 @@ def _reduce(
     scan = learned.scan
     titles = {name: scan.labels[name] for name in request.columns if name in scan.labels}
     encoding = replace(learned.encoding, strip=request.strip, titles=titles)
-    written = _write_columns(learned)
-    stats = check_columns(scan, request.columns, request.group, written.plain, written.guards)
+    written = write_columns(learned)
+    stats = check_columns(scan, request.columns, request.keys, written.plain, written.guards)
     if estimable:  # a part of the rows may well have one value
         formula = request.formula
         varying = [name for name in formula.columns if name not in formula.offset_columns]
-        refuse_constant(varying, request.group, stats.raw)
+        refuse_constant(varying, request.keys, stats.raw)
     outcome = request.formula.outcome.columns[0]
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     if estimable:
         notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
-    terms, effects = encoding.terms, encoding.effects[0] if encoding.effects else ()
+    terms = encoding.terms
+    effects = tuple(name for one in encoding.effects for name in one)
     columns = Columns(
         values=tuple(written.plain.values()),
         centre=np.array([stats.mean[name] for name in written.plain]),
         place=written.place,
     )
-    key = () if request.group is None else (scan.col(request.group),)
+    keys = tuple(scan.col(name) for name in request.keys)
+    if len(request.factors) > 1:
+        check_size(scan, request.factors, request.keys, stats.n, len(columns.values))
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused below
         if is_wide(written.products):
-            sums = sum_by_cells(scan, columns, request.group, written.products, written.numbers)
+            sums = sum_by_cells(scan, columns, keys, written.products, written.numbers)
         else:
-            sums = sum_by_keys(scan, columns, key)
-        summed = lay_out_sums(sums, columns, terms, effects, request.group)
-        mean, sd = summed.moments
+            sums = sum_by_keys(scan, columns, keys)
+        laid_out = lay_out_sums(sums, columns, terms, effects)
+        moments = by_cell(laid_out, _factors_of(request, encoding, sums))
+        mean, sd = moments.cells.moments
     for name, centre, spread in zip((*terms, *effects, encoding.outcome), mean, sd, strict=True):
         refuse_magnitude(name, centre - spread, centre + spread)
-    if request.group is not None and estimable:
-        check_labels(request.group, summed.labels, summed.counts)
-        check_levels(scan, request.group, request.group_level)
-    base = None
-    if request.group is not None:
-        base = group_means(summed, terms)
-    group_terms = terms_of_moments(summed, request.formula)
+    group_terms = terms_of_moments(moments, request.formula.correlated)
     if estimable:
-        nonzero = ((mean != 0.0) | (sd != 0.0))[len(terms) : -1]
-        notes = (*notes, *(note for one in group_terms for note in check_effects(one, nonzero)))
+        for one in group_terms:
+            check_labels(one.factor, one.labels, one.sizes)
+        _check_levels(request, scan)
+        made_of = [request.formula.columns_of(name) for name in request.factors]
+        found = columns_of_cells(group_terms, moments)
+        notes = (*notes, *check_group_terms(found, residual=True, made_of=made_of))
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
         *notes_on_columns(
             scan.notes,
             request.columns,
-            [*filter(None, [request.group]), *(item.column for item in encoding.levels)],
+            [*request.keys, *(item.column for item in encoding.levels)],
         ),
         *notes,
-        *label_notes(encoding.levels, request.group, summed.labels),
+        *notes_on_labels_of(encoding, group_terms),
         *encoding.notes,
         f"rows of {scan.source}{engine}{SUMMED_NOTE}",
     )
-    found = Design(
+    design = Design(
         response=Response(name=encoding.outcome),
         fixed=FixedColumns(terms=terms),
         group_terms=group_terms,
         kind="partial_pooling" if effects else "pooled",
         formula=request.formula,
         encoding=encoding,
-        base=base,
+        base=base_of_moments(moments),
         n_dropped=n_dropped,
         notes=notes,
-        aggregated=summed,
+        aggregated=moments,
     )
     if estimable:
-        check_estimable(found)
+        check_estimable(design)
+    return design
+
+
+def _factors_of(request: _Request, encoding: Encoding, sums: GroupSums) -> list[CellFactor]:
+    """Return the levels of each factor, in the order of the cells that were summed."""
+    labels = dict(zip(request.keys, sums.labels, strict=False))
+    effects = encoding.effects or ((),) * len(request.factors)
+    found = []
+    for name, columns in zip(request.factors, effects, strict=True):
+        parts = [labels[one] for one in request.formula.columns_of(name)]
+        levels, codes = levels_of(parts[0] if len(parts) == 1 else combined(parts))
+        if levels.dtype.kind == "f" and is_whole(levels):
+            levels = levels.astype(np.int64)
+        found.append(CellFactor(factor=name, labels=levels, codes=codes, effects=columns))
     return found
+
+
+def _check_levels(request: _Request, scan: Scan) -> None:
+    """Refuse a column declared a property of groups that varies within those of every factor."""
+    for name in request.group_level if request.factors else ():
+        errors = []
+        for factor in request.factors:
+            try:
+                check_levels(scan, factor, request.formula.columns_of(factor), [name])
+            except DataError as error:
+                errors.append(error)
+        if len(errors) == len(request.factors):
+            raise errors[0]
+
+
+def notes_on_labels_of(encoding: Encoding, terms: Sequence[GroupTerm]) -> tuple[str, ...]:
+    """Return the remarks on labels that are alike, of the factors and of categories."""
+    if not terms:
+        return label_notes(encoding.levels, None, np.zeros(1))
+    found = (note for one in terms for note in label_notes(encoding.levels, one.factor, one.labels))
+    return tuple(dict.fromkeys(found))
+
+
+def base_of_moments(moments: CellMoments) -> GroupMeans | None:
+    """Return the group means of the columns of X of one factor; None unless there is one."""
+    if len(moments.factors) != 1:
+        return None
+    return group_means(moments.cells, moments.cells.terms)
 
 
 def group_means(summed: GroupMoments, terms: tuple[str, ...]) -> GroupMeans:
@@ -277,91 +337,3 @@ def group_means(summed: GroupMoments, terms: tuple[str, ...]) -> GroupMeans:
         means=summed.means[:, :p] + summed.centre[:p],
         varies=inside > VARIES * sizes,
     )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Columns:
-    """Columns as the engine reads them.
-
-    Parameters
-    ----------
-    plain : mapping of str to narwhals.Expr
-        The distinct columns other than ones, by name.
-    place : tuple of int or None
-        Where each of [X, Z, y] is among them; None for ones.
-    guards : tuple of Guard
-    products : tuple of Product
-        What each of `plain` is a product of.
-    numbers : mapping of str to narwhals.Expr
-        The numbers in these products.
-    """
-
-    plain: Mapping[str, nw.Expr]
-    place: tuple[int | None, ...]
-    guards: tuple[Guard, ...]
-    products: tuple[Product, ...]
-    numbers: Mapping[str, nw.Expr]
-
-
-def _write_columns(learned: Learned) -> _Columns:
-    encoding, scan = learned.encoding, learned.scan
-    levels = known_levels(encoding)
-    written: dict[Factor, tuple[Written, ...]] = {}
-    guards: list[Guard] = []
-
-    def value(factor: Factor, place: Place) -> nw.Expr:
-        """Return what a column takes of a factor."""
-        if str(factor) in levels:
-            known = levels[str(factor)]
-            return weighted_levels(known, level_weights(place, known), scan)
-        if factor not in written:
-            written[factor] = (
-                write_basis(factor, scan, learned.constants)
-                if isinstance(factor, Call) and isinstance(place, OfBasis)
-                else (write(factor, scan, learned.constants),)
-            )
-            guards.extend(guard for one in written[factor] for guard in one.guards)
-        return written[factor][place.place if isinstance(place, OfBasis) else 0].value
-
-    products: list[Product] = []
-    numbers: dict[str, nw.Expr] = {}
-
-    def take_apart(parts: Sequence[tuple[Factor, Place]]) -> Product:
-        without = [one for one in parts if str(one[0]) not in levels]
-        number = ":".join(place_name(*one, None) for one in without) if without else None
-        if number is not None and number not in numbers:
-            numbers[number] = product([value(*one) for one in without])
-        known = [(levels[str(f)], place) for f, place in parts if str(f) in levels]
-        indicators = tuple((one, level_weights(place, one)) for one, place in known)
-        return Product(number=number, indicators=indicators)
-
-    plain: dict[str, nw.Expr] = {}
-    names: list[str | None] = []
-    for column in (*encoding.x_columns, *(column for one in encoding.z_columns for column in one)):
-        names.append(column.name if column.parts else None)
-        if column.parts and column.name not in plain:
-            plain[column.name] = product([value(*part) for part in column.parts])
-            products.append(take_apart(column.parts))
-    outcome = _free_name(label(encoding.formula.outcome), plain)
-    plain[outcome] = value(encoding.formula.outcome, None)
-    for offset in encoding.formula.offsets:
-        subtracted = write(offset, scan, learned.constants)
-        guards.extend(subtracted.guards)
-        plain[outcome] = plain[outcome] - subtracted.value
-    numbers[outcome] = plain[outcome]
-    products.append(Product(number=outcome, indicators=()))
-    names.append(outcome)
-    places = {name: k for k, name in enumerate(plain)}
-    return _Columns(
-        plain=plain,
-        place=tuple(None if name is None else places[name] for name in names),
-        guards=tuple(guards),
-        products=tuple(products),
-        numbers=numbers,
-    )
-
-
-def _free_name(name: str, taken: Mapping[str, Any]) -> str:
-    while name in taken:
-        name = f"{name} "
-    return name

@@ -1,6 +1,7 @@
 """File of a model's sufficient statistics, to which further data are added without old rows.
 
-The file is Parquet: a row a group, with its label, its count, the mean of each column less the
+The file is Parquet: a row a group (of several factors a combination of their levels), with its
+label, its count, the mean of each column less the
 centre, and the lower triangle of the scatter; what they are of (formula, categories, centre) is
 JSON in its metadata, with a SHA-256 of all bytes of the file (`seal`): a file with one changed bit
 is refused. It contains no rows, and sums of many rows disclose little about any one; but those
@@ -31,17 +32,18 @@ from bayes_mlm.base import (
     system_message,
     unreadable_reason,
 )
-from bayes_mlm.data import from_arrow
-from bayes_mlm.design.aggregated.designs import group_means
+from bayes_mlm.data import from_arrow, levels_of
+from bayes_mlm.design.aggregated.designs import base_of_moments
 from bayes_mlm.design.aggregated.merge import batches_of
-from bayes_mlm.design.damage import check_names, check_sums, naming, require
+from bayes_mlm.design.damage import check_cells, check_names, naming, require
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.terms import FixedColumns, Response, terms_of_moments
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.moments import GroupMoments
+from bayes_mlm.moments import CellFactor, CellMoments, GroupMoments, by_group
 
-FORMAT = 1
+FORMAT = 2
+_OF_ONE = 1  # had a group and its effects in place of factors
 ENDING = ".sums"
 _KEY, _SEALED = b"bayes_mlm_sums", b"bayes_mlm_seal"
 _PARQUET = b"PAR1"  # at either end
@@ -50,13 +52,20 @@ _WHAT, _REMEDY = "saved sums", "copy it again, or sum the data anew"
 _BATCH = 50_000
 
 
+class _Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A grouping factor and the names of its effects."""
+
+    name: str
+    effects: tuple[str, ...]
+
+
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parts of the sums that are not arrays, in the types that they must have."""
 
     format: int
     formula: str
     outcome: str
-    group: str | None
+    factors: tuple[_Factor, ...]
     kind: Literal["pooled", "partial_pooling"]
     encoding: dict[str, Any]
     n: int
@@ -64,7 +73,6 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: tuple[str, ...]
     batches: tuple[str, ...]
     terms: tuple[str, ...]
-    effects: tuple[str, ...]
     centre: tuple[float, ...]
     place: tuple[int, ...]
 
@@ -117,15 +125,17 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
         )
     path = Path(path)
     check_name(path)
-    s = design.moments()
+    assert design.aggregated is not None  # for mypy: without rows
+    s = design.aggregated.cells
     small = int(np.count_nonzero(s.counts < least_rows))
     if small:
+        what = "groups" if len(design.factors) < 2 else "combinations of levels"
         raise StorageError(
-            f"{small} of {s.J} groups have fewer than {least_rows} rows, whose sums would "
+            f"{small} of {s.J} {what} have fewer than {least_rows} rows, whose sums would "
             "disclose them; join small groups, omit them, or lower least_rows"
         )
     metadata = {_KEY: json.dumps(_document(design, s)).encode()}
-    columns = _columns(s)
+    columns = _columns(design.aggregated)
     schema = pa.schema(
         [pa.field(name, pa.array(values[:1]).type) for name, values in columns.items()],
         metadata=metadata,
@@ -182,7 +192,7 @@ def rows_at_source(design: Design, source: object) -> bool:
 
 
 def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
-    """Read the formula and the group of saved sums, and whether their labels were stripped.
+    """Read the formula and the one group of saved sums, and whether their labels were stripped.
 
     Raises
     ------
@@ -193,7 +203,8 @@ def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:
     content = _content(path)
     with naming(path, _WHAT, _REMEDY):
         document = _read_document(content)
-    return document.formula, document.group, bool(document.encoding.get("strip"))
+    group = document.factors[0].name if len(document.factors) == 1 else None
+    return document.formula, group, bool(document.encoding.get("strip"))
 
 
 def _content(path: Path) -> bytes:
@@ -225,6 +236,10 @@ def _read_document(content: bytes) -> _Document:
 
     check_seal(content)
     document = json.loads((pq.read_schema(BufferReader(content)).metadata or {})[_KEY])
+    if document["format"] == _OF_ONE:
+        group, effects = document.pop("group"), document.pop("effects")
+        document["factors"] = [] if group is None else [{"name": group, "effects": effects}]
+        document["format"] = FORMAT
     require(
         document["format"] == FORMAT,
         f"it has format {document['format']}, this version reads {FORMAT}",
@@ -234,6 +249,8 @@ def _read_document(content: bytes) -> _Document:
 
 def small_groups(design: Design, fewer_than: int = 5) -> int:
     """Count the groups of fewer rows than some number, whose sums nearly disclose their rows.
+
+    Of sums by several factors those counted are the combinations of their levels.
 
     Parameters
     ----------
@@ -252,19 +269,33 @@ def small_groups(design: Design, fewer_than: int = 5) -> int:
     2
     """
     expect("small_groups", design, Design)
-    return int(np.count_nonzero(design.group_sizes < fewer_than))
+    sizes = design.compute(lambda rows: rows.group_sizes, lambda s: s.counts)
+    return int(np.count_nonzero(sizes < fewer_than))
 
 
-def _columns(s: GroupMoments) -> dict[str, Any]:
+def n_cells(design: Design) -> int:
+    """Count the combinations of levels with rows of an aggregated design: what its sums are by."""
+    return design.compute(lambda rows: rows.group_term.J, lambda s: s.J)
+
+
+def _columns(moments: CellMoments) -> dict[str, Any]:
     """Return the columns of the file; of columns that are equal (ses in X and Z) one is kept."""
+    s = moments.cells
     kept, _ = _distinct(s)
-    found: dict[str, Any] = {"label": s.labels, "n": s.counts}
+    names = _label_columns(len(moments.factors))
+    labels = [one.labels[one.codes] for one in moments.factors] or [s.labels]
+    found: dict[str, Any] = {**dict(zip(names, labels, strict=True)), "n": s.counts}
     for i in kept:
         found[f"mean_{i}"] = s.means[:, i]
     for a, i in enumerate(kept):
         for j in kept[: a + 1]:
             found[f"scatter_{i}_{j}"] = s.scatter[:, i, j]
     return found
+
+
+def _label_columns(n_factors: int) -> list[str]:
+    """Return the columns of labels: one of a factor, and of none."""
+    return ["label"] if n_factors < 2 else [f"label_{k}" for k in range(n_factors)]
 
 
 def _distinct(s: GroupMoments) -> tuple[list[int], list[int]]:
@@ -292,7 +323,7 @@ def _document(design: Design, s: GroupMoments) -> dict[str, Any]:
         "format": FORMAT,
         "formula": design.formula.text,
         "outcome": design.outcome,
-        "group": design.group,
+        "factors": [{"name": one.factor, "effects": one.effects} for one in design.group_terms],
         "kind": design.kind,
         "encoding": design.encoding.to_dict(),
         "n": s.n,
@@ -300,14 +331,13 @@ def _document(design: Design, s: GroupMoments) -> dict[str, Any]:
         "notes": design.notes,
         "batches": batches_of(design),
         "terms": s.terms,
-        "effects": s.effects,
         "centre": s.centre.tolist(),
         "place": place,
     }
 
 
 def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
-    place, labels, counts = document.place, arrays["label"], arrays["n"]
+    place, counts = document.place, arrays["n"]
     k, n_groups = len(place), len(counts)
     means, scatter = np.zeros((n_groups, k)), np.zeros((n_groups, k, k))
     for a, i in enumerate(place):
@@ -318,16 +348,17 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
             if j >= 0:
                 scatter[:, a, b] = _pair(arrays, i, j)
     summed = GroupMoments(
-        labels=labels,
+        labels=arrays["label"] if len(document.factors) < 2 else np.arange(n_groups),
         counts=counts,
         centre=np.array(document.centre),
         means=means,
         scatter=scatter,
         terms=document.terms,
-        effects=document.effects,
-        group=document.group,
+        effects=tuple(effect for one in document.factors for effect in one.effects),
+        group=document.factors[0].name if len(document.factors) == 1 else None,
     )
-    check_sums(summed)
+    moments = _cells_of(document, summed, arrays)
+    check_cells(moments)
     require(
         summed.n == document.n, f"its groups have {summed.n} rows, and {document.n} were summed"
     )
@@ -335,19 +366,32 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
     design = Design(
         response=Response(name=document.outcome),
         fixed=FixedColumns(terms=summed.terms),
-        group_terms=terms_of_moments(summed, formula),
+        group_terms=terms_of_moments(moments, formula.correlated),
         kind=document.kind,
         formula=formula,
         encoding=Encoding.from_dict(document.encoding),
-        base=None if document.group is None else group_means(summed, summed.terms),
+        base=base_of_moments(moments),
         n_dropped=document.n_dropped,
         notes=document.notes,
         batches=document.batches,
-        aggregated=summed,
+        aggregated=moments,
     )
     check_names(design)
     require(_distinct(summed)[1] == list(place), "columns of one name differ, or are not there")
     return design
+
+
+def _cells_of(document: _Document, summed: GroupMoments, arrays: Mapping[str, Any]) -> CellMoments:
+    """Return the sums with the levels of each factor."""
+    if len(document.factors) < 2:
+        return by_group(summed)
+    factors = []
+    names = _label_columns(len(document.factors))
+    for name, one in zip(names, document.factors, strict=True):
+        labels, codes = levels_of(arrays[name])
+        require(bool((codes >= 0).all()), f"a label of {one.name} is missing")
+        factors.append(CellFactor(factor=one.name, labels=labels, codes=codes, effects=one.effects))
+    return CellMoments(cells=summed, factors=tuple(factors))
 
 
 def _pair(arrays: Mapping[str, Any], i: int, j: int) -> Floats:

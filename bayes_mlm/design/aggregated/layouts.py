@@ -13,7 +13,8 @@ from bayes_mlm.base import DesignError, Floats
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.terms import GroupMeans
-from bayes_mlm.moments import GroupMoments, one_group
+from bayes_mlm.formula import refuse_several
+from bayes_mlm.moments import GroupMoments, one_group, without_effects
 
 
 def lay_out_sums(design: Design, kind: str) -> Design:
@@ -31,11 +32,13 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     Design
         Aggregated; for "between" one with rows, which are the groups.
     """
+    if kind == "pooled":
+        assert design.aggregated is not None  # for mypy: the caller looked
+        return design.with_moments(without_effects(design.aggregated), kind=kind)
+    refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
     s = design.moments()
     p = s.p
     x, z, y = list(range(p)), list(range(p, p + s.q)), [p + s.q]
-    if kind == "pooled":
-        return _with(design, select_columns(s, [*x, *y], s.terms, ()), kind)
     base = base_of(design, kind)
     if kind == "between":
         return _of_means(design, s)

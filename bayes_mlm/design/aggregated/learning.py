@@ -10,7 +10,16 @@ import narwhals as nw
 import numpy as np
 
 from bayes_mlm.base import DataError, FormulaError, OneValueError
-from bayes_mlm.data import Scan, Table, collect, collect_row, count, mostly_numbers, refuse_misread
+from bayes_mlm.data import (
+    Scan,
+    Table,
+    collect,
+    collect_row,
+    combined,
+    count,
+    mostly_numbers,
+    refuse_misread,
+)
 from bayes_mlm.design.aggregated.expressions import Constants, number_of, stray_text, write
 from bayes_mlm.design.aggregated.summaries import learn_basis
 from bayes_mlm.design.encoding import Encoding, check_cells, with_crossings
@@ -83,7 +92,8 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
             centrings[text] = _centring(text, call, scan, known)
         if kind == "grouped" and (text, group_of(call, group)) not in means:
             by = group_of(call, group)
-            scan, found = _join_means(text, call, by, scan, known, len(means))
+            place, keys = len(means), formula.columns_of(by)
+            scan, found = _join_means(text, call, by, keys, scan, known, place)
             means[text, by] = _mean_name(len(means))
             learned.append(found)
         if kind == "basis" and str(call) not in bases:
@@ -275,24 +285,32 @@ def _mean_name(place: int) -> str:
 
 
 def _join_means(
-    text: str, call: Call, by: str, scan: Scan, known: Constants, place: int
+    text: str,
+    call: Call,
+    by: str,
+    columns: Sequence[str],
+    scan: Scan,
+    known: Constants,
+    place: int,
 ) -> tuple[Scan, LevelMeans]:
     """Compute the means by group in a separate pass and join them to the rows."""
-    if by not in scan.kinds:
+    if any(name not in scan.kinds for name in columns):
         raise FormulaError(f"{label(call)} groups by {by!r}, which is no column of {scan.source}")
     name = _mean_name(place)
     value = write(call.argument, scan, known).value
-    key = f"{name}key_"
+    keys = {f"{name}key{k}_": scan.col(column) for k, column in enumerate(columns)}
     means = (
-        scan.frame.select(scan.col(by).alias(key), value_=value)
-        .group_by(key)
+        scan.frame.select(**keys, value_=value)
+        .group_by(*keys)
         .agg(nw.col("value_").mean().alias(name))
     )
     found = collect(scan, means)
-    labels = found[key].tolist()
+    parts = [found[key] for key in keys]
+    labels = (parts[0] if len(parts) == 1 else combined(parts)).tolist()
     order = sorted(range(len(labels)), key=lambda k: (labels[k] is None, labels[k]))
     order = [k for k in order if not _is_missing(labels[k])]
-    frame = scan.frame.join(means, left_on=scan.aliases[by], right_on=key, how="left")
+    left = [scan.aliases[column] for column in columns]
+    frame = scan.frame.join(means, left_on=left, right_on=list(keys), how="left")
     joined = replace(scan, frame=frame)
     return joined, LevelMeans(
         expression=text,

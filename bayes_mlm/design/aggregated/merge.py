@@ -1,18 +1,22 @@
 """Add up the sums of several sets of rows of one model: of years, or of sites."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bayes_mlm.base import DesignError, expect
 from bayes_mlm.data import ALIKE
-from bayes_mlm.design.aggregated.designs import SUMMED_NOTE, group_means
+from bayes_mlm.design.aggregated.designs import (
+    SUMMED_NOTE,
+    base_of_moments,
+    notes_on_labels_of,
+)
 from bayes_mlm.design.design import Design
-from bayes_mlm.design.encoding.levels import label_notes
-from bayes_mlm.design.group_structure import FEW, check_effects
+from bayes_mlm.design.group_columns import columns_of_cells
+from bayes_mlm.design.group_structure import FEW, REUSED, notes_on_group_terms
 from bayes_mlm.design.terms import terms_of_moments
-from bayes_mlm.moments import GroupMoments, merge
+from bayes_mlm.moments import CellMoments, merge_cells
 
 _LABELS = {
     "O": "text",
@@ -74,32 +78,31 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
             "already, and would be counted twice; add each set once, or, if they are different "
             "rows, allow this (allow_repeats, --allow-repeats)"
         )
-    summed = merge(one.moments(), other.moments())
-    base = None
-    if one.group is not None:
-        base = group_means(summed, one.terms)
+    assert one.aggregated is not None and other.aggregated is not None  # noqa: PT018  for mypy
+    summed = merge_cells(one.aggregated, other.aggregated)
     return one.with_moments(
         summed,
-        base=base,
+        base=base_of_moments(summed),
         n_dropped=one.n_dropped + other.n_dropped,
         notes=_join(one.notes, other.notes, _notes_of_groups(one, summed)),
         batches=(*batches[0], *batches[1]),
     )
 
 
-def _notes_of_groups(design: Design, moments: GroupMoments) -> tuple[str, ...]:
+def _notes_of_groups(design: Design, moments: CellMoments) -> tuple[str, ...]:
     """Return the remarks on the labels and on the number of groups, which both sets make."""
-    effects = (
-        note
-        for term in terms_of_moments(moments, design.formula)
-        for note in check_effects(term, np.ones(term.q, dtype=np.bool_))
+    formula, terms = design.formula, terms_of_moments(moments, design.formula.correlated)
+    columns, made_of = columns_of_cells(terms, moments), map(formula.columns_of, design.factors)
+    return (
+        *notes_on_labels_of(design.encoding, terms),
+        *notes_on_group_terms(columns, list(made_of)),
     )
-    return (*label_notes(design.encoding.levels, design.group, moments.labels), *effects)
 
 
 def _join(one: Sequence[str], other: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
     """Join notes; those that differ only in what was summed become one, those on groups are new."""
-    kept = [note for note in (*one, *other) if ALIKE not in note and FEW not in note]
+    of_groups = (ALIKE, FEW, REUSED)
+    kept = [note for note in (*one, *other) if not any(words in note for words in of_groups)]
     notes = list(dict.fromkeys((*groups, *kept)))
     summed = [note for note in notes if note.endswith(SUMMED_NOTE)]
     if len(summed) < 2:
@@ -123,7 +126,8 @@ def batches_of(design: Design) -> tuple[str, ...]:
     """
     if design.batches:
         return design.batches
-    s = design.moments()
+    assert design.aggregated is not None  # for mypy: the callers looked
+    s = design.aggregated.cells
     mean, sd = s.moments
     size = np.hypot(mean, sd)
     live = sd > _CONSTANT * size
@@ -142,8 +146,16 @@ def batches_of(design: Design) -> tuple[str, ...]:
     )
     shown = [f"{one:.6e}" for one in np.where(live, sd, 0.0).tolist()]
     shown += [f"{one + 0.0:.7f}" for one in np.round(numbers, 7).tolist()]
-    content = "\n".join([*shown, *map(str, s.counts.tolist()), *map(str, s.labels.tolist())])
+    content = "\n".join([*shown, *map(str, s.counts.tolist()), *_levels_of(design.aggregated)])
     return (hashlib.sha256(content.encode()).hexdigest()[:16],)
+
+
+def _levels_of(moments: CellMoments) -> Iterator[str]:
+    """Yield the label of each cell, by factor."""
+    if not moments.factors:
+        yield "0"
+    for one in moments.factors:
+        yield from map(str, one.labels[one.codes].tolist())
 
 
 def _check_alike(one: Design, other: Design) -> None:
@@ -153,10 +165,11 @@ def _check_alike(one: Design, other: Design) -> None:
             f"cannot merge sums of different formulas: {str(one.formula)!r} and "
             f"{str(other.formula)!r}"
         )
-    if (one.group, one.kind) != (other.group, other.kind):
+    if (one.factors, one.kind) != (other.factors, other.kind):
+        named = [" and ".join(map(repr, of.factors)) or None for of in (one, other)]
         raise DesignError(
-            f"cannot merge sums by different groups or kinds: {one.group!r} [{one.kind}] and "
-            f"{other.group!r} [{other.kind}]"
+            f"cannot merge sums by different groups or kinds: {named[0]} [{one.kind}] and "
+            f"{named[1]} [{other.kind}]"
         )
     a, b = one.encoding, other.encoding
     if a.strip != b.strip:
@@ -200,9 +213,10 @@ def _check_alike(one: Design, other: Design) -> None:
             "cannot merge sums of a formula with within() or between(): further rows change the "
             "group means that the old rows were taken from; use the kind 'mundlak' or 'within'"
         )
-    kinds = [_LABELS[design.labels.dtype.kind] for design in (one, other)]
-    if one.group is not None and kinds[0] != kinds[1]:
-        raise DesignError(
-            f"the labels of {one.group!r} are {kinds[0]} in one and {kinds[1]} in the other; give "
-            "them one type everywhere"
-        )
+    for first_term, second_term in zip(one.group_terms, other.group_terms, strict=True):
+        kinds = [_LABELS[term.labels.dtype.kind] for term in (first_term, second_term)]
+        if kinds[0] != kinds[1]:
+            raise DesignError(
+                f"the labels of {first_term.factor!r} are {kinds[0]} in one and {kinds[1]} in the "
+                "other; give them one type everywhere"
+            )

@@ -13,6 +13,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, check_memory
 from bayes_mlm.design import Design
+from bayes_mlm.engines.crossed.route import crossed_table_of
 from bayes_mlm.engines.direct.density import Problem, draw_beta
 from bayes_mlm.engines.direct.effects import (
     MAX_EFFECTS,
@@ -213,6 +214,20 @@ def sample_direct(
     numbers = draws * chains * scalars
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
     if len(priors.groups) > 1:
+        table = crossed_table_of(design)
+        if table is not None:
+            from bayes_mlm.engines.direct.gibbs.drawing import draw_crossed  # loads numba
+
+            found, report = draw_crossed(
+                table,
+                design,
+                priors,
+                shape=(chains, draws),
+                seed=random_seed,
+                effects=effects,
+                max_effects=max_effects,
+            )
+            return Direct(draws=found, report=report)
         from bayes_mlm.engines.direct.several.sampling import draw_several  # loads numba
 
         found, report = draw_several(
@@ -230,7 +245,7 @@ def sample_direct(
     check_proper(problem, start)
     rng = np.random.default_rng(random_seed)
     variances = draw_variances(problem, start, draws * chains, rng)
-    beta = draw_beta(problem, variances.at, rng)
+    beta = draw_beta(problem, variances.at, rng, variances.sums)
     posterior = _parameters(design, problem, variances.at, beta)
     u = _effects(problem, variances, beta, rng, max_effects) if effects else None
     report = variances.report

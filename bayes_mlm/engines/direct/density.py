@@ -226,10 +226,15 @@ def with_prior(problem: Posterior, at: Variances, sums: Sums) -> Floats:
     return sums.a * np.exp(-2.0 * at.log_sigma_e) + prior_form(problem.beta, at.log_scale)
 
 
-def draw_beta(problem: Posterior, at: Variances, rng: np.random.Generator) -> Floats:
-    """Draw the coefficients (B, p) of X as given from their exact conditional distribution."""
+def draw_beta(
+    problem: Posterior, at: Variances, rng: np.random.Generator, sums: Sums | None = None
+) -> Floats:
+    """Draw the coefficients (B, p) of X as given from their exact conditional distribution.
+
+    `sums` are those at the values, where they are known.
+    """
     shape = problem.p, len(at.log_sigma_e)
-    return _beta_at(problem, at, rng.standard_normal(shape))
+    return _beta_at(problem, at, rng.standard_normal(shape), sums)
 
 
 def mean_beta(problem: Posterior, at: Variances) -> Floats:
@@ -237,11 +242,12 @@ def mean_beta(problem: Posterior, at: Variances) -> Floats:
     return _beta_at(problem, at, np.zeros((problem.p, len(at.log_sigma_e))))
 
 
-def _beta_at(problem: Posterior, at: Variances, noise: Floats) -> Floats:
+def _beta_at(problem: Posterior, at: Variances, noise: Floats, sums: Sums | None = None) -> Floats:
     """Compute coefficients (B, p) at standard normal deviates (p, B)."""
     p, centred = problem.p, np.empty_like(noise)
     for part in problem.parts(noise.shape[1]):
         values = at.part(part)
-        lower = cholesky(with_prior(problem, values, problem.sums(values)))
+        known = problem.sums(values) if sums is None else sums.part(part)
+        lower = cholesky(with_prior(problem, values, known))
         centred[:, part] = solve_transposed(lower[:p, :p], lower[p, :p] + noise[:, part])
     return problem.original_beta(centred.T)

@@ -16,7 +16,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import log_posterior
-from bayes_mlm.engines.direct.posterior import Posterior, Variances
+from bayes_mlm.engines.direct.posterior import Posterior, Sums, Variances
 from bayes_mlm.engines.direct.priors import correlation_factor, partial_correlation_log_density
 from bayes_mlm.model import Prior
 
@@ -35,11 +35,17 @@ def log_density(problem: Posterior, x: Floats) -> Floats:
     """Evaluate the log posterior density (B,) with respect to the coordinates, at x (B, d)."""
     out = np.empty(len(x))
     for part in problem.parts(len(x)):
-        with np.errstate(all="ignore"):
-            at, jacobian = _place(problem, x[part])
-            value = log_posterior(problem, at, problem.sums(at)) + jacobian
-        out[part] = np.where(np.isfinite(value), value, -np.inf)
+        out[part] = density_and_sums(problem, x[part])[0]
     return out
+
+
+def density_and_sums(problem: Posterior, x: Floats) -> tuple[Floats, Sums]:
+    """Evaluate the log posterior density (B,) at x (B, d), and the sums over groups there."""
+    with np.errstate(all="ignore"):
+        at, jacobian = _place(problem, x)
+        sums = problem.sums(at)
+        value = log_posterior(problem, at, sums) + jacobian
+    return np.where(np.isfinite(value), value, -np.inf), sums
 
 
 def _place(problem: Posterior, x: Floats) -> tuple[Variances, Floats]:

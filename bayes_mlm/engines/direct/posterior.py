@@ -1,12 +1,12 @@
 """What the direct engine needs of a model: a protocol that any number of grouping factors obeys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.direct.priors import BetaPrior
 from bayes_mlm.model import Prior
 
@@ -98,6 +98,18 @@ class Sums:
 
     logdet: Floats
     a: Floats
+
+    def part(self, which: slice | Ints) -> "Sums":
+        """Return some of the values."""
+        return Sums(logdet=self.logdet[which], a=self.a[:, :, which])
+
+
+def join_sums(parts: Sequence[Sums]) -> Sums:
+    """Return the sums at all of several batches of values."""
+    return Sums(
+        logdet=np.concatenate([one.logdet for one in parts]),
+        a=np.concatenate([one.a for one in parts], axis=2),
+    )
 
 
 class Posterior(Protocol):

@@ -4,10 +4,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bayes_mlm.base import Finding, Verdict, scaled, tiny
+from bayes_mlm.engines.direct.chains import GibbsReport
 from bayes_mlm.engines.direct.pareto import MAX_K_HAT
 
 # An error of 0.001 in a probability is a fifteenth of the noise of 4,000 draws at its least.
 MAX_ERROR = 1e-3
+# Of the log weights of an interpolated density: a mean is off by a twentieth of an sd at most.
+MAX_WEIGHT_SD = 0.05
+# Log of the exact over the interpolated density where that is not negligible.
+MAX_MISSED = 0.3
+# Error of the conditional mean of a group effect, in posterior sds.
+MAX_EFFECTS_ERROR = 0.1
 # Draws that may be copies of others, as a part of all.
 MAX_COPIES = 0.02
 
@@ -18,7 +25,7 @@ class DirectReport:
 
     Parameters
     ----------
-    method : {"quadrature", "importance"}
+    method : {"quadrature", "importance", "interpolation", "gibbs"}
         How the variance parameters were drawn; the rest is drawn exactly given them.
     log_marginal_likelihood : float or None
         Log of the density of the outcome with everything integrated out; None where a prior is
@@ -42,11 +49,21 @@ class DirectReport:
         Whether the group effects are available as draws (``u``), or as means and sds (``u_mean``,
         ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
         none or they were not requested.
+    log_weight_sd : float or None
+        Of an interpolated density: sd of the logs of its exact weights, at some draws (method
+        "interpolation"), or at all, which are accepted by these weights.
+    missed : float or None
+        Interpolation: largest log weight at points about the draws whose density is not
+        negligible, which shows mass that was never proposed.
+    effects_error : float or None
+        Interpolation: largest error of the conditional mean of a group effect, in posterior sds.
     notes : tuple of str
         What the data do not identify, so that the priors decide.
+    chains : GibbsReport or None
+        Gibbs sampling: diagnostics of the chains.
     """
 
-    method: Literal["quadrature", "importance"]
+    method: Literal["quadrature", "importance", "interpolation", "gibbs"]
     log_marginal_likelihood: float | None
     log_marginal_likelihood_error: float
     error: float | None
@@ -56,7 +73,11 @@ class DirectReport:
     n_unique: int
     n_evaluations: int
     effects: Literal["none", "drawn", "summarised"]
+    log_weight_sd: float | None = None
+    missed: float | None = None
+    effects_error: float | None = None
     notes: tuple[str, ...] = ()
+    chains: GibbsReport | None = None
 
     @property
     def trusted(self) -> bool:
@@ -65,7 +86,20 @@ class DirectReport:
             return False
         if self.error is not None and not self.error <= MAX_ERROR:
             return False
+        if not self._interpolated_well:
+            return False
         return self.n_unique >= (1.0 - MAX_COPIES) * self.n_draws
+
+    @property
+    def _interpolated_well(self) -> bool:
+        if self.method != "interpolation":
+            return True
+        limits = (
+            (self.log_weight_sd, MAX_WEIGHT_SD),
+            (self.missed, MAX_MISSED),
+            (self.effects_error, MAX_EFFECTS_ERROR),
+        )
+        return all(value is None or value <= limit for value, limit in limits)
 
     @property
     def verdict(self) -> Verdict:
@@ -92,10 +126,23 @@ class DirectReport:
             text = f"Pareto k-hat {scaled(self.k_hat, 2)} of the importance weights"
             wrong = f": above {MAX_K_HAT} the draws are not reliable{remedy}"
             findings.append(Finding("k-hat", fine, text + ("" if fine else wrong)))
+        if self.log_weight_sd is not None and self.method != "interpolation":
+            text = "exact weights of draws from an interpolated density: sd of their logs "
+            findings.append(Finding("interpolation", True, text + tiny(self.log_weight_sd)))
         copies = self.n_draws - self.n_unique
-        if self.method == "importance":
+        if self.method in ("importance", "interpolation"):
             fine = copies <= MAX_COPIES * self.n_draws
             text = f"{copies} of {self.n_draws} draws are copies of others"
             findings.append(Finding("copies", fine, text + ("" if fine else remedy)))
+        if self.chains is not None:
+            findings += self.chains.findings
+        if self.method == "interpolation":
+            fine = self._interpolated_well
+            sd, error = self.log_weight_sd or 0.0, self.effects_error or 0.0
+            text = (
+                f"interpolated density: log weights of sd {scaled(sd, 2)} at exact evaluations, "
+                f"group effects to {scaled(error, 2)} of an sd"
+            )
+            findings.append(Finding("interpolation", fine, text + ("" if fine else remedy)))
         findings += [Finding("identification", False, note) for note in self.notes]
         return Verdict(tuple(findings))

@@ -1,6 +1,7 @@
 """Draw the variance parameters, by quadrature where it is exact enough and else by importance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -8,11 +9,21 @@ from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem
 from bayes_mlm.engines.direct.importance import sample_importance
 from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
+from bayes_mlm.engines.direct.interpolation import sample_interpolated
 from bayes_mlm.engines.direct.mode import find_mode
-from bayes_mlm.engines.direct.parametrisation import log_density, variances_at
-from bayes_mlm.engines.direct.posterior import Posterior, Variances
+from bayes_mlm.engines.direct.parametrisation import (
+    density_and_sums,
+    log_density,
+    variances_at,
+)
+from bayes_mlm.engines.direct.posterior import Posterior, Sums, Variances
 from bayes_mlm.engines.direct.quadrature import sample_quadrature
 from bayes_mlm.engines.direct.report import MAX_ERROR, DirectReport
+
+# Numbers in the sums over groups that are kept for draws of the coefficients.
+_MOST_KEPT = 20_000_000
+# Entries of the groups' covariances in an evaluation, above which the density is interpolated.
+_DEAR = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,12 +39,15 @@ class VarianceDraws:
         Log of the exact density over the proposal density.
     report : DirectReport
         Diagnostics, without those of the group effects.
+    sums : Sums, optional
+        Sums over groups at `at`, where they were kept.
     """
 
     at: Variances
     log_density: Floats
     log_weight: Floats
     report: DirectReport
+    sums: Sums | None = None
 
 
 def draw_variances(
@@ -60,7 +74,7 @@ def draw_variances(
         drawn = _by_quadrature(problem, n_draws, rng)
         if drawn.report.trusted or problem.q == 0:
             return drawn
-    return draw_by_importance(problem, start, n_draws, rng)
+    return draw_by_importance(problem, start, n_draws, rng, dear=_is_dear(problem))
 
 
 def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> VarianceDraws:
@@ -85,19 +99,41 @@ def _by_quadrature(problem: Problem, n_draws: int, rng: np.random.Generator) -> 
     )
 
 
+def _is_dear(problem: Problem) -> bool:
+    """Return whether an evaluation of the density takes so long that as few as can be are made."""
+    reduced = problem.reduced
+    return reduced.many_designs and len(reduced.c) * reduced.q * (reduced.q + 1) // 2 >= _DEAR
+
+
 def draw_by_importance(
-    problem: Posterior, start: Floats, n_draws: int, rng: np.random.Generator
+    problem: Posterior,
+    start: Floats,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    dear: bool = False,
 ) -> VarianceDraws:
-    """Draw by importance sampling; as `draw_variances`, of any model."""
+    """Draw by importance sampling; as `draw_variances`, of any model.
+
+    Where evaluations are `dear`, the density is interpolated if it is near enough to a normal's.
+    """
 
     def density(x: Floats) -> Floats:
         return log_density(problem, x)
 
     mode = find_mode(density, start, typical_scale(problem))
-    found = sample_importance(density, mode, widest_scale(problem), n_draws, rng)
-    at = variances_at(problem, found.x)
+    found, sums, spread = None, None, None
+    if dear and n_draws * (problem.p + 1) ** 2 <= _MOST_KEPT:
+        by_surface = sample_interpolated(partial(density_and_sums, problem), mode, n_draws, rng)
+        if by_surface is not None:
+            found, sums = by_surface.draws, by_surface.sums
+            spread = by_surface.log_weight_sd
+    if found is None:
+        found = sample_importance(density, mode, widest_scale(problem), n_draws, rng)
+        # The noise of choosing among the proposals comes on top of that of the proposals.
+        found = replace(found, ess=1.0 / (1.0 / n_draws + 1.0 / found.ess))
     return VarianceDraws(
-        at=at,
+        at=variances_at(problem, found.x),
         log_density=found.log_density,
         log_weight=found.log_weight,
         report=DirectReport(
@@ -106,11 +142,12 @@ def draw_by_importance(
             log_marginal_likelihood_error=found.log_integral_error,
             error=None,
             k_hat=found.k_hat,
-            # The noise of choosing among the proposals comes on top of that of the proposals.
-            ess=1.0 / (1.0 / n_draws + 1.0 / found.ess),
+            ess=found.ess,
             n_draws=n_draws,
             n_unique=found.n_unique,
             n_evaluations=found.n_evaluations,
             effects="none",
+            log_weight_sd=spread,
         ),
+        sums=sums,
     )

@@ -24,6 +24,11 @@ MAX_STEPS = 200
 _FARTHEST = 1e3
 # Log-likelihood a group that a variance at zero might still gain per unit of relative variance.
 KKT_TOLERANCE = 1e-6
+# Groups of a part on which the search begins where there are this many parts: they find the
+# maxima, to a few standard errors of all groups' estimates.
+_PART, _MANY_PARTS = 4_000, 4
+# Relative covariances of a part's maxima that differ by less are one maximum.
+_ALIKE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +254,27 @@ def _search_newton(
     With few groups the likelihood does have several maxima; they differ in the sign of the
     correlation and in which sd is the larger, so that is how the scan is divided.
     """
+    found = None
+    if reduced.many_designs and len(reduced.c) >= _MANY_PARTS * _PART:
+        found = _climb_part(reduced, factor, method)
+    if found is None:
+        found = _climb_all(reduced, factor, method)
+    # Starts that tie to rounding stop at different distances; from the best, one step settles it.
+    theta, _ = _climb_free(reduced, factor, method, max(found, key=lambda one: one.loglik).theta)
+    return theta, tuple(Start(theta=one.start, loglik=one.loglik) for one in found)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Climb:
+    """A start (m) of the search, and the maximum that it led to."""
+
+    start: tuple[float, ...]
+    theta: Floats
+    loglik: float
+
+
+def _climb_all(reduced: RotatedMoments, factor: Factor, method: Method) -> list[_Climb]:
+    """Climb from each of the chosen points of a scan."""
     points = scan(reduced, factor)
     thetas, part = points.theta, points.part
     loglik = profiled_loglik(reduced, factor.covariance(thetas), method)
@@ -262,15 +288,34 @@ def _search_newton(
     # The best parts come first; with many groups they all lead to one maximum, so four will do.
     parts = list(best_of_part.values())[: None if len(reduced.c) <= FEW_GROUPS else 4]
     chosen = [*parts, *peaks(points.direction, loglik), order[len(order) // 2]]
-    starts, best, best_value = [], thetas[order[0]], -np.inf
+    found = []
     for i in dict.fromkeys(chosen):
         theta, value = _climb_free(reduced, factor, method, thetas[i])
-        starts.append(Start(theta=tuple(thetas[i].tolist()), loglik=value))
-        if value > best_value:
-            best, best_value = theta, value
-    # Starts that tie to rounding stop at different distances; from the best, one step settles it.
-    best, _ = _climb_free(reduced, factor, method, best)
-    return best, tuple(starts)
+        found.append(_Climb(start=tuple(thetas[i].tolist()), theta=theta, loglik=value))
+    return found
+
+
+def _climb_part(reduced: RotatedMoments, factor: Factor, method: Method) -> list[_Climb] | None:
+    """Climb on a part of the groups, and on all of them from each maximum found there.
+
+    None where the part does not identify what all of the groups do.
+    """
+    try:
+        found = _climb_all(reduced.every(len(reduced.c) // _PART), factor, method)
+    except EngineError:
+        return None
+    maxima: list[tuple[Floats, Floats, float]] = []
+    out = []
+    for one in found:
+        # Covariances decide: the factor's signs do not matter.
+        at = factor.covariance(one.theta[None])[0] * np.outer(factor.scaling, factor.scaling)
+        known = [k for k, (s, *_) in enumerate(maxima) if np.abs(at - s).max() < _ALIKE]
+        if not known:
+            theta, loglik = _climb_free(reduced, factor, method, one.theta)
+            maxima.append((at, theta, loglik))
+        _, theta, loglik = maxima[known[0] if known else -1]
+        out.append(_Climb(start=one.start, theta=theta, loglik=loglik))
+    return out
 
 
 def _climb_free(

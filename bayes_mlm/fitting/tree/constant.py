@@ -10,7 +10,7 @@ from bayes_mlm.base import Ints
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines import Variable
 from bayes_mlm.likelihood import TermNames, row_dim, term_names
-from bayes_mlm.moments import GroupMoments
+from bayes_mlm.moments import CellMoments
 
 
 def constant_variables(design: Design) -> dict[str, Variable]:
@@ -23,7 +23,8 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     group.
     """
     dims = term_names(design.factors)
-    found = _of_rows(design, dims) if design.has_rows else _of_moments(design.moments())
+    moments = design.aggregated
+    found = _of_rows(design, dims) if moments is None else _of_moments(moments, dims)
     for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
         found[dim.variable("group_number")] = Variable((dim.group,), np.arange(term.J))
     if design.base is not None:
@@ -92,10 +93,16 @@ def _of_rows(design: Design, dims: tuple[TermNames, ...]) -> dict[str, Variable]
     return found
 
 
-def _of_moments(s: GroupMoments) -> dict[str, Variable]:
+def _of_moments(moments: CellMoments, dims: tuple[TermNames, ...]) -> dict[str, Variable]:
     """Return the moments in place of rows: of the scatter the lower triangle."""
+    s, several = moments.cells, len(dims) > 1
     lower, upper = np.tril_indices(len(s.centre))
-    return {
+    levels = {
+        dim.variable("codes"): Variable(("sums_group",), _places(one.codes))
+        for dim, one in zip(dims, moments.factors, strict=True)
+        if several
+    }
+    return levels | {
         "sums_counts": Variable(("sums_group",), s.counts),
         "sums_centre": Variable(("sums_column",), s.centre),
         "sums_means": Variable(("sums_group", "sums_column"), s.means),

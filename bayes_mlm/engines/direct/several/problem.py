@@ -9,7 +9,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines.direct.posterior import EffectBlock, Sums, Variances
-from bayes_mlm.engines.direct.priors import BetaPrior, coefficient_priors
+from bayes_mlm.engines.direct.priors import BetaPrior, coefficient_priors, correlation_factor
 from bayes_mlm.engines.direct.several.system import System, make_system
 from bayes_mlm.likelihood import (
     GroupParameters,
@@ -140,6 +140,26 @@ class SeveralProblem:
                 for places, to in self.roots
             ],
             axis=1,
+        )
+
+    def at_relative(self, relative: Floats) -> Variances:
+        """Return variance parameters at relative coordinates (B, d), with sigma_e = 1.
+
+        These are log(sd / sigma_e) of every effect, then atanh of the partial correlations.
+        """
+        b, q = len(relative), len(self.sds)
+        factor = np.broadcast_to(np.eye(q), (b, q, q)).copy()
+        first = q
+        for block in self.blocks:
+            if block.n_pairs:
+                w = relative[:, first : first + block.n_pairs]
+                factor[:, block.places, block.places] = correlation_factor(block.q, w)
+                first += block.n_pairs
+        return Variances(
+            log_sigma_u=relative[:, :q],
+            factor=factor,
+            log_sigma_e=np.zeros(b),
+            log_scale=np.zeros((b, 0)),
         )
 
     def sums(self, at: Variances) -> Sums:

@@ -1,25 +1,24 @@
 """Direct draws from the posterior of a model with several grouping factors."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from bayes_mlm.base import Floats, check_memory, one_thread
 from bayes_mlm.design import Design
-from bayes_mlm.engines.direct.density import draw_beta
+from bayes_mlm.engines.direct.importance import MAX_ROUNDS, PROPOSALS_PER_DRAW
+from bayes_mlm.engines.direct.parametrisation import dimension
 from bayes_mlm.engines.direct.posterior import Variances
-from bayes_mlm.engines.direct.propriety import check_proper
 from bayes_mlm.engines.direct.report import DirectReport
+from bayes_mlm.engines.direct.several.exact import SeveralDraws, draw_exactly
+from bayes_mlm.engines.direct.several.interpolated import draw_interpolated
 from bayes_mlm.engines.direct.several.problem import SeveralProblem, make_several
-from bayes_mlm.engines.direct.several.start import choose_start
-from bayes_mlm.engines.direct.variances import draw_by_importance
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_views, parameters_of
 
-# Numbers of u that are held at a time.
-_CHUNK = 2_000_000
+# Seconds up to which every proposal is evaluated exactly.
+EXACT_SECONDS = 4.0
 
 
 def draw_several(
@@ -57,42 +56,28 @@ def _draw(
     max_effects: int,
 ) -> tuple[Draws, DirectReport]:
     problem = make_several(design, priors)
-    start = choose_start(problem)
-    check_proper(problem, start)
     n_draws = math.prod(shape)
-    variances = draw_by_importance(problem, start, n_draws, rng)
-    at, report = variances.at, variances.report
-    beta = draw_beta(problem, at, rng)
-    posterior = _parameters(problem, at, beta)
+    numbers = n_draws * problem.system.products.n_effects
+    keep = numbers <= max_effects
+    check_memory(
+        8 * (2 * numbers if keep and effects else 0),
+        f"{n_draws:,} draws of the group effects",
+        "draw fewer (draws, --draws)",
+    )
+    if exact_seconds(problem, n_draws) <= EXACT_SECONDS:
+        drawn = draw_exactly(problem, n_draws, rng, effects=effects, keep=keep)
+    else:
+        drawn = draw_interpolated(problem, n_draws, rng, keep=keep and effects)
+    report = drawn.report
     if effects:
-        numbers = n_draws * problem.system.products.n_effects
-        drawn = numbers <= max_effects
-        draw = _draw_effects if drawn else _summarise_effects
-        check_memory(
-            8 * (2 * numbers if drawn else 0),
-            f"{n_draws:,} draws of the group effects",
-            "draw fewer (draws, --draws)",
-        )
-        posterior |= draw(problem, at, beta, rng)
-        report = replace(report, effects="drawn" if drawn else "summarised")
-    dims = _dims(problem)
-    coords = _coords(design, problem)
-    variables = {}
-    for name, values in posterior.items():
-        summary = name not in dims
-        if summary:
-            variables[name] = Variable(dims[_of_summary(name)], values)
-        else:
-            variables[name] = Variable(
-                SAMPLE_DIMS + dims[name], values.reshape(*shape, *values.shape[1:])
-            )
+        report = replace(report, effects="drawn" if keep else "summarised")
     draws = Draws(
-        posterior=variables,
+        posterior=_variables(problem, drawn, shape, effects=effects),
         sample_stats={
-            "lp": Variable(SAMPLE_DIMS, variances.log_density.reshape(shape)),
-            "log_weight": Variable(SAMPLE_DIMS, variances.log_weight.reshape(shape)),
+            "lp": Variable(SAMPLE_DIMS, drawn.log_density.reshape(shape)),
+            "log_weight": Variable(SAMPLE_DIMS, drawn.log_weight.reshape(shape)),
         },
-        coords=coords,
+        coords=_coords(design, problem),
         parameters=parameters_of(design),
     )
     proper = all(prior.is_proper for prior in priors.by_name(design).values())
@@ -101,12 +86,38 @@ def _draw(
     )
 
 
-def _of_summary(name: str) -> str:
-    """Return the variable that ``u_mean_school`` and ``u_sd_school`` summarise."""
-    for prefix in ("u_mean", "u_sd"):
-        if name.startswith(prefix):
-            return f"u{name.removeprefix(prefix)}"
-    return name
+def exact_seconds(problem: SeveralProblem, n_draws: int) -> float:
+    """Return the seconds that exact evaluations of all proposals would take, roughly.
+
+    From the operations of a factorisation, not from a clock: the same model and seed give the same
+    draws.
+    """
+    d = dimension(problem)
+    adaptation = MAX_ROUNDS * (400 + 250 * d)
+    n_evaluations = adaptation + (PROPOSALS_PER_DRAW + 2) * n_draws
+    return problem.system.plan.cost * n_evaluations
+
+
+def _variables(
+    problem: SeveralProblem, drawn: SeveralDraws, shape: tuple[int, int], *, effects: bool
+) -> dict[str, Variable]:
+    """Return the draws as variables, with the names of their dimensions."""
+    dims: dict[str, tuple[str, ...]] = {"beta": ("term",), "sigma_e": ()}
+    values = _parameters(problem, drawn.at, drawn.beta)
+    for place, term in enumerate(problem.terms):
+        names = term.names
+        dims |= {one.name: one.dims for one in (names.sigma_u, names.rho_u, names.u)}
+        if effects and drawn.effects:
+            values[names.u.name] = drawn.effects[place]
+    found = {
+        name: Variable(SAMPLE_DIMS + dims[name], array.reshape(*shape, *array.shape[1:]))
+        for name, array in values.items()
+    }
+    if effects and drawn.mean:
+        for term, mean, sd in zip(problem.terms, drawn.mean, drawn.sd, strict=True):
+            found[term.names.variable("u_mean")] = Variable(term.names.u.dims, mean)
+            found[term.names.variable("u_sd")] = Variable(term.names.u.dims, sd)
+    return found
 
 
 def _parameters(problem: SeveralProblem, at: Variances, beta: Floats) -> dict[str, Floats]:
@@ -129,56 +140,6 @@ def _parameters(problem: SeveralProblem, at: Variances, beta: Floats) -> dict[st
             sd = np.exp(own.log_sigma_u)
         sds[term.names.sigma_u.name] = sd if term.names.sigma_u.dims else sd[:, 0]
     return found | sds | correlations | {"sigma_e": np.exp(at.log_sigma_e)}
-
-
-def _effect_parts(
-    problem: SeveralProblem, at: Variances, beta: Floats, rng: np.random.Generator
-) -> Iterator[tuple[Floats, ...]]:
-    """Draw the group effects a part of the draws at a time."""
-    n_effects = problem.system.products.n_effects
-    step = max(1, _CHUNK // n_effects)
-    for start in range(0, len(beta), step):
-        part = slice(start, start + step)
-        some = at.part(part)
-        noise = rng.standard_normal((len(some.log_sigma_e), n_effects))
-        relative = problem.relative(some)
-        yield problem.system.draw(relative, np.exp(some.log_sigma_e), beta[part], noise)
-
-
-def _draw_effects(
-    problem: SeveralProblem, at: Variances, beta: Floats, rng: np.random.Generator
-) -> dict[str, Floats]:
-    """Draw the group effects of each factor, (S, J, q)."""
-    parts = list(_effect_parts(problem, at, beta, rng))
-    return {
-        term.names.u.name: np.concatenate([one[k] for one in parts])
-        for k, term in enumerate(problem.terms)
-    }
-
-
-def _summarise_effects(
-    problem: SeveralProblem, at: Variances, beta: Floats, rng: np.random.Generator
-) -> dict[str, Floats]:
-    """Return posterior means and sds (J, q) of the group effects, from draws that are not kept."""
-    total = [np.zeros(1)] * len(problem.terms)
-    squares = [np.zeros(1)] * len(problem.terms)
-    for effects in _effect_parts(problem, at, beta, rng):
-        total = [a + one.sum(axis=0) for a, one in zip(total, effects, strict=True)]
-        squares = [a + np.square(one).sum(axis=0) for a, one in zip(squares, effects, strict=True)]
-    found: dict[str, Floats] = {}
-    for term, a, b in zip(problem.terms, total, squares, strict=True):
-        mean = a / len(beta)
-        found[term.names.variable("u_mean")] = mean
-        found[term.names.variable("u_sd")] = np.sqrt(np.maximum(b / len(beta) - mean**2, 0.0))
-    return found
-
-
-def _dims(problem: SeveralProblem) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {"beta": ("term",), "sigma_e": ()}
-    for term in problem.terms:
-        for one in (term.names.sigma_u, term.names.rho_u, term.names.u):
-            found[one.name] = one.dims
-    return found
 
 
 def _coords(design: Design, problem: SeveralProblem) -> dict[str, np.ndarray]:

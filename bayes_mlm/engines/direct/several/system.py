@@ -10,7 +10,7 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.posterior import Sums
 from bayes_mlm.likelihood import Plan, draw_effects, evaluate, group_views, make_plan
-from bayes_mlm.moments import CrossProducts, EffectColumns, cross_products
+from bayes_mlm.moments import CrossProducts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,32 +114,11 @@ class System:
 
 def make_system(design: Design) -> System:
     """Reduce a design to cross-products, and lay out their factor."""
-    views = group_views(design)
-    factors = list(dict.fromkeys(str(view.group) for view in views))
-    columns, where = [], {}
-    for place, factor in enumerate(factors):
-        own = [(k, view) for k, view in enumerate(views) if view.group == factor]
-        q = sum(view.q for _, view in own)
-        free, first = np.zeros((q, q), dtype=bool), 0
-        for k, view in own:
-            some = slice(first, first + view.q)
-            block = np.ones((view.q, view.q), dtype=bool)
-            free[some, some] = np.tril(block) if view.group_term.correlated else np.eye(view.q) > 0
-            where[k] = (place, np.arange(first, first + view.q))
-            first += view.q
-        columns.append(
-            EffectColumns(
-                factor=factor,
-                codes=own[0][1].codes,
-                m=own[0][1].J,
-                Z=np.concatenate([view.Z for _, view in own], axis=1),
-                effects=tuple(effect for _, view in own for effect in view.effects),
-                free=free,
-            )
-        )
-    products = cross_products(design.y_less_offset, design.X, columns, terms=design.terms)
-    at = {given: place for place, given in enumerate(products.places)}
-    return System(
-        plan=make_plan(products),
-        term_places=tuple((at[where[k][0]], where[k][1]) for k in range(len(views))),
-    )
+    products = design.cross_products()
+    place_of = {one.factor: place for place, one in enumerate(products.factors)}
+    first, where = dict.fromkeys(place_of, 0), []
+    for view in group_views(design):
+        factor = str(view.group)
+        where.append((place_of[factor], np.arange(first[factor], first[factor] + view.q)))
+        first[factor] += view.q
+    return System(plan=make_plan(products), term_places=tuple(where))

@@ -28,7 +28,11 @@ from bayes_mlm.engines.reml.several.profile import (
     profile_several,
     seconds,
 )
-from bayes_mlm.engines.reml.several.result import FactorEstimates, SeveralFactorsFit
+from bayes_mlm.engines.reml.several.result import (
+    FactorEstimates,
+    FactorisedEquations,
+    SeveralFactorsFit,
+)
 from bayes_mlm.engines.reml.several.search import Optimum, maximise
 from bayes_mlm.engines.reml.several.wald import wald_several
 from bayes_mlm.likelihood import Method, TermNames, group_parameters, make_plan
@@ -135,8 +139,7 @@ def fit_several(
         factors=_factors(design, optimum, variances, scale, errors, intervals),
         singular=singular,
         certificate=_certify(optimum),
-        plan=plan,
-        lam=tuple(optimum.lam),
+        equations=FactorisedEquations(plan=plan, lam=tuple(optimum.lam)),
     )
 
 

@@ -11,7 +11,7 @@ from bayes_mlm.engines.reml.factor import SINGULAR
 from bayes_mlm.engines.reml.several.deviance import coordinates, relative, residual_df
 from bayes_mlm.engines.reml.several.held import lower
 from bayes_mlm.engines.reml.several.many import Responses, maximise_many
-from bayes_mlm.engines.reml.several.result import SeveralFactorsFit
+from bayes_mlm.engines.reml.several.result import FactorisedEquations, SeveralFactorsFit
 from bayes_mlm.likelihood import Method, Plan, evaluate_responses, make_plan
 from bayes_mlm.moments import CrossProducts, EffectColumns
 
@@ -112,11 +112,18 @@ def fit_responses(
         raise DesignError(
             f"{design.n} rows for {design.p} coefficients leave nothing to estimate variances from"
         )
-    plan = make_plan(design.cross_products()) if start is None else start.plan
+    known = None if start is None else start.equations
+    if isinstance(known, FactorisedEquations):
+        plan = known.plan
+    else:
+        plan = make_plan(design.cross_products())
     places = coordinates(plan)
     first = np.array([float(a == b) for _, a, b in places])
     if start is not None:
-        roots = [lower(one) for one in start.lam]
+        roots = [
+            lower(np.linalg.solve(one.transform, start.factors[place].theta))
+            for one, place in zip(plan.products.factors, plan.products.places, strict=True)
+        ]
         first = np.array([roots[f][a, b] for f, a, b in places])
     columns = [term.effect_columns for term in design.group_terms if term.q]
     offset = design.y - design.y_less_offset

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +92,50 @@ class FactorEstimates:
                 yield f"u_{self.factor}[{name}]", u, sd, ends
 
 
+class Equations(Protocol):
+    """The mixed-model equations at the estimates, by whatever way they are solved."""
+
+    def relative_variance(self, X: Floats, groups: Mapping[int, tuple[Floats, Ints]]) -> Floats:
+        """Return what `SeveralFactorsFit.error_variance` does, over the residual variance."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FactorisedEquations:
+    """The mixed-model equations by their Cholesky factor; an `Equations`.
+
+    Attributes
+    ----------
+    plan : Plan
+        Layout of the factor, with the sufficient statistics.
+    lam : tuple of ndarray
+        Relative factors in the order of the plan.
+    """
+
+    plan: Plan
+    lam: tuple[Floats, ...]
+
+    @cached_property
+    def factor(self) -> Factor:
+        """The likelihood's factor at the estimates."""
+        found = Factor(self.plan)
+        with one_thread():
+            found.update(self.lam)
+        return found
+
+    def relative_variance(self, X: Floats, groups: Mapping[int, tuple[Floats, Ints]]) -> Floats:
+        """Return what `SeveralFactorsFit.error_variance` does, over the residual variance."""
+        products, k = self.plan.products, len(X)
+        E = np.zeros((self.plan.Q, k))
+        for f, place in enumerate(products.places):
+            if place in groups:
+                Z, codes = groups[place]
+                root = products.factors[f].transform @ self.lam[f]
+                E[self.plan.places[f][codes], np.arange(k)[:, None]] = Z @ root
+        with one_thread():
+            half = self.factor.half_solve(E, X @ products.transform[:-1, :-1])
+        return np.asarray(np.square(half).sum(axis=0))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SeveralFactorsFit(EstimatesTable):
     """A REML (or ML) fit with several grouping factors.
@@ -114,10 +159,8 @@ class SeveralFactorsFit(EstimatesTable):
     singular : bool
         Whether the covariance of some factor's effects is.
     certificate : Certificate
-    plan : Plan
-        Layout of the factor, with the sufficient statistics.
-    lam : tuple of ndarray
-        Relative factors in the order of the plan.
+    equations : Equations
+        The mixed-model equations at the estimates, for the errors of predictions.
     """
 
     method: Method
@@ -135,8 +178,7 @@ class SeveralFactorsFit(EstimatesTable):
     factors: tuple[FactorEstimates, ...]
     singular: bool
     certificate: Certificate
-    plan: Plan
-    lam: tuple[Floats, ...]
+    equations: Equations
 
     icc = None
     residual = None
@@ -205,14 +247,6 @@ class SeveralFactorsFit(EstimatesTable):
         yield from self.variance_rows()
         yield from self.icc_rows()
 
-    @cached_property
-    def factor(self) -> Factor:
-        """The likelihood's factor at the estimates."""
-        found = Factor(self.plan)
-        with one_thread():
-            found.update(self.lam)
-        return found
-
     def of_factor(self, place: int) -> "OneFactorFit":
         """Return the fit with the group effects of one factor, by its place in the formula."""
         one = self.factors[place]
@@ -265,16 +299,7 @@ class SeveralFactorsFit(EstimatesTable):
             Columns and groups of the rows, by the place of the factor in the formula; effects of
             factors that it does not have are left out.
         """
-        products, k = self.plan.products, len(X)
-        E = np.zeros((self.plan.Q, k))
-        for f, place in enumerate(products.places):
-            if place in groups:
-                Z, codes = groups[place]
-                root = products.factors[f].transform @ self.lam[f]
-                E[self.plan.places[f][codes], np.arange(k)[:, None]] = Z @ root
-        with one_thread():
-            half = self.factor.half_solve(E, X @ products.transform[:-1, :-1])
-        return np.asarray(self.sigma_e**2 * np.square(half).sum(axis=0))
+        return np.asarray(self.sigma_e**2 * self.equations.relative_variance(X, groups))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -1,0 +1,258 @@
+"""Chains of block Gibbs sampling of two crossed random intercepts."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import EngineError, Floats, check_memory
+from bayes_mlm.engines.crossed.one_way import Conditional, OneWay
+from bayes_mlm.engines.direct.gibbs.mixing import largest_eigenvalue
+from bayes_mlm.engines.direct.gibbs.slices import slice_sample
+from bayes_mlm.engines.direct.priors import BetaPrior, prior_form
+from bayes_mlm.moments import CrossedTable
+
+# Sweeps before draws are kept, at least and at most, and what is left of the start after them.
+_LEAST, _MOST, _LEFT = 20, 2000, 1e-3
+# Sweeps of the first chain before the eigenvalue is computed.
+_FIRST = 10
+# Spread of the chains' starts, in logs of sds.
+_DISPERSION = 0.3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GibbsPriors:
+    """Priors as the sampler evaluates them.
+
+    Attributes
+    ----------
+    sds : three callables
+        Log-densities of the sds of the two margins and the residuals, given the log of an sd, with
+        respect to that log.
+    beta : BetaPrior
+        Of the table's coefficients, in units of the outcome.
+    """
+
+    sds: tuple[Callable[[float], float], ...]
+    beta: BetaPrior
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GibbsDraws:
+    """Draws of C chains, S of each.
+
+    Attributes
+    ----------
+    sds : ndarray, shape (C, S, 3)
+        Of the effects of the two margins and of the residuals.
+    beta : ndarray, shape (C, S, p)
+        Of X as given.
+    log_density : ndarray, shape (C, S)
+        Of the sds given the effects of the first margin, up to a constant.
+    means, sds_of_effects : (ndarray, ndarray), shape (m,) each
+        Posterior means and sds of the effects of each margin, averaged over conditional ones.
+    mean_errors : (ndarray, ndarray), shape (m,) each
+        Sds between the chains' means, over the root of C: Monte Carlo errors of the means.
+    effects : (ndarray, ndarray) or None, shape (C, S, m) each
+        The draws, where they are kept.
+    eigenvalue : float
+        Of the Gibbs map, its largest.
+    burn : int
+        Sweeps of each chain that were not kept.
+    """
+
+    sds: Floats
+    beta: Floats
+    log_density: Floats
+    means: tuple[Floats, Floats]
+    sds_of_effects: tuple[Floats, Floats]
+    mean_errors: tuple[Floats, Floats]
+    effects: tuple[Floats, Floats] | None
+    eigenvalue: float
+    burn: int
+
+
+@dataclass(kw_only=True, eq=False)
+class _Chain:
+    """Where a chain is."""
+
+    layouts: tuple[OneWay, OneWay]
+    priors: GibbsPriors
+    seed: int
+    number: int
+    log_sds: Floats
+    effects: list[Floats]
+    moments: list[Floats]
+    widths: Floats
+    log_scale: Floats
+    rng: np.random.Generator
+    beta: Floats
+    log_density: float = 0.0
+    sweep: int = 0
+
+    @property
+    def prior(self) -> Floats:
+        """Quadratic form (p + 1, p + 1) of the coefficients' priors."""
+        return np.ascontiguousarray(prior_form(self.priors.beta, self.log_scale[None])[:, :, 0])
+
+    def step(self, kept: int, *, adapt: bool) -> None:
+        """Draw (sds, coefficients, effects) of the first margin given the second, then of that."""
+        for place in (0, 1):
+            layout, other = self.layouts[place], self.layouts[1 - place]
+            given = layout.condition(other, self.effects[1 - place])
+            self._draw_sds(given, place, adapt=adapt)
+            self._draw_effects(given, place, kept)
+        self.sweep += 1
+
+    def _draw_sds(self, given: Conditional, place: int, *, adapt: bool) -> None:
+        prior, root = self.prior, np.zeros_like(given.total)
+
+        def density(log_f: float, log_e: float) -> float:
+            known = self.priors.sds[place](log_f) + self.priors.sds[2](log_e)
+            if not known > -math.inf:
+                return -math.inf
+            return known + given.density(log_f, log_e, prior, root)
+
+        for which in (place, 2):
+
+            def along(value: float, which: int = which) -> float:
+                other = self.log_sds[2] if which == place else self.log_sds[place]
+                return density(value, other) if which == place else density(other, value)
+
+            before, width = float(self.log_sds[which]), float(self.widths[place, which])
+            self.log_sds[which] = slice_sample(along, before, width, self.rng)
+            if adapt:
+                moved = abs(self.log_sds[which] - before)
+                self.widths[place, which] = 0.9 * width + 0.25 * moved + 1e-6
+        self.log_density = density(float(self.log_sds[place]), float(self.log_sds[2]))
+
+    def _draw_effects(self, given: Conditional, place: int, kept: int) -> None:
+        from bayes_mlm.engines.crossed.kernels import draw_effects
+
+        log_f, log_e = float(self.log_sds[place]), float(self.log_sds[2])
+        expected, lower = given.coefficients(log_f, log_e, self.prior)
+        inverse = np.linalg.inv(lower)
+        beta = expected + inverse.T @ self.rng.standard_normal(len(expected))
+        margin = given.layout.margin
+        draw_effects(
+            *(margin.counts, given.layout.right, given.rest, margin.parts),
+            *(math.exp(2.0 * log_f), math.exp(2.0 * log_e), beta, expected, inverse),
+            *((self.sweep, place, self.number), self.seed),
+            *(self.effects[place], self.moments[place], kept),
+        )
+        self.beta = beta
+        mixed = self.priors.beta.mixed
+        if mixed:
+            away = (self.priors.beta.form @ np.append(beta, -1.0))[mixed]
+            nu, precision = self.priors.beta.nu[mixed], self.priors.beta.precision[mixed]
+            half = 0.5 * (nu + precision * away**2)
+            self.log_scale = np.log(half) - np.log(self.rng.standard_gamma(0.5 * (nu + 1.0)))
+
+
+def sample_gibbs(
+    table: CrossedTable,
+    priors: GibbsPriors,
+    *,
+    draws: int,
+    chains: int,
+    seed: int,
+    keep_effects: bool = False,
+) -> GibbsDraws:
+    """Draw from the posterior of two crossed random intercepts by block Gibbs sampling.
+
+    The draws do not depend on the number of threads.
+
+    Parameters
+    ----------
+    table : CrossedTable
+    priors : GibbsPriors
+    draws, chains : int
+    seed : int
+    keep_effects : bool
+        Whether to keep the draws of the effects, and not their means and sds alone.
+
+    Raises
+    ------
+    EngineError
+        If the chains would need too many sweeps, or too much memory.
+
+    References
+    ----------
+    Papaspiliopoulos, Roberts & Zanella (2020), Biometrika 107(1), 25-40.
+    """
+    sizes = [one.m for one in table.margins]
+    check_memory(
+        8.0 * sum(sizes) * (10 + 4 * chains + draws * chains * keep_effects),
+        f"chains of {sum(sizes):,} effects",
+        "draw fewer (draws, --draws)",
+    )
+    layouts = OneWay(table=table, place=0), OneWay(table=table, place=1)
+    unit = table.y_scale
+    out_sds, out_beta = np.empty((chains, draws, 3)), np.empty((chains, draws, table.p))
+    out_density = np.empty((chains, draws))
+    kept_effects = [np.empty((chains, draws, m)) for m in sizes] if keep_effects else []
+    moments = [np.zeros((chains, m, 3)) for m in sizes]
+    burn, eigenvalue = _LEAST, math.nan
+    for number in range(chains):
+        rng = np.random.Generator(np.random.Philox(key=[seed, number]))
+        start = np.log(np.array([0.4, 0.4, 0.8]) * unit)
+        chain = _Chain(
+            layouts=layouts,
+            priors=priors,
+            seed=seed,
+            number=number,
+            log_sds=start + _DISPERSION * rng.standard_normal(3),
+            effects=[np.zeros(m, dtype=np.float32) for m in sizes],
+            moments=[one[number] for one in moments],
+            widths=np.full((2, 3), 0.2),
+            log_scale=np.zeros(len(priors.beta.mixed)),
+            rng=rng,
+            beta=np.zeros(table.p),
+        )
+        if number == 0:
+            for _ in range(_FIRST):
+                chain.step(0, adapt=True)
+            eigenvalue = largest_eigenvalue(layouts, np.exp(chain.log_sds), chain.prior)
+            if not eigenvalue < 1.0 - 10.0 / _MOST:
+                raise EngineError(
+                    f"the effects of {table.margins[0].factor} and {table.margins[1].factor} are "
+                    "tied so closely that block Gibbs sampling does not move: parts of the levels "
+                    "are linked by few rows; fit these parts apart"
+                )
+            wanted = math.log(_LEFT) / math.log(max(eigenvalue, 1e-3))
+            burn = min(max(_LEAST, math.ceil(wanted)), _MOST)
+        for _ in range(burn - chain.sweep):
+            chain.step(0, adapt=True)
+        for draw in range(draws):
+            chain.step(draw + 1, adapt=False)
+            out_sds[number, draw] = np.exp(chain.log_sds)
+            out_beta[number, draw] = chain.beta
+            out_density[number, draw] = chain.log_density
+            for place, one in enumerate(kept_effects):
+                one[number, draw] = chain.effects[place]
+    original = table.original_beta(out_beta / unit)
+    summaries = [_summary(one, draws) for one in moments]
+    means, sds, errors = ((a, b) for a, b in zip(*summaries, strict=True))
+    return GibbsDraws(
+        sds=out_sds,
+        beta=original,
+        log_density=out_density,
+        means=means,
+        sds_of_effects=sds,
+        mean_errors=errors,
+        effects=(kept_effects[0], kept_effects[1]) if keep_effects else None,
+        eigenvalue=eigenvalue,
+        burn=burn,
+    )
+
+
+def _summary(moments: Floats, draws: int) -> tuple[Floats, Floats, Floats]:
+    """Return means, sds and the means' errors (m,) from the running moments (C, m, 3) of chains."""
+    chains = len(moments)
+    mean = moments[:, :, 0].mean(axis=0)
+    away = np.square(moments[:, :, 0] - mean).sum(axis=0)
+    between = (moments[:, :, 1].sum(axis=0) + draws * away) / max(chains * draws - 1, 1)
+    variance = moments[:, :, 2].sum(axis=0) / (chains * draws) + between
+    error = np.sqrt(away / max(chains * (chains - 1), 1))
+    return mean, np.sqrt(variance), error

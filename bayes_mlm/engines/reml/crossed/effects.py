@@ -1,0 +1,121 @@
+"""Sds of predicted effects, and errors of predictions, of two crossed random intercepts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.engines.crossed.one_way import OneWay
+from bayes_mlm.engines.reml.crossed.equations import Equations
+from bayes_mlm.engines.reml.crossed.search import TOLERANCE, CrossedOptimum
+from bayes_mlm.moments import CrossedTable
+
+# Sweeps of block Gibbs sampling at the estimated sds, and those before.
+_SWEEPS, _BEFORE = 16, 4
+# Rows whose errors of prediction are solved for, at most, and at a time.
+_MOST_ROWS, _AT_A_TIME = 2000, 32
+
+
+def conditional_sds(
+    table: CrossedTable, optimum: CrossedOptimum, *, seed: int = 1
+) -> tuple[Floats, Floats]:
+    """Return the sds (m,) of the effects of each margin given coefficients and variances.
+
+    In units of the table. The part of a variance that the other factor's effects being known would
+    leave is exact; what their errors add, which is small where levels have many rows, is estimated
+    from draws. That of the coefficients is taken out again exactly.
+
+    Parameters
+    ----------
+    table : CrossedTable
+    optimum : CrossedOptimum
+    seed : int
+    """
+    from bayes_mlm.engines.crossed.kernels import draw_effects
+
+    layouts = OneWay(table=table, place=0), OneWay(table=table, place=1)
+    scale = table.y_scale
+    sds = optimum.point.sds * scale
+    found = optimum.point.found
+    effects = [(one[:, 0] * scale).astype(np.float32) for one in (found.a, found.b)]
+    moments = [np.zeros((one.m, 3)) for one in table.margins]
+    rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    flat = np.zeros((table.p + 1, table.p + 1))
+    for sweep in range(_BEFORE + _SWEEPS):
+        kept = max(sweep + 1 - _BEFORE, 0)
+        for place in (0, 1):
+            given = layouts[place].condition(layouts[1 - place], effects[1 - place])
+            log_f, log_e = float(np.log(sds[place])), float(np.log(sds[2]))
+            expected, lower = given.coefficients(log_f, log_e, flat)
+            inverse = np.linalg.inv(lower)
+            beta = expected + inverse.T @ rng.standard_normal(len(expected))
+            draw_effects(
+                *(table.margins[place].counts, layouts[place].right, given.rest),
+                *(table.margins[place].parts, float(sds[place]) ** 2, float(sds[2]) ** 2),
+                *(beta, expected, inverse, (sweep, place, 0), seed),
+                *(effects[place], moments[place], kept),
+            )
+    of_x = optimum.point.coefficients
+    inverse = np.linalg.inv(of_x.beta)
+    sigma2 = float(optimum.point.sds[2]) ** 2
+    result = []
+    for margin, one, solved, ratio in zip(
+        table.margins, moments, (of_x.a, of_x.b), optimum.point.equations.ratios, strict=True
+    ):
+        variance = (one[:, 1] / (_SWEEPS - 1) + one[:, 2] / _SWEEPS) / scale**2
+        variance -= sigma2 * np.einsum("mp,pq,mq->m", solved, inverse, solved)
+        result.append(np.sqrt(np.maximum(variance, sigma2 / (margin.counts + ratio))))
+    return result[0], result[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CrossedEquations:
+    """The mixed-model equations at the estimates, by conjugate gradients.
+
+    Attributes
+    ----------
+    equations : Equations
+        In units of the table.
+    """
+
+    equations: Equations
+
+    def relative_variance(self, X: Floats, groups: Mapping[int, tuple[Floats, Ints]]) -> Floats:
+        """Return the variances (k,) of errors of prediction over the residual variance.
+
+        As of `SeveralFactorsFit.error_variance`.
+
+        Raises
+        ------
+        EngineError
+            If the rows are too many.
+        """
+        table = self.equations.table
+        order = table.in_formula_order(0, 1)
+        codes = {order[place]: one for place, (_, one) in groups.items()}
+        keys = np.column_stack([X, *(codes[place] for place in sorted(codes))])
+        rows, back = np.unique(keys, axis=0, return_inverse=True)
+        if len(rows) > _MOST_ROWS:
+            raise EngineError(
+                f"errors of prediction of {len(rows):,} rows, each by conjugate gradients; predict "
+                f"{_MOST_ROWS:,} rows at most, or without the group effects"
+            )
+        found = np.empty(len(rows))
+        for start in range(0, len(rows), _AT_A_TIME):
+            part = slice(start, min(start + _AT_A_TIME, len(rows)))
+            found[part] = self._variances(rows[part], sorted(codes))
+        return np.asarray(found[back.ravel()])
+
+    def _variances(self, rows: Floats, places: list[int]) -> Floats:
+        table, k = self.equations.table, len(rows)
+        x = (rows[:, : table.p] @ table.transform[:-1, :-1]).T
+        right = [np.zeros((one.m, k)) for one in table.margins]
+        for column, place in enumerate(places, start=table.p):
+            margin = table.margins[place]
+            where = np.empty(margin.m, dtype=np.int64)
+            where[margin.places] = np.arange(margin.m)
+            right[place][where[rows[:, column].astype(np.int64)], np.arange(k)] = 1.0
+        solved = self.equations.solve(right[0], x, right[1], TOLERANCE)
+        total = (right[0] * solved.a).sum(axis=0) + (right[1] * solved.b).sum(axis=0)
+        return np.asarray(total + (x * solved.beta).sum(axis=0))
