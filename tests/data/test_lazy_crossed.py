@@ -137,8 +137,10 @@ def test_missing_values_are_refused_or_dropped(dear, tmp_path):
 def test_variance_is_partitioned_as_from_rows(dear, path):
     of_file = variance_by_level(fit(FORMULA, path, engine="reml", rows="sum"))
     of_rows = variance_by_level(fit(FORMULA, ratings(), engine="reml"))
-    a, b = of_rows.to_frame(), of_file.to_frame()
-    assert list(a.columns) == list(b.columns)
+    a, b = (
+        one.to_frame().query("quantity != 'r2_bayes'") for one in (of_rows, of_file)
+    )  # which needs the rows
+    assert list(a.quantity) == list(b.quantity)
     numbers = a.select_dtypes("number").columns
     np.testing.assert_allclose(a[numbers], b[numbers], rtol=0.02, atol=1e-3)
 
