@@ -83,6 +83,7 @@ from .terms import (
     GroupTerm as GroupTerm,
     Response as Response,
     RowArray as RowArray,
+    changed as changed,
     means_by_group as means_by_group,
     sum_effects as sum_effects,
 )

@@ -22,7 +22,6 @@ from bayes_mlm import (
     save_fit,
     slopes,
     summarise,
-    variance_by_level,
     write_group_effects,
 )
 from bayes_mlm.base.errors import DesignError, SeveralFactorsError
@@ -42,6 +41,8 @@ TRUTH = {
     "sigma_u[g]": 1.2,
     "sigma_u[h]": 0.7,
     "sigma_e": 1.0,
+    "icc[g]": 1.44 / 2.93,
+    "icc[h]": 0.49 / 2.93,
 }
 J, K = 30, 20
 
@@ -230,7 +231,7 @@ def one_line(fitted):
 
 @pytest.mark.parametrize(
     "ask",
-    [variance_by_level, group_lines, contextual_effects, one_line],
+    [group_lines, contextual_effects, one_line],
 )
 def test_questions_of_one_factor_refuse(fitted, ask):
     with pytest.raises(SeveralFactorsError, match=r"2 \(g, h\)"):
