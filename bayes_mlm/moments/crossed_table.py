@@ -403,3 +403,23 @@ def crossing_cost(one: Ints, other: Ints) -> float:
 def is_dense(one: Ints, other: Ints) -> bool:
     """Return whether no order of elimination leaves a sparse tail, from rows by level (m,)."""
     return int(one.sum()) >= _DENSE_ROWS * (len(one) + len(other))
+
+
+def is_nested(inner: Ints, outer: Ints, m: int) -> bool:
+    """Return whether each of m levels occurs with one level of another factor.
+
+    Parameters
+    ----------
+    inner, outer : ndarray of int, shape (n,)
+        Levels of the rows of the two factors.
+    m : int
+        Levels of the first.
+
+    Examples
+    --------
+    >>> is_nested(np.array([0, 1, 2, 1]), np.array([0, 0, 1, 0]), 3)
+    True
+    """
+    known = np.zeros(m, dtype=np.int64)
+    known[inner] = outer
+    return bool((known[inner] == outer).all())
