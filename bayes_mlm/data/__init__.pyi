@@ -50,6 +50,7 @@ from .labels import (
     relabelled as relabelled,
     strip_labels as strip_labels,
 )
+from .lazy.batches import Labelled as Labelled, read_batches as read_batches
 from .lazy.files import open_data as open_data, open_files as open_files
 from .lazy.finding import find_files as find_files, is_pattern as is_pattern, suffix_of as suffix_of
 from .lazy.source import (

@@ -83,8 +83,10 @@ from .registry import (
 from .reml import (
     OneFactorFit as OneFactorFit,
     RemlFit as RemlFit,
+    ResponseFits as ResponseFits,
     SeveralFactorsFit as SeveralFactorsFit,
     fit_reml as fit_reml,
+    fit_responses as fit_responses,
     fit_several as fit_several,
 )
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval

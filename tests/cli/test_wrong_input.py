@@ -95,7 +95,7 @@ WRONG = [
         [
             "fit",
             "math ~ ses + (1 | school) + (1 | sector)",
-            *["--data", "students.csv", "--engine", "reml"],
+            *["--data", "students.csv", "--engine", "ols"],
         ],
         1,
         "one grouping factor",

@@ -52,6 +52,10 @@ class Profile:
         The rest at the estimate.
     peak, cut : float
         Log-likelihood at the estimate, and at the ends.
+    settled : float
+        Part of the interval's half-length below which a step ends the search.
+    better : float
+        Log-likelihood by which another start must lead higher to count as another maximum.
     """
 
     at: Callable[[float, Floats], Held]
@@ -60,12 +64,14 @@ class Profile:
     x: Floats
     peak: float
     cut: float
+    settled: float = 1e-10
+    better: float = _BETTER
 
     def best(self, value: float, known: Held) -> Held:
         """Return the highest of a known maximum and those that other starts lead to."""
         for start in self.others(value, known.x):
             found = self.at(value, start)
-            if found.loglik > known.loglik + _BETTER:
+            if found.loglik > known.loglik + self.better:
                 known = found
         return known
 
@@ -97,7 +103,7 @@ def solve(profile: Profile, step: float, bound: float) -> tuple[float, str]:
         elif not math.isfinite(outside):
             # Far from the answer the root bends: no step longer than fourfold.
             target = at + math.copysign(min(abs(target - at), 4.0 * abs(t - at)), step)
-        if abs(target - t) <= 1e-10 * max(abs(target - at), abs(target)):
+        if abs(target - t) <= profile.settled * max(abs(target - at), abs(target)):
             other = profile.best(target, held)
             if other is held:
                 return target, ""
