@@ -22,7 +22,6 @@ from bayes_mlm.cli.options import (
     DrawingEngine,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     print_sample,
@@ -31,6 +30,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.engines import has_chains
 

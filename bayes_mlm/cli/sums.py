@@ -15,7 +15,6 @@ from bayes_mlm.cli.options import (
     Memory,
     Prob,
     Quiet,
-    Reading,
     RowsOption,
     Sampling,
     design_for,
@@ -24,6 +23,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from bayes_mlm.cli.options import (
     Data,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     refuse_repeats,
     settings_for,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.cli.words import of_words
 from bayes_mlm.engines import AUTO, engine_names, has_chains, is_drawing

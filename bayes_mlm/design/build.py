@@ -28,10 +28,12 @@ from bayes_mlm.data import (
     load_dataset,
     open_files,
     read_file,
+    scan_without_codes,
     split_part,
     strip_labels,
     suffix_of,
     with_decimal,
+    without_codes,
 )
 from bayes_mlm.design.aggregated import (
     Scan,
@@ -172,22 +174,23 @@ def _scan_of(source: Any, rows: Rows, options: ReadOptions = USUAL) -> Scan | No
             )
         return None
     if isinstance(source, Scan) or is_distributed(source):
-        return _with_decimal(as_scan(source), options)
+        return _with_options(as_scan(source), options)
     if isinstance(source, (str, Path)):
         if str(source) in DATASETS or str(source) == IN_MEMORY:
-            return as_scan(read_data(source)) if rows == "sum" else None
+            return as_scan(read_data(source, options=options)) if rows == "sum" else None
         return open_files(source, options) if rows == "sum" or _is_large(str(source)) else None
     if rows == "sum":
         table = as_table(source) if isinstance(source, (Table, Mapping)) else source
-        return _with_decimal(as_scan(table), options)
+        return _with_options(as_scan(table), options)
     if not is_scannable(source):
         return None
     scan = as_scan(source)
-    return _with_decimal(scan, options) if count_rows(scan) > KEPT_ROWS else None
+    return _with_options(scan, options) if count_rows(scan) > KEPT_ROWS else None
 
 
-def _with_decimal(scan: Scan, options: ReadOptions) -> Scan:
-    return scan if options.decimal is None else with_decimal(scan, options.decimal)
+def _with_options(scan: Scan, options: ReadOptions) -> Scan:
+    read = scan if options.decimal is None else with_decimal(scan, options.decimal)
+    return scan_without_codes(read, options.na_values)
 
 
 def _is_large(source: str) -> bool:
@@ -238,8 +241,9 @@ def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
             return read_data(location, options=options)
         scan = replace(open_files(location, options), complete=source.missing == "drop")
         return collect_rows(scan, columns)
-    data = collect_rows(as_scan(location), columns) if is_scannable(location) else location
-    return data if options.decimal is None else as_table(data, decimal=options.decimal)
+    if is_scannable(location):
+        return collect_rows(_with_options(as_scan(location), options), columns)
+    return _read(location, options) if options.given else location
 
 
 def _is_one_file(source: str | Path) -> bool:
@@ -293,7 +297,7 @@ def _read(source: Any, options: ReadOptions) -> Table:
     if isinstance(source, DataSource):
         return _read(source.location, source.options)
     if isinstance(source, str) and source in DATASETS:
-        return load_dataset(source)
+        return without_codes(load_dataset(source), options.na_values)
     if is_sums(source):
         raise DataError(f"{source} contains sums of rows, and this needs the rows")
     if isinstance(source, (str, Path)):
@@ -304,5 +308,7 @@ def _read(source: Any, options: ReadOptions) -> Table:
         scan = open_files(source, options)
         return collect_rows(scan, tuple(scan.kinds))
     if isinstance(source, Scan):
-        return collect_rows(_with_decimal(source, options), tuple(source.kinds))
-    return as_table(source, decimal=options.decimal)
+        return collect_rows(_with_options(source, options), tuple(source.kinds))
+    return without_codes(
+        as_table(source, decimal=options.decimal), options.na_values, options.decimal
+    )

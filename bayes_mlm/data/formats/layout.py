@@ -43,6 +43,8 @@ class TextLayout:
         Whether every row has a value before those that the header names, as R writes them.
     notes : tuple of str
         What was detected and not given, for the reader of the results.
+    na_values : str or None
+        Codes of missing values, as of `bayes_mlm.read_table`.
     """
 
     delimiter: str
@@ -51,6 +53,7 @@ class TextLayout:
     preamble: bool = False
     row_names: bool = False
     notes: tuple[str, ...] = ()
+    na_values: str | None = None
 
 
 def layout_of(path: Path, options: ReadOptions) -> TextLayout:
@@ -100,6 +103,7 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
         preamble=stated is not None,
         row_names=delimiter in "\t " and _has_row_names(_rows(lines, delimiter)),
         notes=notes,
+        na_values=options.na_values,
     )
 
 
