@@ -143,7 +143,7 @@ def _check(out: Path, inputs: Inputs) -> None:
     if out.suffix.lower() not in _SUFFIXES:
         found = f"ends in {out.suffix!r}" if out.suffix else "has no ending"
         raise StorageError(f"--out {str(out)!r} {found}; allowed: {', '.join(_SUFFIXES)}")
-    check_file(out, "figure.png", inputs=inputs)
+    check_file(out, "figure.png", inputs=inputs, also=_SUFFIXES)
 
 
 def _records(

@@ -14,7 +14,7 @@ from bayes_mlm.data.numerals import Decimal, is_number
 from bayes_mlm.data.table import Table
 from bayes_mlm.data.texts import BLANKS
 
-_COLUMN = re.compile(r"(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
+_COLUMN = re.compile(r"(?P<name>[^=]*)=(?P<value>.*)", re.DOTALL)
 _FORM = 'such as "-999,k.A." for every column, "score=-9,-8;income=-1" for one or more'
 # Codes of missing values that surveys use, by the side of the scale on which they are.
 _LOW = (-1, -7, -8, -9, -66, -77, -88, -99, -777, -888, -999, -9999, -99999, -999999)
@@ -35,6 +35,12 @@ class NaValues:
 
     everywhere: tuple[str, ...]
     by_column: Mapping[str, tuple[str, ...]]
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """The codes of any column."""
+        found = (code for codes in self.by_column.values() for code in codes)
+        return tuple(dict.fromkeys((*self.everywhere, *found)))
 
     def of(self, name: str) -> tuple[str, ...]:
         """Return the codes of a column, as they are written."""

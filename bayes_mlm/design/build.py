@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,7 @@ from bayes_mlm.base import (
     DataError,
     check_choice,
     expand_home,
+    suggest,
     unreadable_reason,
 )
 from bayes_mlm.data import (
@@ -246,6 +248,15 @@ def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
     return _read(location, options) if options.given else location
 
 
+def _refuse_slip(source: str) -> None:
+    """Refuse what is no file, and nearly the name of an embedded data set."""
+    near = get_close_matches(source.casefold(), DATASETS, n=1, cutoff=0.7)
+    if near and not Path(source).suffix and unreadable_reason(expand_home(source)) == ABSENT:
+        raise DataError(
+            f"{source} is neither a file nor an embedded data set{suggest(source, DATASETS)}"
+        )
+
+
 def _is_one_file(source: str | Path) -> bool:
     """Return whether a source is one file, or is to be one; else it is a directory or a pattern."""
     reason = unreadable_reason(expand_home(split_part(str(source))[0]))
@@ -304,6 +315,7 @@ def _read(source: Any, options: ReadOptions) -> Table:
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; pass the data again")
         if _is_one_file(source):
+            _refuse_slip(str(source))
             return read_file(source, options)
         scan = open_files(source, options)
         return collect_rows(scan, tuple(scan.kinds))
