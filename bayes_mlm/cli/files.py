@@ -11,8 +11,10 @@ type Inputs = Iterable[str | Path | None]
 
 # Endings of what is not read as data, which say of a name that it is one of a file.
 _OTHER = frozenset(
-    ".png .svg .pdf .jpg .jpeg .eps .html .htm .md .tex .txt .rtf .doc .docx .odt .json .toml .nc "
-    ".sums .log .do .sps".split()
+    {
+        *(".png", ".svg", ".pdf", ".jpg", ".jpeg", ".eps", ".html", ".htm", ".md", ".tex", ".txt"),
+        *(".rtf", ".doc", ".docx", ".odt", ".json", ".toml", ".nc", ".sums", ".log", ".do", ".sps"),
+    }
 )
 
 
@@ -50,7 +52,7 @@ def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> Non
     from bayes_mlm.base import folder_obstacle
 
     found = _ending(out)
-    if found and not out.is_dir():
+    if found and not out.exists():
         raise StorageError(
             f"--out {str(out)!r} ends in {found}, and is to be a folder, for {', '.join(names[:3])}"
             f"{', …' if len(names) > 3 else ''}; give the name of a folder, such as "
