@@ -12,6 +12,7 @@ from .checks.replicates import (
     skewness_of as skewness_of,
 )
 from .checks.standardised import (
+    LEAST_RELIABLE as LEAST_RELIABLE,
     fitted_values as fitted_values,
     standardised_effects as standardised_effects,
     standardised_residuals as standardised_residuals,

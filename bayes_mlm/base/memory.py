@@ -15,6 +15,9 @@ _CGROUPS = (
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),
 )
 
+# Bytes below which the limits are not read: that takes longer than a small fit.
+_SMALL = 1e6
+
 
 def check_memory(needed: float, what: str, remedy: str) -> None:
     """Raise an `EngineError` if a computation needs more memory than there is.
@@ -36,6 +39,8 @@ def check_memory(needed: float, what: str, remedy: str) -> None:
     --------
     >>> check_memory(1e6, "4,000 draws", "ask for fewer")
     """
+    if needed < _SMALL:
+        return
     free = free_memory()
     if free is not None and needed > free:
         raise EngineError(

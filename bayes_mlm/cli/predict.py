@@ -49,6 +49,13 @@ def predict(
             "over groups (default: existing_group; population without group effects)."
         ),
     ] = None,
+    factor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a new group, which grouping factor's, if there are several (repeatable; "
+            "default: all): a new class in a known school is --factor class:school."
+        ),
+    ] = None,
     kind: Annotated[
         Literal["mean", "observation"],
         typer.Option(help="The expected outcome, or one outcome with its residual."),
@@ -94,11 +101,11 @@ def predict(
     with places.named():
         rows = read_data(new, options=places.options.over(options))
     design = read_design(request, data)
-    check_rows(design, rows, question=question, kind=kind)
+    check_rows(design, rows, question=question, kind=kind, factor=factor or None)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
-    found = predict_rows(fit, rows, question=question, kind=kind, prob=prob)
+    found = predict_rows(fit, rows, question=question, kind=kind, prob=prob, factor=factor or None)
     console = output.console
     if out is None or not quiet:
         console.print(render(replace(found.view(_SHOWN), legend=())), soft_wrap=True)

@@ -65,7 +65,7 @@ def sum_data(
 ) -> None:
     """Aggregate data by group for a model.
 
-    Writes the sums by group, without rows.
+    Writes the sums by group, or by combination of the levels of several factors, without rows.
 
     `bayes-mlm fit year1.sums` fits them; `bayes-mlm sum year1.sums --data new.csv` adds further
     rows, without the old ones; `bayes-mlm merge` adds up sums of several sites. A site that lacks
@@ -142,17 +142,20 @@ def merge(
 
 
 def _print_summary(design: "Design", out: Path, output: Output) -> None:
-    from bayes_mlm.design import small_groups
+    from bayes_mlm.design import n_cells, small_groups
 
     console, size = output.console, out.stat().st_size
-    groups = f", {design.J:,} groups ({design.group})" if design.group else ""
+    groups = "".join(f", {one.J:,} groups ({one.factor})" for one in design.group_terms)
+    several = len(design.factors) > 1
+    cells = f" in {n_cells(design):,} combinations of levels" if several else ""
     console.print(
-        f"{design.formula}: {design.n:,} rows{groups}, {size / 1e6:.1f} MB", soft_wrap=True
+        f"{design.formula}: {design.n:,} rows{groups}{cells}, {size / 1e6:.1f} MB", soft_wrap=True
     )
-    few = small_groups(design, _SMALL) if design.group else 0
+    few = small_groups(design, _SMALL) if design.factors else 0
     if few:
+        what = "combinations of levels" if several else "groups"
         console.print(
-            f"{few:,} groups have fewer than {_SMALL} rows: their sums disclose much about them "
+            f"{few:,} {what} have fewer than {_SMALL} rows: their sums disclose much about them "
             "(of one row, all of it)",
             soft_wrap=True,
         )
@@ -176,6 +179,9 @@ def groups(
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
     engine: AnyEngine = "auto",
+    factor: Annotated[
+        str | None, typer.Option(help="Whose groups, if there are several grouping factors.")
+    ] = None,
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -205,7 +211,7 @@ def groups(
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
-        write_group_effects(fit, out, prob=prob)
+        write_group_effects(fit, out, factor=factor, prob=prob)
     console = output.console
     console.print(f"{fit.engine} ({fit.reason}): {fit.verdict}", soft_wrap=True)
     groups = {term.factor: term.J for term in design.group_terms}

@@ -125,7 +125,7 @@ def _null_of(
             **request.source.options.given,
         )
         return other, design_of(other, other_data)
-    if is_null(design) or design.group is None or design.kind == "between":
+    if is_null(design) or not design.factors or design.kind == "between":
         return None
     bare = null_design(design)
     kept = {"Intercept", design.family.residual_sd} | ({"sigma_u"} if design.has_icc else set())

@@ -50,6 +50,7 @@ from .labels import (
     relabelled as relabelled,
     strip_labels as strip_labels,
 )
+from .lazy.batches import Labelled as Labelled, read_batches as read_batches
 from .lazy.codes import scan_without_codes as scan_without_codes
 from .lazy.expressions import (
     NUMBER as NUMBER,

@@ -12,6 +12,7 @@ from .aggregated.file import (
     is_sums as is_sums,
     load_sums as load_sums,
     model_of_sums as model_of_sums,
+    n_cells as n_cells,
     rows_at_source as rows_at_source,
     save_sums as save_sums,
     small_groups as small_groups,
@@ -59,7 +60,7 @@ from .encoding.columns import (
     place_name as place_name,
 )
 from .encoding.levels import Levels as Levels, notes_on_levels as notes_on_levels
-from .from_table import build_design as build_design
+from .from_table import build_design as build_design, group_means as group_means
 from .layouts import (
     as_learned as as_learned,
     for_kind as for_kind,
@@ -82,6 +83,7 @@ from .terms import (
     GroupTerm as GroupTerm,
     Response as Response,
     RowArray as RowArray,
+    changed as changed,
     means_by_group as means_by_group,
     sum_effects as sum_effects,
 )

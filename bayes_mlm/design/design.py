@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.terms import (
@@ -28,6 +28,7 @@ from bayes_mlm.formula import Formula, refuse_several
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
 from bayes_mlm.moments import (
     CellMoments,
+    CrossedTable,
     CrossProducts,
     GroupMoments,
     by_group,
@@ -79,6 +80,9 @@ class Design:
     aggregated : CellMoments or None
         Sufficient statistics of the model's columns, by combination of the levels of its factors,
         in place of the rows.
+    crossed : CrossedTable or None
+        Of two crossed random intercepts whose cells are too many to sum: sums by level and lists of
+        neighbours; `aggregated` then has all rows as one cell.
     batches : tuple of str
         Of merged moments: a checksum of each set of rows, by which none is added twice.
     sample_of : Design or None
@@ -100,6 +104,7 @@ class Design:
     family: Family = GAUSSIAN
     residual: ResidualRows | None = None
     aggregated: CellMoments | None = None
+    crossed: CrossedTable | None = None
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
     inputs: Mapping[str, Floats] = field(default_factory=dict)
@@ -193,6 +198,11 @@ class Design:
     def moments(self, *, grouped: bool = True) -> GroupMoments:
         """Return the sufficient statistics by group, or of all rows as one group."""
         self.single_term("the moments by group")
+        if self.crossed is not None and grouped:
+            raise EngineError(
+                "of two factors with so many cells there are no moments by group: their estimates, "
+                "draws, effects and predictions need none; take a sample of the rows for the rest"
+            )
         if not grouped:
             return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)
         return self.compute(
@@ -202,6 +212,11 @@ class Design:
     def cross_products(self) -> CrossProducts:
         """Return the sufficient statistics of all grouping factors, from the rows or moments."""
         terms = [term for term in self.group_terms if term.q]
+        if self.crossed is not None:
+            raise EngineError(
+                "two factors with so many cells are fitted without a factorisation, by "
+                "engine='reml', 'ml' or 'direct'"
+            )
         if self.aggregated is not None:
             return cross_products_of_cells(self.aggregated, [term.free for term in terms])
         columns = [term.effect_columns for term in terms]

@@ -126,7 +126,7 @@ def check_aggregated(design: Design) -> None:
     DesignError
     """
     check_estimable(design)
-    if design.aggregated is not None:
+    if design.aggregated is not None and design.crossed is None:
         check_group_terms(columns_of_cells(design.group_terms, design.aggregated), residual=True)
 
 

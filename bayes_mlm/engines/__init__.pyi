@@ -39,7 +39,9 @@ from .direct.quadratic import (
 )
 from .direct.report import (
     MAX_COPIES as MAX_COPIES,
+    MAX_EFFECTS_ERROR as MAX_EFFECTS_ERROR,
     MAX_ERROR as MAX_ERROR,
+    MAX_WEIGHT_SD as MAX_WEIGHT_SD,
     DirectReport as DirectReport,
 )
 from .direct.variances import draw_variances as draw_variances
@@ -81,8 +83,10 @@ from .registry import (
 from .reml import (
     OneFactorFit as OneFactorFit,
     RemlFit as RemlFit,
+    ResponseFits as ResponseFits,
     SeveralFactorsFit as SeveralFactorsFit,
     fit_reml as fit_reml,
+    fit_responses as fit_responses,
     fit_several as fit_several,
 )
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval

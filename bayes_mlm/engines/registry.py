@@ -299,7 +299,7 @@ def _run_direct(task: Task) -> Drawn:
         draws=found.draws,
         verdict=report.verdict,
         report=report,
-        how="by block Gibbs sampling" if report.chains else f"exact by {report.method}",
+        how=report.how,
         trusted=report.trusted,
     )
 

@@ -4,7 +4,13 @@ import math
 from dataclasses import dataclass
 
 from bayes_mlm.base import count, percent, scaled, tiny
-from bayes_mlm.engines import MAX_COPIES, MAX_ERROR, MAX_K_HAT
+from bayes_mlm.engines import (
+    MAX_COPIES,
+    MAX_EFFECTS_ERROR,
+    MAX_ERROR,
+    MAX_K_HAT,
+    MAX_WEIGHT_SD,
+)
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, axes_or_new, figure_of, styled
@@ -44,7 +50,7 @@ class Accuracy:
     Parameters
     ----------
     model, method : str
-        Method is "quadrature" or "importance".
+        Method is "quadrature", "importance" or "interpolation".
     checks : tuple of Check
     n_draws : int
     ess : float
@@ -71,11 +77,10 @@ class Accuracy:
             if not over
             else f"Beyond the limit: {', '.join(check.name for check in over)}; use --engine nuts."
         )
-        how = (
-            "integrated cell by cell"
-            if self.method == "quadrature"
-            else "drawn by importance sampling"
-        )
+        how = {
+            "quadrature": "integrated cell by cell",
+            "interpolation": "drawn from an interpolated density",
+        }.get(self.method, "drawn by importance sampling")
         listed = ", ".join(f"{check.name} {check.text}" for check in self.checks)
         return Text(
             title=f"Accuracy of the direct draws ({self.model}, {self.method})",
@@ -114,6 +119,13 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
         checks.append(
             Check(name="Pareto k-hat", value=k_hat, limit=MAX_K_HAT, text=scaled(report.k_hat, 2))
         )
+    if report.method == "interpolation":
+        for name, value, limit in (
+            ("sd of the log weights", report.log_weight_sd, MAX_WEIGHT_SD),
+            ("error of group effects, in sds", report.effects_error, MAX_EFFECTS_ERROR),
+        ):
+            if value is not None:
+                checks.append(Check(name=name, value=value, limit=limit, text=tiny(value)))
     copies = 1.0 - report.n_unique / report.n_draws
     checks.append(
         Check(name="draws that are copies", value=copies, limit=MAX_COPIES, text=percent(copies))

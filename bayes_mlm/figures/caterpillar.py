@@ -6,6 +6,7 @@ import numpy as np
 
 from bayes_mlm.assess import OUTLYING, normal_quantile
 from bayes_mlm.base import Ints, count, number, percent, shorten, shorten_all
+from bayes_mlm.engines import is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.entry import Entry
@@ -92,9 +93,14 @@ class Caterpillar:
         return Text(
             title=f"Effects of {many} ({self.group}) in order, {self.model}",
             caption=" ".join(self._describe(panel) for panel in self.panels),
-            alt=f"Posterior mean and interval of the effect of each {self.group}, sorted{by}; the "
-            "farthest ones are named.",
+            alt=f"{self.what.capitalize()} and interval of the effect of each {self.group}, "
+            f"sorted{by}; the farthest ones are named.",
         )
+
+    @property
+    def what(self) -> str:
+        """What the points are."""
+        return "posterior mean" if is_drawing(self.engine) else "prediction"
 
     def _describe(self, panel: EffectPanel) -> str:
         effect, many = panel.effect, self.labels.size
@@ -137,14 +143,13 @@ def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | 
     Returns
     -------
     Caterpillar or None
-        None without a posterior of random effects.
+        None without random effects.
     """
-    if not analysis.fits:
+    result = next(iter(analysis.results), None)
+    effects = () if result is None else effects_of(result, analysis.prob, factor)[:3]
+    if result is None or not effects:
         return None
-    effects = effects_of(analysis.fits[0], analysis.prob, factor)[:3]
-    if not effects:
-        return None
-    fit = analysis.fits[0].of_factor(factor)
+    fit = result.of_factor(factor)
     roles, many = roles_of(fit.design), fit.design.J
     subgroup = np.zeros(many, dtype=np.int64) if roles.subgroup is None else roles.subgroup
     limit = float(normal_quantile(np.array([1.0 - 0.5 * OUTLYING / many]))[0])
@@ -207,7 +212,7 @@ def plot_caterpillar(data: Caterpillar) -> Figure:
         ax.set_ylabel(f"{what}{of}")
     axes[-1].set_xlabel(
         f"{shorten(data.group)}, in order of its effect ({count(data.labels.size, 'group')}; "
-        f"posterior mean, {percent(data.prob)} interval)"
+        f"{data.what}, {percent(data.prob)} interval)"
     )
     return figure
 
@@ -331,7 +336,7 @@ FIGURE = Entry(
     name="caterpillar",
     title="Group effects in order",
     shows="every group's effect with its interval, by subgroup, the outlying ones named",
-    applies="the model has random effects, and a posterior",
+    applies="the model has random effects",
     prepare=caterpillar,
     draw=plot_caterpillar,
     section="groups",

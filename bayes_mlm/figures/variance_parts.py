@@ -1,10 +1,12 @@
 """Compute where the variance of the outcome comes from, by Rights & Sterba's decomposition."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 
-from bayes_mlm.base import count, percent, shorten
+from bayes_mlm.base import count, percent, rounded, shorten
 from bayes_mlm.engines import has_random_effects, is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
@@ -23,7 +25,7 @@ from bayes_mlm.figures.style import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-from bayes_mlm.questions import PARTS, VarianceRow, VarianceTable, variance_by_level
+from bayes_mlm.questions import VarianceRow, VarianceTable, variance_by_level
 
 LABELS = {
     "fixed_within": "predictors within groups",
@@ -32,13 +34,18 @@ LABELS = {
     "slopes_between": "varying slopes between groups",
     "means": "group effects",
     "residual": "residuals",
+    "fixed": "predictors",
 }
 
+# The variances that are partitioned, and what the rows of their parts begin with in the table.
 _MEASURES = {
-    "total": "whole variance",
-    "within": "variance within groups",
-    "between": "variance between groups",
+    "total": ("whole variance", "part_total["),
+    "within": ("variance within groups", "part_within["),
+    "between": ("variance between groups", "part_between["),
+    "unexplained": ("unexplained variance", "share["),
 }
+
+type _Looks = Mapping[str, tuple[str, str, str]]
 
 # A share this small is rounding of one that is nothing.
 _NOTHING = 1e-9
@@ -52,9 +59,22 @@ _LOOK = {
     "slopes_between": (PINK, "\\\\\\", "black"),
     "means": (GREEN, "..", "white"),
     "residual": ("#D9D9D9", "", "black"),
+    "fixed": (BLUE, "", "white"),
 }
+# The same of grouping factors, in the order of the model.
+_FACTORS = (
+    (GREEN, "..", "white"),
+    (ORANGE, "", "white"),
+    (SKY, "///", "black"),
+    (PINK, "\\\\\\", "black"),
+)
 
-_SHORT = {"total": "whole", "within": "within\ngroups", "between": "between\ngroups"}
+_SHORT = {
+    "total": "whole",
+    "within": "within\ngroups",
+    "between": "between\ngroups",
+    "unexplained": "un-\nexplained",
+}
 
 # A part thinner than this has no room for a number in a bar.
 _ROOM = 0.045
@@ -67,7 +87,7 @@ class Share:
     Parameters
     ----------
     part : str
-        A key of `LABELS`.
+        A key of `LABELS`, or one of several grouping factors.
     mean : float
         Posterior mean; the REML estimate where there is no posterior.
     lower, upper : float or None
@@ -89,7 +109,8 @@ class Column:
 
     Parameters
     ----------
-    measure : {"total", "within", "between"}
+    measure : str
+        "total", "within" or "between" groups, "unexplained", or where: ``x = 1``.
     label : str
     shares : tuple of Share
         In the order in which they are stacked.
@@ -104,10 +125,17 @@ class Column:
 class VarianceParts:
     """Decomposition of the total variance, and of that within and between groups.
 
+    With several grouping factors, of the total and of the unexplained variance by factor; with
+    random slopes also of the unexplained variance at values of a predictor.
+
     Parameters
     ----------
-    model, outcome, group : str
-    n, n_groups : int
+    model, outcome : str
+    factors : tuple of str
+        The grouping factors.
+    n : int
+    sizes : tuple of int
+        Groups of each factor.
     engine : str
         Of the means: a name in `ENGINES`.
     columns : tuple of Column
@@ -119,9 +147,9 @@ class VarianceParts:
 
     model: str
     outcome: str
-    group: str
+    factors: tuple[str, ...]
     n: int
-    n_groups: int
+    sizes: tuple[int, ...]
     engine: str
     columns: tuple[Column, ...]
     prob: float
@@ -134,9 +162,9 @@ class VarianceParts:
         for column in self.columns:
             named = sorted(column.shares, key=lambda share: -share.mean)
             if len(named) > 1:
-                parts = ", ".join(f"{LABELS[one.part]} {_share(one)}" for one in named)
+                parts = ", ".join(f"{_label(one.part)} {_share(one)}" for one in named)
             else:
-                parts = f"all of it {LABELS[named[0].part]}"
+                parts = f"all of it {_label(named[0].part)}"
             described.append(f"Of the {column.label}: {parts}.")
         source = (
             f"Posterior means with {percent(self.prob)} intervals"
@@ -146,12 +174,24 @@ class VarianceParts:
         notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in self.notes)
         return Text(
             title=f"Where the variance of {self.outcome} comes from ({self.model})",
-            caption=f"{' '.join(described)} {source}, after Rights & Sterba (2019). "
-            f"{notes}".strip(),
-            alt="Left, stacked bars: the parts of the whole variance, of that within groups and of "
-            "that between groups. Right, every part as a point with its interval, and the REML "
-            "estimate.",
+            caption=f"{' '.join(described)} {source}{self._after}. {notes}".strip(),
+            alt=f"Left, stacked bars: the parts of {self._wholes}. Right, every part as a point "
+            "with its interval, and the REML estimate.",
         )
+
+    @property
+    def _after(self) -> str:
+        return "" if len(self.factors) > 1 else ", after Rights & Sterba (2019)"
+
+    @property
+    def _wholes(self) -> str:
+        if len(self.factors) == 1:
+            return "the whole variance, of that within groups and of that between groups"
+        return ", and of ".join(f"the {column.label}" for column in self.columns)
+
+
+def _label(part: str) -> str:
+    return LABELS.get(part, part)
 
 
 def variance_parts(analysis: Analysis) -> VarianceParts | None:
@@ -165,15 +205,23 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
         shown = variance_by_level(analysis.fits[0], prob=analysis.prob)
     columns = [
         Column(measure=measure, label=label, shares=shares)
-        for measure, label in _MEASURES.items()
-        if (shares := _shares(measure, shown, likelihood))
+        for measure, (label, prefix) in _MEASURES.items()
+        if (shares := _shares(_named(prefix, shown), shown, likelihood))
     ]
+    if not any(one.part == "fixed" for column in columns for one in column.shares):
+        columns = [column for column in columns if column.measure != "unexplained"]  # the whole
+    parts = (*design.factors, "residual")
+    for where in _along(shown, parts[0]):
+        rows = {part: f"vpc[{part},{where}]" for part in parts}
+        at = where.replace("=", " = ")
+        label = f"unexplained variance at {at}"
+        columns.append(Column(measure=at, label=label, shares=_shares(rows, shown, likelihood)))
     return VarianceParts(
         model=analysis.spec.name,
         outcome=design.outcome_title,
-        group=str(design.group),
+        factors=design.factors,
         n=design.n,
-        n_groups=design.J,
+        sizes=tuple(term.J for term in design.group_terms),
         engine=shown.rows[0].engine,
         columns=tuple(columns),
         prob=analysis.prob,
@@ -181,12 +229,22 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     )
 
 
-def _shares(measure: str, shown: VarianceTable, likelihood: VarianceTable) -> tuple[Share, ...]:
+def _named(prefix: str, table: VarianceTable) -> dict[str, str]:
+    """Return the quantities of a table that begin so, by what is in their brackets."""
+    found = (row.quantity for row in table.rows if row.quantity.startswith(prefix))
+    return {quantity[len(prefix) : -1]: quantity for quantity in found}
+
+
+def _along(table: VarianceTable, factor: str) -> list[str]:
+    """Return where the table has the shares of several factors along a slope: ``x=1``."""
+    return list(_named(f"vpc[{factor},", table))
+
+
+def _shares(
+    quantities: Mapping[str, str], shown: VarianceTable, likelihood: VarianceTable
+) -> tuple[Share, ...]:
     found = []
-    for part in PARTS[measure]:
-        quantity = f"part_{measure}[{part}]"
-        if quantity not in shown:
-            continue
+    for part, quantity in quantities.items():
         row = shown[quantity]
         if row.estimate is None:  # no variance between groups at all
             return ()
@@ -221,23 +279,27 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     """
     rows = sum(len(column.shares) for column in data.columns)
     figure = new_figure(max(3.4, 1.35 + 0.27 * (rows + len(data.columns))))
+    looks = {**_LOOK, **dict(zip(data.factors, cycle(_FACTORS), strict=False))}
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
     for place, column in enumerate(data.columns):
-        _draw_bar(left, place, column)
-    left.set_xticks(range(len(data.columns)), [_SHORT[column.measure] for column in data.columns])
+        _draw_bar(left, place, column, looks, 8 if len(data.columns) < 4 else 6.5)
+    names = [_SHORT.get(column.measure) or _place(column.measure) for column in data.columns]
+    left.set_xticks(range(len(data.columns)), names, fontsize=8 if len(names) > 3 else None)
     left.set_ylim(0.0, 1.0)
     left.set_ylabel(f"share of the variance of {shorten(data.outcome, 20)}")
     left.tick_params(axis="x", length=0)
     left.set_title(
-        f"{count(data.n, 'row')}, {count(data.n_groups, 'group')}", fontsize=9, color=INK
+        f"{count(data.n, 'row')}, {', '.join(count(size, 'group') for size in data.sizes)}",
+        fontsize=9,
+        color=INK,
     )
-    _draw_intervals(right, data)
+    _draw_intervals(right, data, looks)
     used = dict.fromkeys(one.part for column in data.columns for one in column.shares)
     handles = [
         legend_patch(
-            facecolor=_LOOK[part][0], hatch=_LOOK[part][1], edgecolor="white", label=LABELS[part]
+            facecolor=looks[part][0], hatch=looks[part][1], edgecolor="white", label=_label(part)
         )
-        for part in LABELS
+        for part in (*LABELS, *data.factors)
         if part in used
     ]
     if is_drawing(data.engine):
@@ -255,10 +317,16 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     return figure
 
 
-def _draw_bar(ax: Axes, place: int, column: Column) -> None:
+def _place(measure: str) -> str:
+    """Return where a share is, under its bar: the predictor above its value."""
+    effect, _, value = measure.rpartition(" = ")
+    return f"{shorten(effect, 9)}\n{rounded(float(value), 2)}"
+
+
+def _draw_bar(ax: Axes, place: int, column: Column, looks: _Looks, size: float) -> None:
     bottom = 0.0
     for one in column.shares:
-        colour, hatch, ink = _LOOK[one.part]
+        colour, hatch, ink = looks[one.part]
         ax.bar(
             place,
             one.mean,
@@ -278,21 +346,21 @@ def _draw_bar(ax: Axes, place: int, column: Column) -> None:
                 percent(one.mean),
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=size,
                 color=ink,
                 bbox=box,
             )
         bottom += one.mean
 
 
-def _draw_intervals(ax: Axes, data: VarianceParts) -> None:
+def _draw_intervals(ax: Axes, data: VarianceParts, looks: _Looks) -> None:
     y, ticks, names = 0.0, [], []
     for k, column in enumerate(data.columns):
         top = y - 0.55
         ax.text(0.0, y, f"of the {column.label}", fontsize=8.5, va="center", color=INK)
         for one in column.shares:
             y += 1.0
-            colour = _LOOK[one.part][0] if one.part != "residual" else "#7F7F7F"
+            colour = looks[one.part][0] if one.part != "residual" else "#7F7F7F"
             if one.lower is not None and one.upper is not None:
                 ax.plot([one.lower, one.upper], [y, y], color=colour, lw=2.4, zorder=3)
                 ax.plot(one.mean, y, "o", color=colour, ms=5.0, zorder=4)
@@ -302,7 +370,7 @@ def _draw_intervals(ax: Axes, data: VarianceParts) -> None:
                 one.likelihood, y + below, "D", mec="black", mfc="white", mew=0.8, ms=3.8, zorder=5
             )
             ticks.append(y)
-            names.append(LABELS[one.part].removesuffix(" groups"))
+            names.append(_label(one.part).removesuffix(" groups"))
         if k % 2 == 0:
             ax.axhspan(top, y + 0.5, color=BAND, zorder=0, lw=0)
         y += 1.05
@@ -317,7 +385,7 @@ def _draw_intervals(ax: Axes, data: VarianceParts) -> None:
 FIGURE = Entry(
     name="variance-parts",
     title="Where the variance comes from",
-    shows="parts of the variance, whole, within and between groups (Rights & Sterba)",
+    shows="parts of the variance, whole, within and between groups (Rights & Sterba), or by factor",
     applies="the model has random effects",
     prepare=variance_parts,
     draw=plot_variance_parts,

@@ -50,6 +50,7 @@ from .side_by_side import (
 from .source import (
     CoefficientSource as CoefficientSource,
     DrawSummary as DrawSummary,
+    FactorValues as FactorValues,
     GroupEffects as GroupEffects,
     IntervalKind as IntervalKind,
     ParameterValues as ParameterValues,

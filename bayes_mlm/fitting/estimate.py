@@ -36,7 +36,7 @@ from bayes_mlm.fitting.estimate_summary import summarise_solution
 from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.predictions import OneFactorSolution, Solution, expected_outcomes
 from bayes_mlm.fitting.result import Fit
-from bayes_mlm.fitting.source import GroupEffects, ParameterValues, Value
+from bayes_mlm.fitting.source import FactorValues, GroupEffects, ParameterValues, Value
 from bayes_mlm.formula import place_of_factor, refuse_several
 from bayes_mlm.model import UNNAMED, ModelRequest
 from bayes_mlm.moments import GroupMoments
@@ -187,12 +187,16 @@ class Estimate:
     @cached_property
     def values(self) -> ParameterValues:
         """The estimate as one value of every parameter."""
-        fit = self.single_solution("a question on variances")
+        parts = [self.of_factor(name).single_solution() for name in self.design.factors]
         return ParameterValues(
-            beta=fit.beta[None],
-            cov_u=fit.cov_u[None],
-            residual_variance=np.array([fit.sigma_e**2]),
-            u=fit.u[None] if fit.u.size else None,
+            beta=self.solution.beta[None],
+            residual_variance=np.array([self.solution.sigma_e**2]),
+            factors=tuple(
+                FactorValues(
+                    factor=name, cov_u=one.cov_u[None], u=one.u[None] if one.u.size else None
+                )
+                for name, one in zip(self.design.factors, parts, strict=True)
+            ),
         )
 
     def of_sample(self, design: Design, places: Ints, random_seed: int) -> "Estimate":  # noqa: ARG002

@@ -12,7 +12,7 @@ from bayes_mlm.engines import Convergence, Draws, convergence, has_chains, quant
 from bayes_mlm.fitting import derived as posterior
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.source import IntervalKind, summarise_draws
-from bayes_mlm.likelihood import parameters_of
+from bayes_mlm.likelihood import group_parameters, parameters_of
 
 
 class Posterior(Protocol):
@@ -49,6 +49,7 @@ def summarise_posterior(
 ) -> Summary:
     """Summarise draws; arguments as in `summarise`."""
     named = dict(quantities(fit.draws, groups=groups))
+    named |= dict(_shares(fit))
     named |= dict(_derived(fit, null))
     stacked = np.stack(list(named.values()), axis=-1)
     chains = has_chains(fit.engine) or fit.draws.is_chain
@@ -71,6 +72,17 @@ def summarise_posterior(
         for k, name in enumerate(named)
     )
     return Summary(rows=rows, interval=f"{level(prob)} {interval.upper()}", verdict=fit.verdict)
+
+
+def _shares(fit: Posterior) -> Iterator[tuple[str, Any]]:
+    """Yield each factor's share of the variance left by X, of several with intercepts alone."""
+    sds = [one.sigma_u for one in group_parameters(fit.design)]
+    if len(sds) < 2 or any(sd.dims for sd in sds) or not fit.design.family.is_additive:
+        return
+    variances = [np.square(fit.draws[sd.name]) for sd in sds]
+    total = sum(variances) + np.square(fit.draws[str(fit.design.family.residual_sd)])
+    for sd, variance in zip(sds, variances, strict=True):
+        yield f"icc[{sd.factor}]", variance / total
 
 
 def _derived(fit: Posterior, null: Posterior | None) -> Iterator[tuple[str, Any]]:

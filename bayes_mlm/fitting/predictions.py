@@ -14,7 +14,7 @@ type OneFactorSolution = RemlFit | OlsFit
 
 
 def expected_outcomes(
-    fit: Solution, design: Design, X: Floats, groups: Sequence[tuple[Floats, Ints]]
+    fit: Solution, design: Design, X: Floats, groups: Sequence[tuple[Floats, Ints] | None]
 ) -> tuple[Floats, Floats]:
     """Return the expected outcomes (m,) of rows, and the variances of their errors.
 
@@ -26,8 +26,8 @@ def expected_outcomes(
     X : ndarray, shape (m, p)
         Columns of the rows.
     groups : sequence of (ndarray, shape (m, q); ndarray of int, shape (m,))
-        Columns Z and groups of the rows for each factor, whose effects are predicted; empty to
-        leave group effects at zero.
+        Columns Z and groups of the rows for each factor, whose effects are predicted; None, or
+        none at all, to leave group effects at zero.
 
     Returns
     -------
@@ -48,7 +48,8 @@ def expected_outcomes(
     if isinstance(fit, SeveralFactorsFit | OneFactorFit):
         return _of_several(fit, X, groups)
     estimate, weights, variance = X @ fit.beta, X, np.zeros(len(X))
-    Z, codes = groups[0] if groups else (X[:, :0], None)
+    first = groups[0] if groups else None
+    Z, codes = (X[:, :0], None) if first is None else first
     if fit.effects and codes is not None:
         numbers, places = np.unique(codes, return_inverse=True)
         move, spread = _of_groups(fit, design, numbers)
@@ -65,13 +66,14 @@ def expected_outcomes(
 
 
 def _of_several(
-    fit: SeveralFactorsFit | OneFactorFit, X: Floats, groups: Sequence[tuple[Floats, Ints]]
+    fit: SeveralFactorsFit | OneFactorFit, X: Floats, groups: Sequence[tuple[Floats, Ints] | None]
 ) -> tuple[Floats, Floats]:
     whole, first = (fit, 0) if isinstance(fit, SeveralFactorsFit) else (fit.whole, fit.place)
+    known = {place: one for place, one in enumerate(groups, start=first) if one is not None}
     estimate = X @ fit.beta
-    for one, (Z, codes) in zip(whole.factors[first:], groups, strict=False):
-        estimate = estimate + sum_effects(one.u, codes, Z)
-    return estimate, whole.error_variance(X, dict(enumerate(groups, start=first)))
+    for place, (Z, codes) in known.items():
+        estimate = estimate + sum_effects(whole.factors[place].u, codes, Z)
+    return estimate, whole.error_variance(X, known)
 
 
 def _of_groups(fit: OneFactorSolution, design: Design, groups: Ints) -> tuple[Floats, Floats]:

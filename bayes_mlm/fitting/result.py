@@ -39,6 +39,7 @@ from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.posterior_summary import summarise_posterior
 from bayes_mlm.fitting.source import (
     INTERVALS,
+    FactorValues,
     GroupEffects,
     IntervalKind,
     ParameterValues,
@@ -311,20 +312,24 @@ class Fit:
 
         Raises
         ------
-        SeveralFactorsError
-            If there are several grouping factors.
         EngineError
             If the family has no residual variance.
         """
-        draws, design = self.draws, self.design
-        design.single_term("a question on variances")
-        design.family.require_residual_sd("a question on variances")
-        cov = effects_covariance(draws) if has_random_effects(design) else None
+        family = self.design.family
+        family.require_residual_sd("a question on variances")
         return ParameterValues(
             beta=self.beta,
-            cov_u=np.zeros((len(self.beta), 0, 0)) if cov is None else cov,
-            residual_variance=np.square(samples(draws, str(design.family.residual_sd))),
-            u=samples(draws, "u") if "u" in draws.posterior else None,
+            residual_variance=np.square(samples(self.draws, str(family.residual_sd))),
+            factors=tuple(self._values_of(name) for name in self.design.factors),
+        )
+
+    def _values_of(self, factor: str) -> FactorValues:
+        one = self.of_factor(factor)
+        effects = has_random_effects(one.design)
+        return FactorValues(
+            factor=factor,
+            cov_u=effects_covariance(one.draws) if effects else np.zeros((len(self.beta), 0, 0)),
+            u=samples(one.draws, "u") if "u" in one.draws.posterior else None,
         )
 
     @cached_property

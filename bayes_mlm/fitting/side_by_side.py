@@ -85,7 +85,9 @@ class Analysis:
         """
         place = place_of_factor(self.design.factors, factor)
         fits = tuple(fit.of_factor(factor) for fit in self.fits)
-        return replace(self, design=self.design.of_factor(place), fits=fits)
+        estimates = tuple(one.of_factor(factor) for one in self.estimates)
+        design = self.design.of_factor(place)
+        return replace(self, design=design, fits=fits, estimates=estimates)
 
     @property
     def results(self) -> tuple[Fit | Estimate, ...]:

@@ -240,6 +240,25 @@ class GroupEffects:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class FactorValues:
+    """S values of the parameters of one grouping factor.
+
+    Parameters
+    ----------
+    factor : str
+    cov_u : ndarray, shape (S, q, q)
+        Covariance of the group effects, in squared units of the outcome; q = 0 without any.
+    u : ndarray, shape (S, J, k), or None
+        Group effects: draws, predictions by REML, or (`no_pooling`) the intercepts of the groups.
+        None where the model has none, or has too many groups to keep draws.
+    """
+
+    factor: str
+    cov_u: Floats
+    u: Floats | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ParameterValues:
     """S values of every parameter: posterior draws, or one estimate (S = 1).
 
@@ -247,19 +266,31 @@ class ParameterValues:
     ----------
     beta : ndarray, shape (S, p)
         Fixed effects.
-    cov_u : ndarray, shape (S, q, q)
-        Covariance of the group effects, in squared units of the outcome; q = 0 without any.
     residual_variance : ndarray, shape (S,)
         Residual variance.
-    u : ndarray, shape (S, J, k), or None
-        Group effects: draws, predictions by REML, or (`no_pooling`) the intercepts of the groups.
-        None where the model has none, or has too many groups to keep draws.
+    factors : tuple of FactorValues
+        One for each grouping factor, in the order of the design.
     """
 
     beta: Floats
-    cov_u: Floats
     residual_variance: Floats
-    u: Floats | None
+    factors: tuple[FactorValues, ...]
+
+    @property
+    def cov_u(self) -> Floats:
+        """Covariance (S, q, q) of the effects of the one factor; q = 0 without groups."""
+        if not self.factors:
+            return np.zeros((len(self.beta), 0, 0))
+        (only,) = self.factors
+        return only.cov_u
+
+    @property
+    def u(self) -> Floats | None:
+        """Effects (S, J, k) of the groups of the one factor; None without groups or draws."""
+        if not self.factors:
+            return None
+        (only,) = self.factors
+        return only.u
 
 
 class CoefficientSource(Protocol):

@@ -30,4 +30,4 @@ from .function import (
     Summaries as Summaries,
 )
 from .functions import FUNCTIONS as FUNCTIONS
-from .group_terms import GroupFormula as GroupFormula
+from .group_terms import GroupFormula as GroupFormula, written_factor as written_factor

@@ -67,6 +67,7 @@ from .sparse.factor import (
     Factor as Factor,
     draw_effects as draw_effects,
     evaluate as evaluate,
+    evaluate_responses as evaluate_responses,
     split as split,
 )
 from .sparse.plan import Plan as Plan, make_plan as make_plan

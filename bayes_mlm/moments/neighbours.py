@@ -101,13 +101,30 @@ def sum_four(first, other, parts, values, found):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def add_by_level(codes, W, counts, sums):  # type: ignore[no-untyped-def]
-    """Count rows by level, and sum their columns."""
-    for r in range(len(codes)):
-        level = codes[r]
-        counts[level] += 1
-        for k in range(W.shape[1]):
-            sums[level, k] += W[r, k]
+def add_rows(  # type: ignore[no-untyped-def]
+    first, second, columns, shift, scale, constant, n_first, n_second, by_first, by_second, total
+):
+    """Add rows to counts and sums by level of two factors, and to the total of products.
+
+    Columns are taken less `shift`, times `scale`; `constant` is left of those that are always 1.
+    """
+    width = columns.shape[1]
+    w = np.empty(width)
+    for r in range(len(columns)):
+        a, b = first[r], second[r]
+        n_first[a] += 1
+        n_second[b] += 1
+        for k in range(width):
+            if constant[k] and columns[r, k] != 1.0:
+                constant[k] = False
+            w[k] = (columns[r, k] - shift[k]) * scale[k]
+            by_first[a, k] += w[k]
+            by_second[b, k] += w[k]
+            for j in range(k + 1):
+                total[k, j] += w[k] * w[j]
+    for k in range(width):
+        for j in range(k):
+            total[j, k] = total[k, j]
 
 
 @njit(cache=True, nogil=True)

@@ -38,5 +38,4 @@ from .variance import (
 )
 from .variance.parameters import is_null as is_null, null_design as null_design
 from .variance.partition import along as along
-from .variance.rights_sterba import PARTS as PARTS
 from .variance.table import check_null as check_null

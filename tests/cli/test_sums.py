@@ -61,6 +61,33 @@ def kept_lines(text):
     return [line for line in lines if not line.startswith(OTHER) and " s; " not in line]
 
 
+def test_sums_of_several_factors_are_made_added_up_and_fitted(run):
+    formula = "mathach ~ ses + (1 | schoolid) + (1 | female:schoolid)"
+    code, out, _ = run("sum", formula, "--data", "year1.csv", "--out", "a.sums")
+    assert code == 0
+    assert "3,500 rows, 77 groups (schoolid), " in out
+    assert "combinations of levels have fewer than 5 rows" in out
+    assert run("sum", "a.sums", "--data", "year2.csv", "--alone", "--out", "b.sums")[0] == 0
+    code, out, _ = run("merge", "b.sums", "a.sums", "--out", "c.sums")
+    assert code == 0
+    assert "7,185 rows, 160 groups (schoolid), " in out
+    rows = run("fit", formula, "--data", "parts", "--engine", "reml")[1]
+    wanted = numbers(f"engine:\n{rows}")
+    assert len(wanted) == 7
+    code, out, _ = run("fit", "c.sums", "--engine", "reml")
+    assert code == 0
+    assert numbers(f"engine:\n{out}") == wanted
+    code, _, err = run("merge", "b.sums", "c.sums", "--out", "d.sums")
+    assert code == 1
+    assert "are in the first already" in err
+    arguments = ("groups", "c.sums", "--engine", "reml", "--out", "g.parquet")
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert "choose factor='schoolid' or factor='female:schoolid'" in err
+    assert run(*arguments, "--factor", "schoolid")[0] == 0
+    assert pq.read_metadata("g.parquet").num_rows == 160
+
+
 def test_sums_are_made_added_up_and_fitted(run):
     code, out, _ = run("sum", FORMULA, "--data", "year1.csv", "--out", "year1.sums")
     assert code == 0

@@ -113,7 +113,7 @@ WRONG = [
     ([F], 1, "needs data"),
     ([F, "--data", "nothing.csv"], 1, "nothing.csv"),
     (["math ~ sex", "--data", "students.csv"], 1, "'sex'"),
-    (["hsb_ses", "--engine", "lme4"], 1, "allowed: auto, direct, nuts, reml"),
+    (["hsb_ses", "--engine", "lme4"], 2, "allowed: auto, direct, nuts, reml"),
     (["hsb_ses", "--engine", "auto", "--engine", "direct"], 1, "omit it"),
     (["hsb_ses", "--format", "word"], 2, "word"),
     (["hsb_ses", "--prob", "94"], 1, "probability"),

@@ -91,6 +91,15 @@ WRONG = [
     (["fit", "math ~ log(ses) + (1 | school)", "--data", "students.csv"], 1, "log(ses)"),
     (["fit", "math ~ __import__('os')", "--data", "students.csv"], 1, "math ~"),
     (["fit", "math ~ ses + (note || school)", "--data", "students.csv"], 1, "||"),
+    (
+        [
+            "fit",
+            "math ~ ses + (1 | school) + (1 | sector)",
+            *["--data", "students.csv", "--engine", "ols"],
+        ],
+        1,
+        "one grouping factor",
+    ),
     # kinds and engines
     (["fit", "math ~ ses", "--data", "students.csv", "--kind", "within"], 1, "group"),
     (["fit", "math ~ ses", "--data", "students.csv", "--kind", "partial_pooling"], 1, "(1 |"),

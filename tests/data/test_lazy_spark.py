@@ -67,6 +67,28 @@ def test_the_posterior_is_that_of_the_rows(spark):
 
 
 @pytest.mark.parametrize(
+    "bars", ["(ses | schoolid) + (1 | sex:schoolid)", "(1 | sex) + (1 | minority)"]
+)
+def test_several_factors_are_those_of_the_rows(spark, bars):
+    table = HSB.assign(sex=np.where(HSB.female == 1, "female", "male"))
+    formula = f"mathach ~ ses + sector + {bars}"
+    rows = build_design(formula, table)
+    sums = sum_rows(formula, spark_frame(spark, table).repartition(5))
+    assert "pyspark" in sums.notes[-1]
+    for one, other in zip(rows.group_terms, sums.group_terms, strict=True):
+        assert one.labels.tolist() == other.labels.tolist()
+        assert np.array_equal(one.sizes, other.sizes)
+    found, wanted = (one.cross_products() for one in (sums, rows))
+    np.testing.assert_allclose(found.total, wanted.total, atol=1e-9 * wanted.n)
+    for one, other in zip(found.factors, wanted.factors, strict=True):
+        np.testing.assert_allclose(one.own, other.own, rtol=1e-9, atol=1e-9 * wanted.n)
+        np.testing.assert_allclose(one.right, other.right, rtol=1e-9, atol=1e-9 * wanted.n)
+    np.testing.assert_allclose(
+        found.cells[0, 1].products, wanted.cells[0, 1].products, atol=1e-9 * wanted.n
+    )
+
+
+@pytest.mark.parametrize(
     "formula",
     [
         "mathach ~ scale(ses) * kind + (ses | schoolid)",

@@ -294,7 +294,7 @@ def test_eigenvalue_is_that_of_the_dense_map(design):
     cross = np.vstack([N, second.right[:, :-1].T]) / sds[2] ** 2
     back = np.vstack([N.T, first.right[:, :-1].T]) / sds[2] ** 2
     dense = blocks[1] @ back @ blocks[0] @ cross
-    assert found == pytest.approx(np.abs(np.linalg.eigvals(dense)).max(), rel=0.02)
+    assert found == pytest.approx(np.abs(np.linalg.eigvals(dense)).max(), rel=0.05)
 
 
 def test_slow_mixing_is_reported(dear):

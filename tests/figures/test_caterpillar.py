@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bayes_mlm import fit
 from bayes_mlm.engines.draws import Variable
-from bayes_mlm.figures.caterpillar import caterpillar
+from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.residuals import group_residuals
 from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.fitting import Analysis
 from bayes_mlm.fitting.summary import summarise
 from tests.helpers.figures import EXACT, run, simulate, study
 
@@ -86,3 +88,29 @@ def test_where_groups_have_too_few_data_none_is_outlying():
     assert panel.outlying.size == 0
     assert "are too few" in caterpillar(analysis).text.caption
     assert group_residuals(analysis) is None
+
+
+def test_an_estimate_has_one_of_each_factor():
+    """Predictions with Wald intervals; standardised by sqrt(sigma_u^2 - conditional variance)."""
+    rng = np.random.default_rng(4)
+    g, h = (part.ravel() for part in np.indices((30, 10)))
+    u = rng.normal(size=30)
+    u[7] = 7.0  # far out
+    y = u[g] + 0.5 * rng.normal(size=10)[h] + rng.normal(size=g.size)
+    found = fit("y ~ 1 + (1 | g) + (1 | h)", {"y": y, "g": g, "h": h}, engine="reml")
+    analysis = Analysis(
+        request=found.request,
+        design=found.design,
+        fits=(),
+        estimates=(found,),
+        summaries=(),
+        prob=0.9,
+    )
+    drawn = {name: caterpillar(analysis, factor=name) for name in "gh"}
+    panel, one = drawn["g"].panels[0], found.solution.factors[0]
+    np.testing.assert_array_equal(panel.effect.mean, one.u[:, 0])
+    known = np.sqrt(one.sigma_u[0] ** 2 - np.square(one.u_sd[:, 0]))
+    np.testing.assert_allclose(panel.effect.standardised, one.u[:, 0] / known, rtol=1e-9)
+    assert panel.outlying.tolist() == [7]
+    assert drawn["h"].text.alt.startswith("Prediction and interval of the effect of each h")
+    assert plot_caterpillar(drawn["h"]).axes[0].get_xlabel().endswith("prediction, 90 % interval)")

@@ -7,6 +7,7 @@ performance 0.10.2, and Rights & Sterba's and Snijders & Bosker's formulas writt
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from bayes_mlm.base.errors import EngineError
 from bayes_mlm.design.build import design_of
 from bayes_mlm.engines.draws import Variable
 from bayes_mlm.figures.variance_parts import plot_variance_parts, variance_parts
-from bayes_mlm.fitting import Estimate, estimate_design
+from bayes_mlm.fitting import Estimate, FactorValues, estimate_design
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.moments import from_rows
 from bayes_mlm.questions.variance import QUESTIONS, variance_by_level
@@ -287,7 +288,7 @@ def test_functions_of_one_column_move_together():
     sleep = load_dataset("sleepstudy")
     design = build_design("reaction ~ days + I(days**2) + (days + I(days**2) | subject)", sleep)
     first, second = along(design, {"days": [0, 3]})
-    np.testing.assert_allclose(first.Z, [[1, 0, 0], [1, 3, 9]])
+    np.testing.assert_allclose(first.Z[0], [[1, 0, 0], [1, 3, 9]])
     assert second.effect == "I(days ** 2)"
     with pytest.raises(EngineError, match="0 to 9"):
         along(design, {"days": [12]})
@@ -325,9 +326,8 @@ def test_shares_add_up_and_do_not_depend_on_units(groups, size, seed, unit, shif
         return
     parameters = estimate_design(for_kind(design, "pooled")).values
     covariance = np.array([[[2.0, 0.3], [0.3, 1.0]]])
-    parameters = type(parameters)(
-        beta=parameters.beta, cov_u=covariance, residual_variance=np.array([1.5]), u=None
-    )
+    factor = FactorValues(factor="g", cov_u=covariance, u=None)
+    parameters = replace(parameters, residual_variance=np.array([1.5]), factors=(factor,))
     found = decompose(parameters, design_moments(design))
     for whole in ("total", "within", "between"):
         values = shares(found, whole)

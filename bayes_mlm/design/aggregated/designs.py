@@ -36,6 +36,7 @@ from bayes_mlm.design.aggregated.learning import (
     learn,
     replay_on,
 )
+from bayes_mlm.design.aggregated.lists import ListedFactor, is_too_crossed, read_lists
 from bayes_mlm.design.aggregated.written import write_columns
 from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoding, factors_of
@@ -55,6 +56,7 @@ from bayes_mlm.moments import (
     CellFactor,
     CellMoments,
     Columns,
+    CrossedTable,
     GroupMoments,
     GroupSums,
     by_cell,
@@ -235,7 +237,11 @@ def _reduce(
         place=written.place,
     )
     keys = tuple(scan.col(name) for name in request.keys)
-    if len(request.factors) > 1:
+    made_of = [request.formula.columns_of(name) for name in request.factors]
+    listed = estimable and is_too_crossed(scan, encoding, made_of)
+    if listed:
+        keys = ()
+    elif len(request.factors) > 1:
         check_size(scan, request.factors, request.keys, stats.n, len(columns.values))
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused below
         if is_wide(written.products):
@@ -243,18 +249,26 @@ def _reduce(
         else:
             sums = sum_by_keys(scan, columns, keys)
         laid_out = lay_out_sums(sums, columns, terms, effects)
-        moments = by_cell(laid_out, _factors_of(request, encoding, sums))
+        crossed: CrossedTable | None = None
+        factors: tuple[ListedFactor, ...] = ()
+        if listed:
+            crossed, factors = read_lists(scan, encoding, written, request.factors)
+            moments = CellMoments(cells=laid_out, factors=tuple(one.of_all for one in factors))
+        else:
+            moments = by_cell(laid_out, _factors_of(request, encoding, sums))
         mean, sd = moments.cells.moments
     for name, centre, spread in zip((*terms, *effects, encoding.outcome), mean, sd, strict=True):
         refuse_magnitude(name, centre - spread, centre + spread)
-    group_terms = terms_of_moments(moments, request.formula.correlated)
+    group_terms = (
+        terms_of_lists(factors) if listed else terms_of_moments(moments, request.formula.correlated)
+    )
     if estimable:
         for one in group_terms:
             check_labels(one.factor, one.labels, one.sizes)
         _check_levels(request, scan)
-        made_of = [request.formula.columns_of(name) for name in request.factors]
-        found = columns_of_cells(group_terms, moments)
-        notes = (*notes, *check_group_terms(found, residual=True, made_of=made_of))
+        if not listed:  # of many rows for each level
+            found = columns_of_cells(group_terms, moments)
+            notes = (*notes, *check_group_terms(found, residual=True, made_of=made_of))
     engine = f" ({scan.engine})" if scan.engine in _OUTSIDE else ""
     notes = (
         *notes_on_columns(
@@ -278,6 +292,7 @@ def _reduce(
         n_dropped=n_dropped,
         notes=notes,
         aggregated=moments,
+        crossed=crossed,
     )
     if estimable:
         check_estimable(design)
@@ -317,6 +332,14 @@ def notes_on_labels_of(encoding: Encoding, terms: Sequence[GroupTerm]) -> tuple[
         return label_notes(encoding.levels, None, np.zeros(1))
     found = (note for one in terms for note in label_notes(encoding.levels, one.factor, one.labels))
     return tuple(dict.fromkeys(found))
+
+
+def terms_of_lists(factors: Sequence[ListedFactor]) -> tuple[GroupTerm, ...]:
+    """Return the group terms of two factors whose rows were read as lists."""
+    return tuple(
+        GroupTerm(factor=one.factor, labels=one.labels, effects=one.effects, counts=one.counts)
+        for one in factors
+    )
 
 
 def base_of_moments(moments: CellMoments) -> GroupMeans | None:

@@ -273,6 +273,11 @@ def small_groups(design: Design, fewer_than: int = 5) -> int:
     return int(np.count_nonzero(sizes < fewer_than))
 
 
+def n_cells(design: Design) -> int:
+    """Count the combinations of levels with rows of an aggregated design: what its sums are by."""
+    return design.compute(lambda rows: rows.group_term.J, lambda s: s.J)
+
+
 def _columns(moments: CellMoments) -> dict[str, Any]:
     """Return the columns of the file; of columns that are equal (ses in X and Z) one is kept."""
     s = moments.cells

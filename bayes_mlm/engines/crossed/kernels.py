@@ -34,15 +34,41 @@ def philox(c0, c1, c2, c3, key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def sum_by_size(right, rest, size_of, found):  # type: ignore[no-untyped-def]
-    """Sum (X_l, r_l) r_l over the levels of each size, from sums X_l and r_l by level."""
+def condition(  # type: ignore[no-untyped-def]
+    right, sums, size_of, their_right, their_counts, u, rest, Xr, total
+):
+    """Take the other factor's effects from the outcome of a one-way layout.
+
+    Parameters
+    ----------
+    right, sums, size_of : ndarray
+        Of the margin: sums (m, p + 1) of [X, y] by level, those (m,) of the other's effects, and
+        which of the sizes each level has.
+    their_right, their_counts, u : ndarray
+        Of the other margin: sums of [X, y], rows and effects of each level.
+    rest : ndarray, shape (m,)
+        Takes the sums by level of what is left of y.
+    Xr : ndarray, shape (k, p + 1)
+        Takes the sums of ``(X_l, r_l) r_l`` over the levels of each size.
+    total : ndarray, shape (p + 1, p + 1)
+        ``[X, y]'[X, y]``; becomes that of what is left.
+    """
     p = right.shape[1] - 1
-    found[:] = 0.0
+    Xr[:] = 0.0
     for level in range(len(rest)):
+        left = right[level, p] - sums[level]
+        rest[level] = left
         k = size_of[level]
         for j in range(p):
-            found[k, j] += right[level, j] * rest[level]
-        found[k, p] += rest[level] * rest[level]
+            Xr[k, j] += right[level, j] * left
+        Xr[k, p] += left * left
+    for level in range(len(u)):
+        value = np.float64(u[level])
+        for j in range(p):
+            total[j, p] -= their_right[level, j] * value
+        total[p, p] += value * (their_counts[level] * value - 2.0 * their_right[level, p])
+    for j in range(p):
+        total[p, j] = total[j, p]
 
 
 @njit(cache=True, nogil=True)
@@ -62,7 +88,7 @@ def one_way(  # type: ignore[no-untyped-def]  # noqa: C901
     XX : ndarray, shape (k, p, p)
         Sums over those levels of ``X_l X_l'``.
     Xr : ndarray, shape (k, p + 1)
-        Of `sum_by_size`.
+        Of `condition`.
     total : ndarray, shape (p + 1, p + 1)
         ``[X, r]'[X, r]``.
     prior : ndarray, shape (p + 1, p + 1)

@@ -62,16 +62,14 @@ class OneWay:
 
     def condition(self, other: "OneWay", u: Array) -> "Conditional":
         """Return the layout given effects (m of the other,) of the other margin."""
-        from bayes_mlm.engines.crossed.kernels import sum_by_size
+        from bayes_mlm.engines.crossed.kernels import condition
 
-        rest = self.right[:, -1] - self.margin.sums(u)
-        Xr = np.empty((len(self.levels), self.table.p + 1))
-        sum_by_size(self.right, rest, self.margin.sizes[1], Xr)
-        wide = u.astype(float)
-        total = self.total.copy()
-        total[:-1, -1] -= other.right[:, :-1].T @ wide
-        total[-1, :-1] = total[:-1, -1]
-        total[-1, -1] += float(wide @ (other.margin.counts * wide - 2.0 * other.right[:, -1]))
+        margin, total = self.margin, self.total.copy()
+        rest, Xr = np.empty(margin.m), np.empty((len(self.levels), self.table.p + 1))
+        condition(
+            *(self.right, margin.sums(u), margin.sizes[1]),
+            *(other.right, other.margin.counts, u, rest, Xr, total),
+        )
         return Conditional(layout=self, rest=rest, Xr=Xr, total=total)
 
 
@@ -85,7 +83,7 @@ class Conditional:
     rest : ndarray, shape (m,)
         Sums by level of the outcome less the other factor's effects.
     Xr : ndarray, shape (k, p + 1)
-        Of `sum_by_size`.
+        Of `condition`.
     total : ndarray, shape (p + 1, p + 1)
         ``[X, r]'[X, r]``.
     """

@@ -91,6 +91,15 @@ class DirectReport:
         return self.n_unique >= (1.0 - MAX_COPIES) * self.n_draws
 
     @property
+    def how(self) -> str:
+        """How the draws were made, in a few words."""
+        if self.chains:
+            return "by block Gibbs sampling"
+        if self.method == "interpolation":
+            return "from an interpolated density, checked by exact ones"
+        return f"exact by {self.method}"
+
+    @property
     def _interpolated_well(self) -> bool:
         if self.method != "interpolation":
             return True

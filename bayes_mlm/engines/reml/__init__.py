@@ -28,6 +28,7 @@ from bayes_mlm.engines.reml.profile import ProfileIntervals, profile_intervals
 from bayes_mlm.engines.reml.result import RemlFit
 from bayes_mlm.engines.reml.search import Optimum, maximise
 from bayes_mlm.engines.reml.several import fit_several
+from bayes_mlm.engines.reml.several.responses import ResponseFits, fit_responses
 from bayes_mlm.engines.reml.several.result import OneFactorFit, SeveralFactorsFit
 from bayes_mlm.engines.reml.statsmodels_check import StatsmodelsCheck, statsmodels_check
 from bayes_mlm.engines.reml.structure import maximise_structure
@@ -42,7 +43,15 @@ from bayes_mlm.likelihood import (
 )
 from bayes_mlm.moments import GroupMoments, RotatedMoments, rotate_moments
 
-__all__ = ["OneFactorFit", "RemlFit", "SeveralFactorsFit", "fit_reml", "fit_several"]
+__all__ = [
+    "OneFactorFit",
+    "RemlFit",
+    "ResponseFits",
+    "SeveralFactorsFit",
+    "fit_reml",
+    "fit_responses",
+    "fit_several",
+]
 
 
 def fit_reml(

@@ -52,6 +52,8 @@ class Profile:
         The rest at the estimate.
     peak, cut : float
         Log-likelihood at the estimate, and at the ends.
+    settled : float
+        Part of the interval's half-length below which a step ends the search.
     """
 
     at: Callable[[float, Floats], Held]
@@ -60,6 +62,7 @@ class Profile:
     x: Floats
     peak: float
     cut: float
+    settled: float = 1e-10
 
     def best(self, value: float, known: Held) -> Held:
         """Return the highest of a known maximum and those that other starts lead to."""
@@ -97,7 +100,7 @@ def solve(profile: Profile, step: float, bound: float) -> tuple[float, str]:
         elif not math.isfinite(outside):
             # Far from the answer the root bends: no step longer than fourfold.
             target = at + math.copysign(min(abs(target - at), 4.0 * abs(t - at)), step)
-        if abs(target - t) <= 1e-10 * max(abs(target - at), abs(target)):
+        if abs(target - t) <= profile.settled * max(abs(target - at), abs(target)):
             other = profile.best(target, held)
             if other is held:
                 return target, ""

@@ -126,8 +126,8 @@ def pymc_log_density(prior: Prior, values: Floats, support: tuple[float, float] 
     Examples
     --------
     >>> laplace = Prior("Laplace", (("mu", 0.0), ("b", 1.0)))
-    >>> pymc_log_density(laplace, np.array([-1.0, 1.0]), (0.0, math.inf)).round(4)
-    array([  -inf, -1.    ])
+    >>> pymc_log_density(laplace, np.array([-1.0, 1.0]), (0.0, math.inf)).round(4).tolist()
+    [-inf, -1.0]
     """
     import pymc as pm
     import pytensor

@@ -1,10 +1,11 @@
 """The factor of a design at given relative factors, and evaluations at many of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.likelihood.sparse.plan import Plan
 
 # Size of a tail below which compiled loops are faster than calls of LAPACK.
@@ -201,6 +202,47 @@ def evaluate(plan: Plan, lam: Floats) -> tuple[Floats, Floats]:
     factor, p1 = Factor(plan), plan.products.p + 1
     logdet, root = np.empty(len(lam)), np.empty((len(lam), p1, p1))
     for b, one in enumerate(lam):
+        factor.update(split(plan, one))
+        logdet[b], root[b] = factor.logdet, factor.root
+    return logdet, root
+
+
+def evaluate_responses(
+    plan: Plan, lam: Floats, which: Ints, responses: Floats
+) -> tuple[Floats, Floats]:
+    """Evaluate a design at many relative factors, each with one of several outcomes.
+
+    Parameters
+    ----------
+    plan : Plan
+    lam : ndarray, shape (B, k)
+        As in `evaluate`.
+    which : ndarray of int, shape (B,)
+        Outcome of each; those of one outcome are best next to one another.
+    responses : ndarray, shape (R, Q + p + 1)
+        Of each outcome ``Z'y``, as in ``plan.arrays.right``, ``X'y`` and ``y'y``.
+
+    Returns
+    -------
+    logdet : ndarray, shape (B,)
+    root : ndarray, shape (B, p + 1, p + 1)
+        As of `evaluate`.
+    """
+    from bayes_mlm.likelihood.sparse import kernels
+
+    arrays = plan.arrays
+    lam, which = np.ascontiguousarray(lam, dtype=float), np.ascontiguousarray(which)
+    if plan.tail <= SMALL_TAIL:
+        own = arrays._replace(right=arrays.right.copy(), total=arrays.total.copy())
+        return kernels.evaluate_responses(lam, which, responses, own)  # type: ignore[no-any-return]
+    factor, p, last, rows = Factor(plan), plan.products.p, -1, len(arrays.right)
+    logdet, root = np.empty(len(lam)), np.empty((len(lam), p + 1, p + 1))
+    for b, (one, response) in enumerate(zip(lam, which.tolist(), strict=True)):
+        if response != last:
+            own = arrays._replace(right=arrays.right.copy(), total=arrays.total.copy())
+            own.right[:, p] = responses[response, :rows]
+            own.total[p] = own.total[:, p] = responses[response, rows:]
+            factor.plan, last = replace(plan, arrays=own), response
         factor.update(split(plan, one))
         logdet[b], root[b] = factor.logdet, factor.root
     return logdet, root

@@ -331,3 +331,43 @@ def draw_small(lam, sigma, beta, noise, a):  # type: ignore[no-untyped-def]
             level += a.m[f]
             row += a.m[f] * a.q[f]
     return u
+
+
+@njit(cache=True)
+def evaluate_responses(lam, which, responses, a):  # type: ignore[no-untyped-def]
+    """Return what `evaluate_small` does, at each point of one of several outcomes.
+
+    The outcome of lam (B, k) is ``which`` (B,); a row of `responses` is ``Z'y``, ``X'y`` and
+    ``y'y``. The products of y in `a` are overwritten.
+    """
+    Q, head, tail = a.sizes
+    p1 = a.total.shape[0]
+    p, tz, n = p1 - 1, tail - p1, lam.shape[0]
+    rows, current = a.right.shape[0], -1
+    logdet, roots = np.empty(n), np.zeros((n, p1, p1))
+    Lx, LX, T = np.zeros(len(a.Li)), np.zeros((head, p1)), np.zeros((tail, tail))
+    work = np.zeros(Q)
+    following, link = np.zeros(head, np.int64), np.zeros(head, np.int64)
+    place = np.zeros(head, np.int64)
+    for b in range(n):
+        if which[b] != current:
+            current = which[b]
+            for row in range(rows):
+                a.right[row, p] = responses[current, row]
+            for k in range(p1):
+                value = responses[current, rows + k]
+                a.total[p, k] = value
+                a.total[k, p] = value
+        assemble(lam[b], a, Lx, LX, T)
+        total = factor_head(a, Lx, LX, T, work, following, link, place)
+        if np.isnan(total) or not factor_tail(T):
+            logdet[b] = np.nan
+            roots[b] = np.nan
+            continue
+        for k in range(tz):
+            total += 2.0 * np.log(T[k, k])
+        logdet[b] = total
+        for j in range(p1):
+            for i in range(j, p1):
+                roots[b, i, j] = T[tz + j, tz + i]
+    return logdet, roots

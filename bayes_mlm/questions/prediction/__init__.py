@@ -8,10 +8,14 @@ question                group effects
 ``population``          zero, their mean
 ======================= ===========================================================================
 
+With several grouping factors the groups of some may be new and of others known: a new class in a
+known school.
+
 The kind of prediction is the expected outcome (``mean``) or one outcome (``observation``, with the
 residual). Both include the uncertainty of the coefficients, the variances and the group effects.
 """
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -41,7 +45,7 @@ from bayes_mlm.questions.prediction.result import PlugIn, Prediction, Prediction
 from bayes_mlm.questions.prediction.rows import (
     PredictionRows,
     arrange_rows,
-    check_question,
+    check_estimand,
     check_rows,
 )
 
@@ -68,6 +72,16 @@ _KINDS_ELSEWHERE = {
 }
 
 
+def _check_kind(kind: str) -> None:
+    """Refuse an unknown kind of prediction, and name the one that another package's word means."""
+    if kind in _KINDS_ELSEWHERE:
+        raise EngineError(
+            f"unknown kind {kind!r}; use kind={_KINDS_ELSEWHERE[kind]!r}: 'mean' is the expected "
+            "outcome, 'observation' one outcome with its residual"
+        )
+    check_choice("kind", kind, get_args(PredictionKind.__value__))
+
+
 @knows_words(_ELSEWHERE)
 def predict(
     fit: Fit | Estimate,
@@ -79,6 +93,7 @@ def predict(
     random_seed: int | None = None,
     draws: bool = False,
     likelihood: bool = True,
+    factor: str | Sequence[str] | None = None,
 ) -> Prediction:
     """Predict the outcome of new rows, with all sources of uncertainty.
 
@@ -104,6 +119,10 @@ def predict(
         Whether to keep the draws, an (S, m) array.
     likelihood : bool
         Whether to compare a posterior's prediction with that of REML or OLS.
+    factor : str or sequence of str, optional
+        With "new_group" and several grouping factors: those with new groups, by default all. The
+        groups of the others are those of the data: with ``factor="class:school"`` a new class in a
+        known school. What is nested in a new group is new too.
 
     Returns
     -------
@@ -131,24 +150,25 @@ def predict(
     array([400., 280.])
     >>> predict(fitted, {"days": [10]}, question="new_group", kind="observation").sd.round(-1)
     array([50.])
+    >>> y, school, room = [1.0, 2, 4, 5, 2, 3, 7, 9], [1] * 4 + [2] * 4, [1, 1, 2, 2] * 2
+    >>> data = {"y": y, "school": school, "room": room}
+    >>> nested = fit("y ~ 1 + (1 | school/room)", data, engine="reml")
+    >>> predict(nested, {"school": [1]}, factor="room:school").new_factors
+    ('room:school',)
     """
     expect("predict", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    question = check_question(design, question)
-    if kind in _KINDS_ELSEWHERE:
-        raise EngineError(
-            f"unknown kind {kind!r}; use kind={_KINDS_ELSEWHERE[kind]!r}: 'mean' is the expected "
-            "outcome, 'observation' one outcome with its residual"
-        )
-    check_choice("kind", kind, get_args(PredictionKind.__value__))
+    estimand = check_estimand(design, question, factor)
+    question = estimand.question
+    _check_kind(kind)
     if random_seed is not None and not _is_seed(random_seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {random_seed!r}")
     options = USUAL
     if fit.request is not None:
         options = fit.request.source.options.of_new_rows(new_rows)
     table = read_data(new_rows, options=options)
-    new = arrange_rows(design, table, question, kind)
+    new = arrange_rows(design, table, estimand, kind)
     posterior = posterior_of(fit)
     plugged = None
     if posterior is None or (likelihood and _is_normal(design.family) and len(design.factors) <= 1):
@@ -156,15 +176,13 @@ def predict(
             estimate_of(fit, prob).solution,
             design,
             new,
-            known=question == "existing_group",
-            new_group=question == "new_group",
             observation=kind == "observation",
             prob=prob,
         )
     seed, kept = 0, None
     if posterior is not None:
         seed = int(posterior.settings.random_seed if random_seed is None else random_seed)
-        found, kept = _draw(posterior, new, question, kind, prob, seed=seed, keep=draws)
+        found, kept = _draw(posterior, new, kind, prob, seed=seed, keep=draws)
     elif plugged is not None and not draws:
         found = [plugged.estimate, plugged.se, plugged.lower, plugged.upper]
     else:
@@ -185,13 +203,14 @@ def predict(
         random_seed=seed,
         notes=new.notes,
         verdict=fit.verdict,
+        new_factors=estimand.new_factors,
+        known_factors=estimand.known_factors,
     )
 
 
 def _draw(
     fit: Fit,
     new: PredictionRows,
-    question: Question,
     kind: PredictionKind,
     prob: float,
     *,
@@ -205,16 +224,18 @@ def _draw(
     beta = samples(fit.draws, "beta")
     rng = stream(seed, Stream.PREDICTION)
     parts = [fit.of_factor(name) for name in design.factors[: len(new.groups)]] or [fit]
-    effects = [effects_for(one, question, rng, drawn=keep or not normal) for one in parts]
-    roots = [effects_root(one.draws) for one in parts] if question == "new_group" else []
+    pairs = list(zip(parts, new.groups, strict=True))
+    effects = [effects_for(one, of.status, rng, drawn=keep or not normal) for one, of in pairs]
+    added = [(effects_root(one.draws), of) for one, of in pairs if of.status == "new"]
     found = [np.empty(n) for _ in range(4)]
     kept = np.empty((len(beta), n)) if keep else None
     residuals = Residuals(fit, new, rng) if normal and kind == "observation" else None
     aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
     for rows, terms in batches(new.groups, effects):
         values = beta @ new.X[rows].T + new.offset[rows]
-        for one in terms if question == "existing_group" or not normal else ():
-            one.add_to(values)
+        for one in terms:
+            if one.status == "known" or not normal:
+                one.add_to(values)
         if not normal:
             made = _outcomes(family, values, aux, rng if kind == "observation" else None)
             still = np.zeros(made.shape)
@@ -223,7 +244,7 @@ def _draw(
                 kept[:, rows] = made
             continue
         noise = np.zeros(values.shape)
-        for root, term in zip(roots, new.groups, strict=True) if roots else ():
+        for root, term in added:
             along = np.einsum("sqr,bq->sbr", root, term.Z[rows])
             noise += np.square(along).sum(axis=2)
         centre, spread = values, noise
@@ -233,8 +254,9 @@ def _draw(
             spread = spread + residual.variance
         _store(found, rows, _summary(centre, noise, spread, prob))
         if kept is not None:
-            for one in terms if question == "new_group" else ():
-                one.add_to(values)
+            for one in terms:
+                if one.status == "new":
+                    one.add_to(values)
             if residuals is not None:
                 values += residuals.draw(rows)
             kept[:, rows] = values

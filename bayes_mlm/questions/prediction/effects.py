@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
-from bayes_mlm.design import GroupRows, sum_effects
+from bayes_mlm.design import sum_effects
 from bayes_mlm.engines import effects_of_groups, effects_root
 from bayes_mlm.fitting import Fit
-from bayes_mlm.questions.prediction.result import Question
+from bayes_mlm.questions.prediction.result import GroupStatus
+from bayes_mlm.questions.prediction.rows import TermRows
 
 # Rows and groups processed at a time.
 _ROWS, _GROUPS = 1_000, 250
@@ -18,11 +19,11 @@ _ROWS, _GROUPS = 1_000, 250
 type Effects = Callable[[Ints], Floats] | None
 
 
-def effects_for(fit: Fit, question: Question, rng: np.random.Generator, *, drawn: bool) -> Effects:
+def effects_for(fit: Fit, status: GroupStatus, rng: np.random.Generator, *, drawn: bool) -> Effects:
     """Return a function that draws the effects (S, G, q) of groups; None where none are needed."""
-    if question == "population" or (question == "new_group" and not drawn):
+    if status == "mean" or (status == "new" and not drawn):
         return None
-    if question == "new_group":
+    if status == "new":
         root = effects_root(fit.draws)
 
         def new_groups(codes: Ints) -> Floats:
@@ -45,6 +46,7 @@ class TermEffects:
     u: Floats
     places: Ints
     Z: Floats
+    status: GroupStatus
 
     def add_to(self, values: Floats) -> None:
         """Add the effects to linear predictors (S, b), in place."""
@@ -52,7 +54,7 @@ class TermEffects:
 
 
 def batches(
-    groups: Sequence[GroupRows], effects: Sequence[Effects]
+    groups: Sequence[TermRows], effects: Sequence[Effects]
 ) -> Iterator[tuple[Ints, list[TermEffects]]]:
     """Return the rows in batches, with the effects of their groups in each term.
 
@@ -66,16 +68,27 @@ def batches(
     """
     if len(groups) == 1:
         for rows, places, u in _by_group(groups[0].codes, effects[0]):
-            terms = [] if u is None else [TermEffects(u=u, places=places, Z=groups[0].Z[rows])]
-            yield rows, terms
+            one = groups[0]
+            part = (
+                None
+                if u is None
+                else TermEffects(u=u, places=places, Z=one.Z[rows], status=one.status)
+            )
+            yield rows, [] if part is None else [part]
         return
     drawn = []
     for term, draw in zip(groups, effects, strict=True):
         known, places = np.unique(term.codes, return_inverse=True)
         if draw is not None:
-            drawn.append((draw(known), places, term.Z))
+            drawn.append((draw(known), places, term))
     for rows in np.split(np.arange(n := groups[0].codes.size), range(_ROWS, n, _ROWS)):
-        yield rows, [TermEffects(u=u, places=at[rows], Z=Z[rows]) for u, at, Z in drawn]
+        yield (
+            rows,
+            [
+                TermEffects(u=u, places=at[rows], Z=term.Z[rows], status=term.status)
+                for u, at, term in drawn
+            ],
+        )
 
 
 def _by_group(codes: Ints, effects: Effects) -> Iterator[tuple[Ints, Ints, Floats | None]]:

@@ -14,8 +14,6 @@ def plug_in(
     design: Design,
     new: PredictionRows,
     *,
-    known: bool,
-    new_group: bool,
     observation: bool,
     prob: float,
 ) -> PlugIn:
@@ -27,11 +25,8 @@ def plug_in(
     design : Design
         Of the fit.
     new : PredictionRows
-        The rows.
-    known : bool
-        Whether their groups are those of the data, with predicted effects (BLUP).
-    new_group : bool
-        Whether to add the variance of the group effects, for a new group.
+        The rows: of groups of the data, whose effects are predicted (BLUP), or of new ones, the
+        variance of whose effects is added.
     observation : bool
         Whether to add the residual variance.
     prob : float
@@ -48,15 +43,19 @@ def plug_in(
     ``y_k - x_k'beta - z_k'u``, which are linear in beta and u; so the weighted x and z of the
     neighbours are subtracted from those of the row.
     """
-    X, groups = new.X, [(one.Z, one.codes) for one in new.groups] if known else []
+    known = [one.status == "known" for one in new.groups]
+    X = new.X
+    groups = [
+        (one.Z, one.codes) if its else None for one, its in zip(new.groups, known, strict=True)
+    ]
     shared, residual_variance = np.zeros(len(X)), _residual_variance(fit, new)
     if observation and new.near is not None and fit.residual is not None:
         X, Z, shared, left = _less_neighbours(fit, design, new)
-        groups = [(Z, new.codes)] if known else []
+        groups = [(Z, new.codes) if known[0] else None]
         residual_variance = residual_variance * left
     estimate, variance = expected_outcomes(fit, design, X, groups)
-    if new_group and not known:
-        for cov_u, one in zip(fit.covariances_u, new.groups, strict=False):
+    for cov_u, one in zip(fit.covariances_u, new.groups, strict=False):
+        if one.status == "new":
             variance = variance + np.einsum("mq,qr,mr->m", one.Z, cov_u, one.Z)
     if observation:
         variance = variance + residual_variance

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Rows that are printed.
 MOST_SHOWN = 20
 type Question = Literal["existing_group", "new_group", "population"]
+type GroupStatus = Literal["known", "new", "mean"]
 type PredictionKind = Literal["mean", "observation"]
 _ANSWERS: dict[Question, str] = {
     "existing_group": "for a new member of a group of the data",
@@ -75,6 +76,8 @@ class Prediction(Tabular):
         Remarks below the table.
     verdict : Verdict
         Of the fit.
+    new_factors, known_factors : tuple of str
+        Grouping factors whose groups are new, and whose groups are those of the data.
     """
 
     model: str
@@ -92,6 +95,8 @@ class Prediction(Tabular):
     random_seed: int
     notes: tuple[str, ...]
     verdict: Verdict
+    new_factors: tuple[str, ...] = ()
+    known_factors: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return the kind, the estimand and the number of rows."""
@@ -135,9 +140,17 @@ class Prediction(Tabular):
         )
 
     @property
+    def _answer(self) -> str:
+        """For whom the prediction is, by factor where some groups are new and others known."""
+        if not self.new_factors or not self.known_factors:
+            return _ANSWERS[self.question]
+        new, known = (" and ".join(names) for names in (self.new_factors, self.known_factors))
+        return f"for a member of a new {new}, like those of the data, in a known {known}"
+
+    @property
     def legend(self) -> tuple[str, ...]:
         """Lines below the table: estimand, intervals, notes and verdict."""
-        lines = [f"{_ANSWERS[self.question]}: {_KINDS[self.kind]}"]
+        lines = [f"{self._answer}: {_KINDS[self.kind]}"]
         lines.append(
             f"{self.engine}: mean, sd and {level(self.prob)} interval (equal tails) of the "
             "prediction"

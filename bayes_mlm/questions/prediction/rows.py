@@ -1,6 +1,7 @@
 """Validate new rows and encode them in the columns of the design."""
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -18,9 +19,10 @@ from bayes_mlm.data import (
     with_interactions,
 )
 from bayes_mlm.design import Design, GroupRows, notes_beyond, read_data, replay
+from bayes_mlm.formula import place_of_factor
 from bayes_mlm.model import strata_of
 from bayes_mlm.questions.prediction.residuals import Neighbours, neighbours
-from bayes_mlm.questions.prediction.result import PredictionKind, Question
+from bayes_mlm.questions.prediction.result import GroupStatus, PredictionKind, Question
 
 
 def check_rows(
@@ -29,6 +31,7 @@ def check_rows(
     *,
     question: Question | None = None,
     kind: PredictionKind = "mean",
+    factor: str | Sequence[str] | None = None,
 ) -> None:
     """Raise an error if a model of this design could not predict the rows, before it is fitted.
 
@@ -37,7 +40,46 @@ def check_rows(
     DataError, DesignError
         As `predict`.
     """
-    arrange_rows(design, read_data(rows), check_question(design, question), kind)
+    estimand = check_estimand(design, question, factor)
+    arrange_rows(design, read_data(rows), estimand, kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimand:
+    """What is predicted: the question, and by factor which groups it is about.
+
+    Parameters
+    ----------
+    question : {"existing_group", "new_group", "population"}
+    groups : tuple of {"known", "new", "mean"}
+        Of each grouping factor: groups of the data, new ones, or effects at their mean of zero;
+        without groups one "mean".
+    new_factors, known_factors : tuple of str
+        Names of the factors with new groups and with groups of the data.
+    """
+
+    question: Question
+    groups: tuple[GroupStatus, ...]
+    new_factors: tuple[str, ...]
+    known_factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TermRows:
+    """The part of one group term in predicted rows.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (m, q)
+    codes : ndarray of int, shape (m,)
+        Group of each row: of the data, or counted from 0 among the new ones.
+    status : {"known", "new", "mean"}
+        As in `Estimand`.
+    """
+
+    Z: Floats
+    codes: Ints
+    status: GroupStatus
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +93,7 @@ class PredictionRows:
 
     X: Floats
     offset: Floats
-    groups: tuple[GroupRows, ...]
+    groups: tuple[TermRows, ...]
     notes: tuple[str, ...]
     stratum: Ints
     time: Floats
@@ -90,16 +132,76 @@ def check_question(design: Design, question: str | None) -> Question:
     return next(one for one in get_args(Question.__value__) if one == question)
 
 
+def check_estimand(
+    design: Design, question: str | None, factor: str | Sequence[str] | None = None
+) -> Estimand:
+    """Return the estimand with the status of the groups of each factor.
+
+    Parameters
+    ----------
+    design : Design
+    question : str, optional
+    factor : str or sequence of str, optional
+        Factors with new groups, by default all of them. The groups of a factor within a new group
+        are new too.
+
+    Raises
+    ------
+    EngineError, DesignError
+        If the question or a factor is unknown, or factors are named with another question.
+    """
+    factors = design.factors
+    if factor is not None and question is None:
+        question = "new_group"
+    found = check_question(design, question)
+    named = [factor] if isinstance(factor, str) else list(factors if factor is None else factor)
+    if factor is not None and found != "new_group":
+        raise EngineError(
+            f"factor names the factors with new groups, and question={found!r} has none: use "
+            "question='new_group' (--question new_group)"
+        )
+    outer = {place_of_factor(factors, name, "a new group") for name in named}
+    new = {
+        place for place in range(len(factors)) if any(_is_within(design, place, k) for k in outer)
+    }
+    usual: GroupStatus = "mean" if found == "population" else "known"
+    status: list[GroupStatus] = [
+        "new" if found == "new_group" and place in new else usual for place in range(len(factors))
+    ]
+    by_status = {
+        one: tuple(name for name, its in zip(factors, status, strict=True) if its == one)
+        for one in ("new", "known")
+    }
+    return Estimand(
+        question=found,
+        groups=tuple(status) or ("mean",),
+        new_factors=by_status["new"],
+        known_factors=by_status["known"],
+    )
+
+
+def _is_within(design: Design, inner: int, outer: int) -> bool:
+    """Return whether the groups of a factor lie within those of another, by formula or by rows."""
+    columns = [set(design.formula.columns_of(name)) for name in design.factors]
+    if columns[inner] >= columns[outer]:
+        return True
+    terms = design.group_terms
+    return design.has_rows and terms[inner].is_within(terms[outer])
+
+
 def arrange_rows(
-    design: Design, table: Table, question: Question, kind: PredictionKind
+    design: Design, table: Table, estimand: Estimand, kind: PredictionKind
 ) -> PredictionRows:
     """Validate new rows and encode them as the design was."""
     table = strip_labels(table) if design.encoding.strip else table
+    question = estimand.question
     grouping = design.formula.grouping_columns or design.factors
     needed = list(design.encoding.predictor_columns)
     by_means = design.kind in ("within", "mundlak", "no_pooling")
     if question == "existing_group" or by_means:
         needed += grouping
+    needed += estimand.known_factors
+    needed = [one for name in needed for one in (name, *design.formula.columns_of(name))]
     residual = design.residual if kind == "observation" else None
     needed += [] if residual is None else residual.spec.columns
     interactions = design.formula.interactions
@@ -114,17 +216,10 @@ def arrange_rows(
         rows = replay(design, kept)
     except DesignError as error:
         raise DataError(f"{table.source}: {error}") from error
-    places = range(len(rows.groups))
-    if question == "existing_group":
-        for place in places:
-            _check_groups(design.of_factor(place), table, rows.groups[place].codes)
-        groups = rows.groups
-    else:
-        named = design.factors or ("",)
-        groups = tuple(
-            GroupRows(Z=rows.groups[k].Z, codes=_new_codes(table, named[k], question))
-            for k in places
-        )
+    groups = tuple(
+        _term_rows(design, table, place, estimand.groups[place], one)
+        for place, one in enumerate(rows.groups)
+    )
     codes = groups[0].codes
     time, near = np.zeros(table.n), None
     if residual is not None and residual.spec.ar is not None:
@@ -135,21 +230,48 @@ def arrange_rows(
         X=rows.X,
         offset=rows.offset,
         groups=groups,
-        notes=_notes(design, kept, rows.groups),
+        notes=(*_notes(design, kept, rows.groups), *_notes_on_new(design, table, estimand)),
         stratum=codes * 0 if residual is None else strata_of(residual, table),
         time=time,
         near=near,
     )
 
 
-def _new_codes(table: Table, factor: str, question: Question) -> Ints:
-    """Return the new group of each row; all zero where the estimand has none."""
-    if question != "new_group":
-        return np.zeros(table.n, dtype=np.int64)
+def _term_rows(
+    design: Design, table: Table, place: int, status: GroupStatus, rows: GroupRows
+) -> TermRows:
+    """Return the rows of one factor with the group of each; all zero where effects are zero."""
+    codes = np.zeros(table.n, dtype=np.int64)
+    if status == "known":
+        codes = rows.codes
+        _check_groups(design.of_factor(place), table, codes, several=len(design.factors) > 1)
+    elif status == "new":
+        codes = _new_codes(table, design.factors[place])
+    return TermRows(Z=rows.Z, codes=codes, status=status)
+
+
+def _new_codes(table: Table, factor: str) -> Ints:
+    """Return the new group of each row: by its label, or each row in one of its own."""
     if factor not in table.columns:
         return np.arange(table.n)
     _check_missing(table, [factor])
     return find_groups(table, factor).codes
+
+
+def _notes_on_new(design: Design, table: Table, estimand: Estimand) -> tuple[str, ...]:
+    """Return remarks on labels that the data have, of groups that are predicted as new."""
+    if not estimand.known_factors:
+        return ()
+    notes = []
+    for name in estimand.new_factors:
+        if name not in table.columns:
+            continue
+        term = design.of_factor(design.factors.index(name)).group_term
+        both = set(table.columns[name].tolist()) & set(term.names())
+        if both:
+            shown = ", ".join(sorted(map(label_text, both))[:3]) + (", …" if len(both) > 3 else "")
+            notes.append(f"{name} {shown}: in the data, and predicted as new groups here")
+    return tuple(notes)
 
 
 def _check_missing(table: Table, names: list[str]) -> None:
@@ -163,7 +285,7 @@ def _check_missing(table: Table, names: list[str]) -> None:
         raise DataError(f"{'; '.join(parts)}; fill them in, or omit those rows")
 
 
-def _check_groups(design: Design, table: Table, codes: Ints) -> None:
+def _check_groups(design: Design, table: Table, codes: Ints, *, several: bool) -> None:
     """Raise an error for a group that is not in the data, with those of similar names."""
     unknown = list(dict.fromkeys(table.columns[str(design.group)][codes < 0].tolist()))
     if not unknown:
@@ -179,9 +301,11 @@ def _check_groups(design: Design, table: Table, codes: Ints) -> None:
         near = difflib.get_close_matches(label, known, n=3)
         named.append(label + (f" (near: {', '.join(near)})" if near else ""))
     more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+    of = f", factor={str(design.group)!r}" if several else ""
+    option = f" --factor {str(design.group)!r}" if several else ""
     raise DataError(
         f"the data of the model have no {design.group} {', '.join(named)}{more}; predict for a new "
-        'group with question="new_group" (--question new_group)'
+        f'group with question="new_group"{of} (--question new_group{option})'
     )
 
 

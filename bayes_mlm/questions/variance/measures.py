@@ -10,9 +10,18 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import ParameterValues, derived as posterior
 from bayes_mlm.questions.variance import rsquared
+from bayes_mlm.questions.variance.factors import (
+    factor_shares,
+    shared_correlations,
+    total_parts,
+)
 from bayes_mlm.questions.variance.moments import DesignMoments
-from bayes_mlm.questions.variance.parameters import is_null
-from bayes_mlm.questions.variance.partition import along, partition
+from bayes_mlm.questions.variance.parameters import (
+    has_random_intercepts,
+    is_null,
+    null_formula,
+)
+from bayes_mlm.questions.variance.partition import Along, along, partition
 from bayes_mlm.questions.variance.rights_sterba import decompose, shares
 from bayes_mlm.questions.variance.shares import icc_adjusted, icc_null, icc_unadjusted
 
@@ -85,20 +94,47 @@ def measures_of(inputs: VarianceInputs) -> Iterator[Measure]:
     yield from _shares(inputs)
     if has_random_effects(inputs.design):
         for line in along(inputs.design, inputs.at):
-            values = partition(inputs.parameters, line.Z)
-            for k, value in enumerate(line.values):
-                yield Measure(
-                    question="partition",
-                    quantity=f"vpc[{line.effect}={rounded(value)}]",
-                    values=values[:, k],
-                    meaning=f"between groups, of the unexplained variance, at {line.effect} = "
-                    f"{rounded(value)}",
-                )
+            yield from _partition(inputs, line)
     elif inputs.at:
         along(inputs.design, inputs.at)
     yield from _relative_to_null(inputs)
     yield from _whole(inputs)
     yield from _parts(inputs)
+
+
+def _partition(inputs: VarianceInputs, line: Along) -> Iterator[Measure]:
+    *by_factor, residual = partition(inputs.parameters, line.Z)
+    parts = [("", "between groups", by_factor[0])]
+    if len(by_factor) > 1:
+        names = inputs.design.factors
+        parts = [
+            (f"{name},", f"between groups of {name}", values)
+            for name, values in zip(names, by_factor, strict=True)
+        ]
+        parts.append(("residual,", "of rows", residual))
+    for k, value in enumerate(line.values):
+        at = f"{line.effect}={rounded(value)}"
+        for prefix, what, values in parts:
+            yield Measure(
+                question="partition",
+                quantity=f"vpc[{prefix}{at}]",
+                values=values[:, k],
+                meaning=f"{what}, of the unexplained variance, at {line.effect} = {rounded(value)}",
+            )
+
+
+def _by_factor(inputs: VarianceInputs, mean: str) -> Iterator[Measure]:
+    """Yield the shares of several factors, and the correlations of rows that share some."""
+    if len(inputs.parameters.factors) < 2:
+        return
+    found = [
+        *factor_shares(inputs.parameters, inputs.moments),
+        *shared_correlations(inputs.design, inputs.parameters, inputs.moments),
+    ]
+    for quantity, values, meaning in found:
+        yield Measure(
+            question="shares", quantity=quantity, values=values, meaning=f"{meaning}{mean}"
+        )
 
 
 def _shares(inputs: VarianceInputs) -> Iterator[Measure]:
@@ -110,7 +146,7 @@ def _shares(inputs: VarianceInputs) -> Iterator[Measure]:
         note="" if inputs.null is not None else _no_null(inputs.design),
     )
     effects = has_random_effects(inputs.design)
-    slopes = effects and not inputs.design.has_icc
+    slopes = effects and not has_random_intercepts(inputs.design)
     mean = "; a mean over the rows, as slopes are random" if slopes else ""
     reason = "" if effects else _NO_EFFECTS.format(inputs.design.kind)
     yield Measure(
@@ -127,25 +163,36 @@ def _shares(inputs: VarianceInputs) -> Iterator[Measure]:
         meaning="unexplained between groups, of the total variance",
         note=reason,
     )
+    if effects:
+        yield from _by_factor(inputs, mean)
 
 
 def _relative_to_null(inputs: VarianceInputs) -> Iterator[Measure]:
-    size = rsquared.representative_size(inputs.design.group_sizes)
+    design = inputs.design
+    several = len(design.factors) > 1
+    size = None if several else rsquared.representative_size(design.group_sizes)
+    between = [f"r2_between[{name}]" for name in design.factors] if several else ["r2_between"]
+    within = "reduction of the residual variance" if several else "reduction of the variance within"
     meanings = {
-        "r2_between": "reduction of the variance between groups (Raudenbush & Bryk)",
-        "r2_within": "reduction of the variance within groups (Raudenbush & Bryk)",
+        **dict.fromkeys(between, "reduction of the variance between groups (Raudenbush & Bryk)"),
+        "r2_within": f"{within}{'' if several else ' groups'} (Raudenbush & Bryk)",
         "r2_level1": "reduction of the prediction error, a row of a new group (Snijders & Bosker)",
-        "r2_level2": f"the same for the mean of {rounded(size)} rows (harmonic mean of group "
-        "sizes)",
     }
+    if size is not None:
+        meanings["r2_level2"] = (
+            f"the same for the mean of {rounded(size)} rows (harmonic mean of group sizes)"
+        )
     reason = _no_comparison(inputs)
     values: dict[str, Floats] = {}
     if not reason and inputs.null is not None:
         model, null = inputs.parameters, inputs.null
-        sds = [np.sqrt(v) for v in (model.cov_u[:, 0, 0], model.residual_variance)]
-        sds += [np.sqrt(v) for v in (null.cov_u[:, 0, 0], null.residual_variance)]
-        first, second = rsquared.snijders_bosker(model, null, size)
-        values = posterior.r_squared(*sds) | {"r2_level1": first, "r2_level2": second}
+        for quantity, now, before in zip(between, model.factors, null.factors, strict=True):
+            sds = (np.sqrt(one.cov_u[:, 0, 0]) for one in (now, before))
+            values[quantity] = posterior.explained(*sds)
+        sds = (np.sqrt(one.residual_variance) for one in (model, null))
+        values["r2_within"] = posterior.explained(*sds)
+        first, second = rsquared.snijders_bosker(model, null, size or 1.0)
+        values |= {"r2_level1": first, "r2_level2": second}
     for quantity, meaning in meanings.items():
         yield Measure(
             question="null",
@@ -161,15 +208,15 @@ def _no_comparison(inputs: VarianceInputs) -> str:
         return _NO_EFFECTS.format(inputs.design.kind)
     if is_null(inputs.design):
         return "this is the null model, without predictors"
-    if not inputs.design.has_icc:
+    if not has_random_intercepts(inputs.design):
         return _SLOPES
     return "" if inputs.null is not None else _no_null(inputs.design)
 
 
 def _no_null(design: Design) -> str:
-    if design.group is None or design.kind == "between":
+    if not design.factors or design.kind == "between":
         return "needs rows in groups, and this model has none: add their column, (1 | group)"
-    return f"needs a null model of the same rows: {design.outcome} ~ 1 + (1 | {design.group})"
+    return f"needs a null model of the same rows: {null_formula(design)}"
 
 
 def _whole(inputs: VarianceInputs) -> Iterator[Measure]:
@@ -194,7 +241,7 @@ def _whole(inputs: VarianceInputs) -> Iterator[Measure]:
         lambda rows: _bayes_conditional(model, rows),
         lambda _: (None, "needs the rows, and the data are aggregated"),
     )
-    of_groups = " and the group effects" if design.q else ""
+    of_groups = " and the group effects" if design.has_group_effects else ""
     yield Measure(
         question="whole",
         quantity="r2_bayes",
@@ -212,7 +259,7 @@ def _whole(inputs: VarianceInputs) -> Iterator[Measure]:
 
 
 def _bayes_conditional(model: ParameterValues, design: Design) -> tuple[Floats | None, str]:
-    if model.u is None and design.q:
+    if rsquared.lacks_effects(model, design):
         return None, "needs draws of every group effect, and there are too many groups"
     return rsquared.bayes_conditional(model, design), ""
 
@@ -226,6 +273,15 @@ def _parts(inputs: VarianceInputs) -> Iterator[Measure]:
             meaning="parts of the model-implied variance",
             note=_NO_EFFECTS.format(inputs.design.kind),
         )
+        return
+    if len(inputs.parameters.factors) > 1:
+        for part, values, meaning in total_parts(inputs.parameters, inputs.moments):
+            yield Measure(
+                question="parts",
+                quantity=f"part_total[{part}]",
+                values=values,
+                meaning=f"{_WHOLES['total']}: {meaning}",
+            )
         return
     found = decompose(inputs.parameters, inputs.moments)
     least = _NOTHING * found.total
@@ -262,7 +318,10 @@ def notes_on(inputs: VarianceInputs) -> Iterator[str]:
 
 def mixed_predictors(design: Design, moments: DesignMoments) -> list[str]:
     """Return the columns that vary at both levels, each with more than 0.1 % of its variance."""
-    within, between = np.diag(moments.x.within), np.diag(moments.x.between)
+    if len(moments.factors) > 1:
+        return []  # the parts of one predictor by several factors do not add up
+    x = moments.factors[0].x
+    within, between = np.diag(x.within), np.diag(x.between)
     total = within + between
     held = {name for name in design.terms if f"between({name})" in design.terms}
     return [

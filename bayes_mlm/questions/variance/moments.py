@@ -61,8 +61,8 @@ def moments(s: GroupMoments, places: range) -> Moments:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DesignMoments:
-    """Moments of the columns of X and of Z.
+class FactorMoments:
+    """Moments of the columns of X and of Z, within the groups of one factor and between them.
 
     Parameters
     ----------
@@ -77,11 +77,39 @@ class DesignMoments:
     sizes: Ints
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DesignMoments:
+    """Moments of the columns of X and of Z of a design.
+
+    Parameters
+    ----------
+    factors : tuple of FactorMoments
+        One for each grouping factor, in the order of the design; without any, of one group.
+    """
+
+    factors: tuple[FactorMoments, ...]
+
+    @property
+    def x_total(self) -> Floats:
+        """Covariance (p, p) of the columns of X over all rows."""
+        return self.factors[0].x.total
+
+
 def design_moments(design: Design) -> DesignMoments:
     """Return the moments of the columns of X and of Z."""
+    return DesignMoments(factors=tuple(map(_of_factor, factor_views(design))))
+
+
+def factor_views(design: Design) -> tuple[Design, ...]:
+    """Return the design with each grouping factor alone; itself without any."""
+    places = range(len(design.factors))
+    return tuple(design.of_factor(place) for place in places) or (design,)
+
+
+def _of_factor(design: Design) -> FactorMoments:
     s = design.moments()
     x, z = range(s.p), range(s.p, s.p + s.q)
-    return DesignMoments(x=moments(s, x), z=moments(s, z), sizes=s.counts)
+    return FactorMoments(x=moments(s, x), z=moments(s, z), sizes=s.counts)
 
 
 def quadratic(vectors: Floats, matrix: Floats) -> Floats:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.base import DesignError, Floats
-from bayes_mlm.design import INTERCEPT, Design, GroupMeans, sums_of_null
+from bayes_mlm.design import INTERCEPT, Design, GroupMeans, changed, sums_of_null
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import ParameterValues
-from bayes_mlm.formula import Name, parse_formula
+from bayes_mlm.formula import Name, parse_formula, written_factor
 
 
 def shifted(parameters: ParameterValues) -> ParameterValues:
@@ -19,19 +19,32 @@ def shifted(parameters: ParameterValues) -> ParameterValues:
 
     return ParameterValues(
         beta=roll(parameters.beta),
-        cov_u=roll(parameters.cov_u),
         residual_variance=roll(parameters.residual_variance),
-        u=None,
+        factors=tuple(replace(one, cov_u=roll(one.cov_u), u=None) for one in parameters.factors),
     )
 
 
+def has_random_intercepts(design: Design) -> bool:
+    """Return whether every grouping factor has a random intercept and no other effect."""
+    alone = all(term.effects == (INTERCEPT,) for term in design.group_terms)
+    return has_random_effects(design) and design.family.is_additive and alone
+
+
 def is_null(design: Design) -> bool:
-    """Return whether a design has a random intercept and no predictors."""
-    return has_random_effects(design) and design.has_icc and design.p == 1 and design.has_intercept
+    """Return whether a design has random intercepts and no predictors."""
+    return has_random_intercepts(design) and design.p == 1 and design.has_intercept
+
+
+def null_formula(design: Design) -> str:
+    """Return the formula of the null model: a random intercept of each factor."""
+    bars = "".join(
+        f" + (1 | {written_factor(design.formula.columns_of(name))})" for name in design.factors
+    )
+    return f"{Name(design.outcome)} ~ 1{bars}"
 
 
 def null_design(design: Design) -> Design:
-    """Return the null model of the same rows: a random intercept and no predictors.
+    """Return the null model of the same rows: random intercepts and no predictors.
 
     Raises
     ------
@@ -45,18 +58,23 @@ def null_design(design: Design) -> Design:
     ('Intercept',)
     """
     design = design.whole
-    if design.group is None or design.kind == "between":
+    if not design.factors or design.kind == "between":
         raise DesignError("a null model needs groups of rows; add their column: (1 | group)")
-    ones, names = np.ones((design.n, 1)), (INTERCEPT,)
+    names = (INTERCEPT,)
     null = design.compute(
-        lambda rows: rows.with_arrays(X=ones, Z=ones, terms=names, effects=names),
-        lambda moments: design.with_moments(sums_of_null(moments)),
+        _without_predictors, lambda moments: design.with_moments(sums_of_null(moments))
     )
-    return replace(
-        null,
-        kind="partial_pooling",
-        formula=parse_formula(f"{Name(design.outcome)} ~ 1 + (1 | {Name(design.group)})"),
-        base=GroupMeans(
-            terms=(INTERCEPT,), means=np.ones((design.J, 1)), varies=np.zeros(1, dtype=np.bool_)
-        ),
+    formula, base = parse_formula(null_formula(design)), None
+    if len(design.factors) == 1:
+        constant = np.zeros(1, dtype=np.bool_)
+        base = GroupMeans(terms=names, means=np.ones((design.J, 1)), varies=constant)
+    encoding = replace(design.encoding, formula=formula)
+    return replace(null, kind="partial_pooling", formula=formula, base=base, encoding=encoding)
+
+
+def _without_predictors(design: Design) -> Design:
+    ones, names = np.ones((design.n, 1)), (INTERCEPT,)
+    terms = tuple(
+        changed(term, Z=ones, effects=names, correlated=True) for term in design.group_terms
     )
+    return replace(design.with_arrays(X=ones, terms=names), group_terms=terms)

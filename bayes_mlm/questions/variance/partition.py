@@ -9,6 +9,7 @@ import numpy as np
 from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.fitting import ParameterValues
+from bayes_mlm.questions.variance.moments import factor_views
 
 # A mean this small, in sds, is rounding error of deviations from a mean.
 _ROUNDING = 1e-9
@@ -23,41 +24,48 @@ class Along:
     effect : str
         Name of the column of Z.
     values : ndarray, shape (m,)
-    Z : ndarray, shape (m, q)
-        Group-effect columns: those that are functions of the same column at its values, others at
-        their means.
+    Z : tuple of ndarray, shape (m, q)
+        Group-effect columns of each factor: those that are functions of the same column at its
+        values, others at their means.
     """
 
     effect: str
     values: Floats
-    Z: Floats
+    Z: tuple[Floats, ...]
 
 
-def partition(parameters: ParameterValues, Z: Floats) -> Floats:
-    r"""Return the variance partition coefficient (VPC) at rows of Z.
+def partition(parameters: ParameterValues, Z: Sequence[Floats]) -> list[Floats]:
+    r"""Return the variance partition coefficient (VPC) of each factor at rows of Z.
 
-    .. math:: \mathrm{VPC}(z) = \frac{z'\Sigma_u z}{z'\Sigma_u z + \sigma_e^2}
+    .. math:: \mathrm{VPC}_f(z) = \frac{z_f'\Sigma_f z_f}{\sum_g z_g'\Sigma_g z_g + \sigma_e^2}
 
-    The proportion of the unexplained variance that lies between groups, and the correlation of two
-    members of one group with these values of the predictors. With a random intercept alone it is
-    the adjusted icc.
+    The proportion of the unexplained variance that lies between the groups of a factor. With one
+    factor it is also the correlation of two members of one group with these values of the
+    predictors, and with a random intercept alone the adjusted icc.
 
     Parameters
     ----------
     parameters : ParameterValues
         With group effects.
-    Z : ndarray, shape (m, q)
+    Z : sequence of ndarray, shape (m, q)
+        Columns of each factor.
 
     Returns
     -------
-    ndarray, shape (S, m)
+    list of ndarray, shape (S, m)
+        One for each factor, then that of the residual; their sum is 1.
 
     References
     ----------
     Goldstein, Browne & Rasbash (2002), Understanding Statistics 1(4).
     """
-    between = np.einsum("ma,sab,mb->sm", Z, parameters.cov_u, Z, optimize=True)
-    return np.asarray(between / (between + parameters.residual_variance[:, None]))
+    parts = [
+        np.einsum("ma,sab,mb->sm", columns, one.cov_u, columns, optimize=True)
+        for columns, one in zip(Z, parameters.factors, strict=True)
+    ]
+    parts.append(np.broadcast_to(parameters.residual_variance[:, None], parts[0].shape))
+    total = np.sum(parts, axis=0)
+    return [np.asarray(part / total) for part in parts]
 
 
 def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tuple[Along, ...]:
@@ -81,29 +89,44 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     >>> [float(value) for value in along(sleep, {"days": [0, 9]})[0].values]
     [0.0, 9.0]
     """
-    moving = [effect for effect in design.effects if effect != INTERCEPT]
+    views = factor_views(design)
+    moving = list(
+        dict.fromkeys(effect for view in views for effect in view.effects if effect != INTERCEPT)
+    )
     for name in at or {}:
         if name not in moving:
             known = ", ".join(moving) or "none"
             raise EngineError(f"{name!r} has no random slope; predictors with one: {known}")
     found = []
     for effect in moving:
-        k = design.effects.index(effect)
         chosen = None if at is None else at.get(effect)
-        moments = column_moments(design)
-        spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
-        centre = float(moments.z_mean[k])
-        centre = 0.0 if abs(centre) < _ROUNDING * spread else centre
-        default = centre + np.array([-1.0, 0.0, 1.0]) * spread
-        if design.compute(partial(_is_dummy, effect=effect), lambda _: False):
-            default = np.array([0.0, 1.0])
-        values = default if chosen is None else np.asarray(chosen, dtype=np.float64)
-        Z = np.tile(moments.z_mean, (values.size, 1))
+        first = next(view for view in views if effect in view.effects)
+        values = _usual(first, effect) if chosen is None else np.asarray(chosen, dtype=np.float64)
+        Z = tuple(_columns_along(view, effect, values) for view in views)
+        found.append(Along(effect=effect, values=values, Z=Z))
+    return tuple(found)
+
+
+def _usual(design: Design, effect: str) -> Floats:
+    """Return the mean of an effect's column, and the mean less and plus its sd."""
+    if design.compute(partial(_is_dummy, effect=effect), lambda _: False):
+        return np.array([0.0, 1.0])
+    k, moments = design.effects.index(effect), column_moments(design)
+    spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
+    centre = float(moments.z_mean[k])
+    centre = 0.0 if abs(centre) < _ROUNDING * spread else centre
+    return np.asarray(centre + np.array([-1.0, 0.0, 1.0]) * spread)
+
+
+def _columns_along(design: Design, effect: str, values: Floats) -> Floats:
+    """Return the columns (m, q) of one factor's effects at values of an effect's column."""
+    Z = np.tile(column_moments(design).z_mean, (values.size, 1))
+    if effect in design.effects:
+        k = design.effects.index(effect)
         Z[:, k] = values
         for other in _following(design, k):
             Z[:, other] = _interpolated(design, effect, design.effects[other], values)
-        found.append(Along(effect=effect, values=values, Z=Z))
-    return tuple(found)
+    return Z
 
 
 def _is_dummy(design: Design, effect: str) -> bool:

@@ -96,10 +96,11 @@ def decompose(parameters: ParameterValues, moments: DesignMoments) -> Decomposit
     (2021), New Directions for Child and Adolescent Development 175; R's ``r2mlm``
     (``r2mlm_manual``, ``r2mlm_long_manual``).
     """
-    z = moments.z
+    (found,) = moments.factors
+    x, z = found.x, found.z
     return Decomposition(
-        fixed_within=quadratic(parameters.beta, moments.x.within),
-        fixed_between=quadratic(parameters.beta, moments.x.between),
+        fixed_within=quadratic(parameters.beta, x.within),
+        fixed_between=quadratic(parameters.beta, x.between),
         slopes_within=trace_product(parameters.cov_u, z.within),
         slopes_between=trace_product(parameters.cov_u, z.between),
         means=np.asarray(np.einsum("a,sab,b->s", z.mean, parameters.cov_u, z.mean)),

@@ -77,12 +77,20 @@ def bayes_conditional(parameters: ParameterValues, design: Design) -> Floats:
     Raises
     ------
     ValueError
-        If the design has group effects and `parameters.u` is None.
+        If the design has group effects and draws of some are None.
     """
-    if design.q and parameters.u is None:
-        raise ValueError("the group effects are needed; check parameters.u for None first")
+    if lacks_effects(parameters, design):
+        raise ValueError("the group effects are needed; check lacks_effects first")
     fitted = fitted_variance(parameters, design)
     return fitted / (fitted + parameters.residual_variance)
+
+
+def lacks_effects(parameters: ParameterValues, design: Design) -> bool:
+    """Return whether the effects of some factor were not kept."""
+    return any(
+        term.q and one.u is None
+        for term, one in zip(design.group_terms, parameters.factors, strict=True)
+    )
 
 
 def bayes_marginal(parameters: ParameterValues, moments: DesignMoments) -> Floats:
@@ -142,6 +150,8 @@ def fitted_variance(
     ndarray, shape (S,)
         Divisor n - 1.
     """
+    if groups and len(parameters.factors) > 1:
+        return _by_rows(parameters, design, residual=residual)
     u = parameters.u if groups else None
     found = (design if u is not None else without_effects(design)).moments()
     size, last = parameters.beta.shape[0], -1.0 if residual else 0.0
@@ -162,6 +172,21 @@ def fitted_variance(
         level = np.einsum("sja,ja->sj", weights, found.centre + found.means)
         out[rows] = inside + _spread(level, found.counts)
     return out / (design.n - 1)
+
+
+def _by_rows(parameters: ParameterValues, design: Design, *, residual: bool) -> Floats:
+    """Return the same from the rows: of several factors no sums by group would do."""
+    size = len(parameters.beta)
+    block, out = max(1, _MOST // design.n), np.empty(size)
+    for start in range(0, size, block):
+        rows = slice(start, start + block)
+        values = parameters.beta[rows] @ design.X.T
+        for term, one in zip(design.group_terms, parameters.factors, strict=True):
+            if one.u is not None:
+                values += term.sum_effects(one.u[rows])
+        values -= design.y_less_offset if residual else values[:, :1].copy()
+        out[rows] = values.var(axis=1, ddof=1)
+    return out
 
 
 def _one_for_all(weights: Floats, found: GroupMoments) -> Floats:
@@ -224,16 +249,19 @@ def snijders_bosker(
 
     Examples
     --------
+    >>> from bayes_mlm.fitting import FactorValues
     >>> def one(u, e):
     ...     return ParameterValues(
-    ...         beta=np.zeros((1, 1)), cov_u=np.array([[[u]]]),
-    ...         residual_variance=np.array([e]), u=None,
+    ...         beta=np.zeros((1, 1)), residual_variance=np.array([e]),
+    ...         factors=(FactorValues(factor="g", cov_u=np.array([[[u]]]), u=None),),
     ...     )
     >>> first, second = snijders_bosker(one(1.0, 5.0), one(2.0, 10.0), 5.0)
     >>> float(first[0]), float(second[0])
     (0.5, 0.5)
     """
-    now, before = parameters.cov_u[:, 0, 0], null.cov_u[:, 0, 0]
+    now, before = (
+        np.sum([one.cov_u[:, 0, 0] for one in of.factors], axis=0) for of in (parameters, null)
+    )
     first = 1.0 - (parameters.residual_variance + now) / (null.residual_variance + before)
     second = 1.0 - (parameters.residual_variance / size + now) / (
         null.residual_variance / size + before

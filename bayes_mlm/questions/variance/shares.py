@@ -17,20 +17,28 @@ def fixed_variance(parameters: ParameterValues, moments: DesignMoments) -> Float
 
     Divisor n - 1, as in Nakagawa & Schielzeth (2013), eq. 27, and in R's ``performance``.
     """
-    return quadratic(parameters.beta, moments.x.total)
+    return quadratic(parameters.beta, moments.x_total)
 
 
 def random_variance(parameters: ParameterValues, moments: DesignMoments) -> Floats:
-    r"""Return the mean over the rows of the variance of their group effect, shape (S,).
+    r"""Return the mean over the rows of the variance of their group effects, shape (S,).
 
     .. math:: \bar\sigma_u^2 = \frac1n \sum_i z_i' \Sigma_u z_i
               = \mathrm{tr}(\Sigma_u\, Z'Z / n)
 
     With a random intercept alone it is :math:`\sigma_u^2`. With random slopes the variance depends
     on the row, and this is its mean (Johnson 2014, Methods in Ecology and Evolution
-    5(9), eq. 10).
+    5(9), eq. 10). Independent effects of several factors add up (`factor_variances`).
     """
-    return trace_product(parameters.cov_u, moments.z.second)
+    return np.asarray(sum(factor_variances(parameters, moments)) + np.zeros(len(parameters.beta)))
+
+
+def factor_variances(parameters: ParameterValues, moments: DesignMoments) -> list[Floats]:
+    """Return the mean over the rows of the variance of the effects of each factor, (S,) each."""
+    return [
+        trace_product(one.cov_u, of.z.second)
+        for one, of in zip(parameters.factors, moments.factors, strict=False)
+    ]
 
 
 def icc_null(null: ParameterValues) -> Floats:
@@ -45,7 +53,8 @@ def icc_null(null: ParameterValues) -> Floats:
     ----------
     Raudenbush & Bryk (2002), Hierarchical Linear Models, 2nd ed., eq. 2.10.
     """
-    return icc(np.sqrt(null.cov_u[:, 0, 0]), np.sqrt(null.residual_variance))
+    between = sum(one.cov_u[:, 0, 0] for one in null.factors)
+    return icc(np.sqrt(between), np.sqrt(null.residual_variance))
 
 
 def icc_adjusted(parameters: ParameterValues, moments: DesignMoments) -> Floats:

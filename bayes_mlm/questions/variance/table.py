@@ -9,7 +9,7 @@ from bayes_mlm.design import Design, same_outcome
 from bayes_mlm.fitting import Estimate, Fit, Value
 from bayes_mlm.questions.variance.measures import Measure, VarianceInputs, measures_of, notes_on
 from bayes_mlm.questions.variance.moments import design_moments
-from bayes_mlm.questions.variance.parameters import is_null, shifted
+from bayes_mlm.questions.variance.parameters import is_null, null_formula, shifted
 from bayes_mlm.questions.variance.rows import VarianceRow, VarianceTable
 
 _BELOW_ZERO = {
@@ -113,12 +113,18 @@ def check_null(design: Design, null: Design, name: str) -> None:
     Raises
     ------
     EngineError
-        If it has predictors, or another outcome or other rows.
+        If it has predictors, or other grouping factors, another outcome or other rows.
     """
     if not is_null(null):
         raise EngineError(
-            f"{name!r} is no null model: it must have a random intercept and no predictors, found "
+            f"{name!r} is no null model: it must have random intercepts and no predictors, found "
             f"'{null.formula}'"
+        )
+    if null.factors != design.factors:
+        raise EngineError(
+            f"{name!r} is no null model of '{design.formula}': it must have the same grouping "
+            f"factors ({', '.join(design.factors)}), found {', '.join(null.factors)}; compare with "
+            f"{null_formula(design)}"
         )
     same = null.n == design.n and null.outcome == design.outcome
     if not same or not same_outcome(null, design):
@@ -141,7 +147,7 @@ def _row(measure: Measure, model: str, engine: str, prob: float) -> VarianceRow:
             estimate = sd = lower = upper = None
             note = "not defined: its denominator is zero"
         elif estimate < 0:
-            note = _BELOW_ZERO.get(measure.quantity, "")
+            note = _BELOW_ZERO.get(measure.quantity.split("[")[0], "")
     return VarianceRow(
         model=model,
         engine=engine,

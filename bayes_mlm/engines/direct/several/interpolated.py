@@ -20,6 +20,8 @@ from bayes_mlm.engines.direct.several.start import check_bounded, typical_ratio
 _ROUNDS = 3
 # Standard deviation of the log weights of anchors at which the draws are taken as they are.
 _GOOD = 0.03
+# Bound of reported logs, which a file can hold.
+_BOUND = 1e3
 
 
 def draw_interpolated(
@@ -90,6 +92,6 @@ def _report(
         n_evaluations=n_exact,
         effects="none",
         log_weight_sd=weight_sd,
-        missed=approximate.missed,
+        missed=min(max(approximate.missed, -_BOUND), _BOUND),
         effects_error=anchored.error,
     )

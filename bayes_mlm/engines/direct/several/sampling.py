@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats, check_memory
+from bayes_mlm.base import Floats, check_memory, one_thread
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.importance import MAX_ROUNDS, PROPOSALS_PER_DRAW
 from bayes_mlm.engines.direct.parametrisation import dimension
@@ -43,10 +43,7 @@ def draw_several(
     max_effects : int
         As of `sample_direct`.
     """
-    from threadpoolctl import threadpool_limits
-
-    # Threads would wait for one another: the matrices are small.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_thread():
         return _draw(design, priors, shape, rng, effects, max_effects)
 
 

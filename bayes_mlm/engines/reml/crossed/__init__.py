@@ -4,7 +4,16 @@ import math
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, Floats, check_choice, check_prob, scaled, tiny, wald_reach
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    Floats,
+    check_choice,
+    check_prob,
+    one_thread,
+    scaled,
+    tiny,
+    wald_reach,
+)
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.crossed.effects import CrossedEquations, conditional_sds
@@ -17,7 +26,6 @@ from bayes_mlm.engines.reml.crossed.search import (
 from bayes_mlm.engines.reml.inference import Interval, VarianceErrors
 from bayes_mlm.engines.reml.several.intervals import interval_of_log, interval_of_share
 from bayes_mlm.engines.reml.several.result import FactorEstimates, SeveralFactorsFit
-from bayes_mlm.engines.reml.several.search import one_thread
 from bayes_mlm.likelihood import Method, group_parameters
 from bayes_mlm.moments import CrossedTable
 

@@ -22,9 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.base import EngineError, Floats, one_thread
 from bayes_mlm.engines.reml.crossed.equations import Equations, Solution
-from bayes_mlm.engines.reml.several.search import one_thread
 from bayes_mlm.likelihood import Method
 from bayes_mlm.moments import CrossedTable
 

@@ -5,34 +5,49 @@ from itertools import combinations
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, DesignError, Floats, check_choice, check_prob, wald_reach
+from bayes_mlm.base import (
+    DEFAULT_PROB,
+    DesignError,
+    Floats,
+    check_choice,
+    check_prob,
+    one_thread,
+    tiny,
+    wald_reach,
+)
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.factor import SINGULAR
 from bayes_mlm.engines.reml.inference import Interval, VarianceErrors
+from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
+from bayes_mlm.engines.reml.several.held import lower
 from bayes_mlm.engines.reml.several.inference import Variances, standard_error, variances_at
-from bayes_mlm.engines.reml.several.intervals import (
-    interval_of_correlation,
-    interval_of_log,
-    interval_of_share,
+from bayes_mlm.engines.reml.several.profile import (
+    MAX_SECONDS,
+    SeveralIntervals,
+    profile_several,
+    seconds,
 )
 from bayes_mlm.engines.reml.several.result import (
     FactorEstimates,
     FactorisedEquations,
     SeveralFactorsFit,
 )
-from bayes_mlm.engines.reml.several.search import (
-    Optimum,
-    coordinates,
-    maximise,
-    one_thread,
-    residual_df,
-)
+from bayes_mlm.engines.reml.several.search import Optimum, maximise
+from bayes_mlm.engines.reml.several.wald import wald_several
 from bayes_mlm.likelihood import Method, TermNames, group_parameters, make_plan
+
+_WALD = (
+    "Wald, as profiling would take about {seconds:.0f} s; fit_several(..., profile=True) does it"
+)
 
 
 def fit_several(
-    design: Design, *, method: Method = "REML", level: float = DEFAULT_PROB
+    design: Design,
+    *,
+    method: Method = "REML",
+    level: float = DEFAULT_PROB,
+    profile: bool | None = None,
 ) -> SeveralFactorsFit:
     """Fit a Gaussian model with several grouping factors by REML or maximum likelihood.
 
@@ -43,6 +58,10 @@ def fit_several(
     method : {"REML", "ML"}
     level : float
         Coverage of the intervals.
+    profile : bool, optional
+        Whether to compute the profile intervals of sds, correlations and shares. By default they
+        are where that takes about a second at most; else the intervals are Wald's, on the scale of
+        logs, Fisher's z and log odds, and their notes say so.
 
     Returns
     -------
@@ -84,7 +103,6 @@ def fit_several(
         loglik += products.log_det
     singular = any(_smallest(one) < SINGULAR for one in optimum.lam)
     variances = variances_at(optimum, method, singular=singular)
-    covariance = variances.covariance
     sigma_e = math.sqrt(variances.sigma2)
     n_par = products.p + len(coordinates(plan)) + 1
     scale = products.y_scale**2 * optimum.factor.r2 / df
@@ -96,8 +114,15 @@ def fit_several(
         half = reach * error
         return Interval(lower=estimate - half, upper=estimate + half, level=level, method="Wald")
 
-    residual = np.append(np.zeros(len(covariance) - 1), 0.5 * sigma_e)
-    sigma_e_se = standard_error(residual, covariance)
+    shares = _has_shares(design)
+    errors = tuple(_errors(f, variances, shares=shares) for f in range(len(optimum.lam)))
+    expected = seconds(plan, shares=shares)
+    if profile or (profile is None and expected <= MAX_SECONDS):
+        intervals = profile_several(optimum, method, level, shares=shares)
+    else:
+        note = _WALD.format(seconds=expected) if profile is None else ""
+        intervals = wald_several(variances, errors, level, note)
+    sigma_e_se = errors[0].sigma_e
     return SeveralFactorsFit(
         method=method,
         n=products.n,
@@ -110,8 +135,8 @@ def fit_several(
         beta_interval=tuple(map(wald, beta.tolist(), np.sqrt(np.diagonal(beta_cov)).tolist())),
         sigma_e=sigma_e,
         sigma_e_se=sigma_e_se,
-        sigma_e_interval=interval_of_log(sigma_e, sigma_e_se, level),
-        factors=_factors(design, optimum, variances, scale, level),
+        sigma_e_interval=intervals.sigma_e,
+        factors=_factors(design, optimum, variances, scale, errors, intervals),
         singular=singular,
         certificate=_certify(optimum),
         equations=FactorisedEquations(plan=plan, lam=tuple(optimum.lam)),
@@ -122,8 +147,18 @@ def _smallest(root: Floats) -> float:
     return float(np.linalg.svd(root, compute_uv=False)[-1])
 
 
+def _has_shares(design: Design) -> bool:
+    """Return whether every factor has a random intercept alone, so that shares are numbers."""
+    return all(term.effects == ("Intercept",) for term in design.group_terms if term.q)
+
+
 def _factors(
-    design: Design, optimum: Optimum, variances: Variances, scale: float, level: float
+    design: Design,
+    optimum: Optimum,
+    variances: Variances,
+    scale: float,
+    errors: tuple[VarianceErrors, ...],
+    intervals: SeveralIntervals,
 ) -> tuple[FactorEstimates, ...]:
     """Return the estimates of each factor, in the order of the formula."""
     plan = optimum.factor.plan
@@ -131,24 +166,13 @@ def _factors(
         means = optimum.factor.effects()
         blocks = optimum.factor.inverse_blocks(with_x=False)
     names, terms = group_parameters(design), [term for term in design.group_terms if term.q]
-    simple = all(
-        one.q == 1 and term.effects == ("Intercept",)
-        for one, term in zip(
-            plan.products.factors, (terms[k] for k in plan.products.places), strict=True
-        )
-    )
     found: list[tuple[int, FactorEstimates]] = []
     for f, place in enumerate(plan.products.places):
         one, term, name = plan.products.factors[f], terms[place], names[place]
         root = one.transform @ optimum.lam[f]
         cov_u, u_cov = variances.covariances[f], scale * root @ blocks[f] @ root.T
-        sd = np.sqrt(np.diagonal(cov_u))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rho = np.clip(cov_u / np.outer(sd, sd), -1.0, 1.0)
-        rho[range(one.q), range(one.q)] = 1.0
-        errors = _errors(f, variances, rho, simple=simple)
         pairs = tuple(combinations(range(one.q), 2)) if term.correlated else ()
-        share = float(cov_u[0, 0]) / _total(variances) if simple else None
+        share = None if errors[f].icc is None else float(cov_u[0, 0]) / variances.total
         found.append(
             (
                 place,
@@ -158,23 +182,15 @@ def _factors(
                     sd_names=name.sd_names,
                     rho_names=_rho_names(name, term.effects, pairs),
                     labels=term.labels,
-                    theta=_lower(root),
+                    theta=lower(root),
                     cov_u=cov_u,
-                    rho_u=rho,
-                    sigma_u=sd,
-                    errors=errors,
-                    sigma_u_interval=tuple(
-                        interval_of_log(float(value), float(error), level)
-                        for value, error in zip(sd, errors.sigma_u, strict=True)
-                    ),
-                    rho_u_interval=tuple(
-                        interval_of_correlation(float(rho[a, b]), float(errors.rho_u[a, b]), level)
-                        for a, b in pairs
-                    ),
+                    rho_u=variances.correlations(f),
+                    sigma_u=np.sqrt(np.diagonal(cov_u)),
+                    errors=errors[f],
+                    sigma_u_interval=intervals.factors[f].sigma_u,
+                    rho_u_interval=intervals.factors[f].rho_u,
                     icc=share,
-                    icc_interval=None
-                    if share is None or errors.icc is None
-                    else interval_of_share(share, errors.icc, level),
+                    icc_interval=intervals.factors[f].icc,
                     u=plan.products.original_effects(f, means[f]),
                     u_sd=np.sqrt(np.maximum(np.diagonal(u_cov, axis1=1, axis2=2), 0.0)),
                     u_cov=u_cov,
@@ -191,23 +207,10 @@ def _rho_names(
     return tuple(parameter.element(f"{effects[a]},{effects[b]}") for a, b in pairs)
 
 
-def _lower(root: Floats) -> Floats:
-    """Return the lower triangular factor, of non-negative diagonal, with the same product."""
-    if len(root) == 1:
-        return np.abs(root)
-    R = np.linalg.qr(root.T, mode="r")
-    signs = np.where(np.diagonal(R) < 0.0, -1.0, 1.0)
-    return np.asarray(R.T * signs)
-
-
-def _total(variances: Variances) -> float:
-    return variances.sigma2 + sum(float(one[0, 0]) for one in variances.covariances)
-
-
-def _errors(f: int, variances: Variances, rho: Floats, *, simple: bool) -> VarianceErrors:
+def _errors(f: int, variances: Variances, *, shares: bool) -> VarianceErrors:
     """Return the standard errors of one factor's sds and correlations, and of its share."""
     cov, covariance = variances.covariances[f], variances.covariance
-    q = len(cov)
+    q, rho = len(cov), variances.correlations(f)
 
     def along(a: int, b: int) -> Floats:
         weights = [np.zeros_like(one) for one in variances.covariances]
@@ -229,8 +232,8 @@ def _errors(f: int, variances: Variances, rho: Floats, *, simple: bool) -> Varia
         )
         rho_u[a, b] = rho_u[b, a] = standard_error(slope, covariance)
     icc = None
-    if simple:
-        total = _total(variances)
+    if shares:
+        total = variances.total
         ones = [np.ones_like(one) for one in variances.covariances]
         slope = along(0, 0) / total - cov[0, 0] / total**2 * variances.gradient(ones, 1.0)
         icc = standard_error(slope, covariance)
@@ -251,8 +254,6 @@ def _errors(f: int, variances: Variances, rho: Floats, *, simple: bool) -> Varia
 
 def _certify(optimum: Optimum) -> Certificate:
     """Return the certificate of an optimum."""
-    from bayes_mlm.base import tiny
-
     loglik = -0.5 * optimum.deviance
     finite = math.isfinite(loglik) and math.isfinite(optimum.gain)
     slack = 1e-9 * (1.0 + abs(loglik))

@@ -5,17 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Flags, Floats, one_thread
 from bayes_mlm.engines.reml.inference import inverse_information
-from bayes_mlm.engines.reml.several.search import (
-    Optimum,
-    coordinates,
-    curvature,
-    differentiate,
-    one_thread,
-    residual_df,
-)
-from bayes_mlm.likelihood import Method
+from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
+from bayes_mlm.engines.reml.several.search import Optimum, differentiate, moved
+from bayes_mlm.likelihood import Factor, Method
+
+# Half the difference between points at which gradients are compared for the curvature.
+_STEP = 5e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,12 +30,19 @@ class Variances:
     information : ndarray, shape (d + 1, d + 1), or None
         Of the chart's coordinates and the log of the residual variance; None of a singular fit,
         where the likelihood is not quadratic.
+    free : tuple of ndarray of bool, shape (q, q)
+        Of each factor, the entries of the relative factor that are estimated.
     """
 
     covariances: tuple[Floats, ...]
     slopes: tuple[Floats, ...]
     sigma2: float
     information: Floats | None
+    free: tuple[Flags, ...]
+
+    def is_free(self, f: int, pair: tuple[int, int]) -> bool:
+        """Return whether two effects of a factor may correlate."""
+        return bool(self.free[f][pair] or self.free[f][pair[::-1]])
 
     @property
     def covariance(self) -> Floats:
@@ -47,6 +51,20 @@ class Variances:
             size = 1 + sum(len(one) for one in self.slopes[:1])
             return np.full((size, size), np.nan)
         return inverse_information(self.information)
+
+    @property
+    def total(self) -> float:
+        """Sum of the variances of the first effects and the residuals."""
+        return float(self.sigma2 + sum(one[0, 0] for one in self.covariances))
+
+    def correlations(self, f: int) -> Floats:
+        """Return the correlations (q, q) of a factor's effects; nan where an sd is zero."""
+        cov = self.covariances[f]
+        sd = np.sqrt(np.diagonal(cov))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rho = np.clip(cov / np.outer(sd, sd), -1.0, 1.0)
+        rho[range(len(cov)), range(len(cov))] = 1.0
+        return np.asarray(rho)
 
     def gradient(self, weights: list[Floats], residual: float) -> Floats:
         """Return the derivatives (d + 1,) of a weighted sum of variances.
@@ -87,7 +105,7 @@ def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Varianc
         slopes.append(moves)
     information = None
     if not singular:
-        log_r2 = _log_r2(optimum, method)
+        log_r2 = _log_r2(optimum)
         along = df * log_r2
         profiled = curvature(optimum, method)
         information = 0.5 * np.block(
@@ -101,14 +119,40 @@ def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Varianc
         slopes=tuple(slopes),
         sigma2=sigma2,
         information=information,
+        free=tuple(one.free for one in products.factors),
     )
 
 
-def _log_r2(optimum: Optimum, method: Method) -> Floats:
+def _log_r2(optimum: Optimum) -> Floats:
+    """Return the derivatives (d,) of the log of the penalised sum of squares, as `Gradient` has."""
+    factor = optimum.factor
     with one_thread():
-        return differentiate(optimum.factor, method, exact=False).log_r2
+        v = factor.modes()
+    squares = [v[place].T @ v[place] for place in factor.plan.places]
+    along = [squares[f][a, b] for f, a, b in coordinates(factor.plan)]
+    return -2.0 * np.array(along) / factor.r2
 
 
 def standard_error(gradient: Floats, covariance: Floats) -> float:
     """Return the standard error of a function with a gradient; nan without a covariance."""
     return math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
+
+
+def curvature(optimum: Optimum, method: Method) -> Floats:
+    """Return the second derivatives (d, d) of the deviance in the chart at an optimum.
+
+    By central differences of the exact gradient: at a stationary point the charts of points near by
+    agree to first order.
+    """
+    plan, d = optimum.factor.plan, len(coordinates(optimum.factor.plan))
+    found, factor = np.empty((d, d)), Factor(plan)
+    with one_thread():
+        for k in range(d):
+            ends = []
+            for sign in (1.0, -1.0):
+                step = np.zeros(d)
+                step[k] = sign * _STEP
+                factor.update(moved(plan, optimum.lam, step))
+                ends.append(differentiate(factor, method).gradient)
+            found[k] = (ends[0] - ends[1]) / (2.0 * _STEP)
+    return 0.5 * (found + found.T)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import Finding, Floats, Ints, Verdict, scaled
+from bayes_mlm.base import Finding, Floats, Ints, Verdict, one_thread, scaled
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
@@ -20,7 +20,6 @@ from bayes_mlm.engines.reml.inference import (
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.engines.reml.result import RemlFit
-from bayes_mlm.engines.reml.several.search import one_thread
 from bayes_mlm.likelihood import Factor, Method, Plan
 
 

@@ -17,13 +17,19 @@ Bates et al. (2015), J. Stat. Softw. 67(1), sec. 3; Gilmour, Thompson & Cullis (
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.likelihood import Factor, Method, Plan, evaluate
+from bayes_mlm.base import EngineError, Floats, one_thread
+from bayes_mlm.engines.reml.several.deviance import (
+    coordinates,
+    deviance_of,
+    deviances,
+    residual_df,
+)
+from bayes_mlm.engines.reml.several.many import Responses, maximise_many
+from bayes_mlm.likelihood import Factor, Method, Plan
 
 # Deviance that a Newton step may still gain at the optimum.
 TOLERANCE = 1e-12
@@ -38,12 +44,12 @@ _FAR = 0.3
 _SMALL = 1e-2
 # Least eigenvalue of the average information that is inverted.
 _FLOOR = 1e-9
+# Seconds of the points of a step by differences below which a model is small.
+_BATCH = 2e-4
 # Part of the largest singular value of a relative factor below which the smallest is near zero.
 _NEAR = 0.05
 # Difference of a free entry, relative to one plus its size.
 _DIFFERENCE = 1e-4
-# Half the difference between points at which gradients are compared for the curvature.
-_STEP = 5e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,41 +110,6 @@ class Optimum:
     gain: float
     starts: tuple[Start, ...]
     n_evaluations: int
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread: on small blocks several are slower than one."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        yield
-
-
-def coordinates(plan: Plan) -> list[tuple[int, int, int]]:
-    """Return the free entries (factor, row, column) of the relative factors, column by column."""
-    return [
-        (f, a, b)
-        for f, one in enumerate(plan.products.factors)
-        for b in range(one.q)
-        for a in range(b, one.q)
-        if one.free[a, b]
-    ]
-
-
-def residual_df(plan: Plan, method: Method) -> int:
-    """Return the degrees of freedom of the residual variance: n - p by REML, n by ML."""
-    products = plan.products
-    return products.n - (products.p if method == "REML" else 0)
-
-
-def deviance_of(factor: Factor, method: Method) -> float:
-    """Return minus twice the profiled log-likelihood at a factor; infinite if it failed."""
-    if math.isnan(factor.logdet):
-        return math.inf
-    df = residual_df(factor.plan, method)
-    fixed = factor.logdet_x if method == "REML" else 0.0
-    return factor.logdet + fixed + df * (1.0 + math.log(2.0 * math.pi * factor.r2 / df))
 
 
 def moved(plan: Plan, lam: list[Floats], step: Floats) -> list[Floats]:
@@ -218,15 +189,19 @@ def maximise(plan: Plan, method: Method) -> Optimum:
         If the likelihood is not finite at the start.
     """
     with one_thread():
-        first = [np.eye(one.q) for one in plan.products.factors]
-        best = _descend(plan, first, method, "1")
-        if plan.cost < 0.01 or best.smallest < _SMALL:
-            for name, start in _further_starts(plan, best):
-                other = _descend(plan, start, method, name)
-                best = best.joined(other)
+        if _is_small(plan):
+            best = _from_batch(plan, method)
+        else:
+            first = [np.eye(one.q) for one in plan.products.factors]
+            best = _descend(plan, first, method, "1")
+            if plan.cost < 0.01 or best.smallest < _SMALL:
+                for name, start in _further_starts(plan, best):
+                    best = best.joined(_descend(plan, start, method, name))
+        gain, known = best.gain, best.n_evaluations
         best = _with_zeros(best, method)
-        best.factor.update(best.lam)
-        _, gain = differentiate(best.factor, method).step()
+        if math.isnan(gain) or best.n_evaluations > known:
+            best.factor.update(best.lam)
+            _, gain = differentiate(best.factor, method).step()
         if best.is_singular:
             best, gain = _polished(best, method)
     return Optimum(
@@ -246,6 +221,7 @@ class _Descent:
     deviance: float
     starts: list[Start]
     n_evaluations: int
+    gain: float = math.nan  # of one more step, where that was computed exactly
 
     @property
     def smallest(self) -> float:
@@ -267,7 +243,38 @@ class _Descent:
             deviance=better.deviance,
             starts=[*self.starts, *other.starts],
             n_evaluations=self.n_evaluations + other.n_evaluations,
+            gain=better.gain,
         )
+
+
+def _is_small(plan: Plan) -> bool:
+    """Return whether a batch of differences costs less than exact derivatives."""
+    d = len(coordinates(plan))
+    return (1 + 2 * d + d * (d - 1) // 2) * plan.cost < _BATCH
+
+
+def _from_batch(plan: Plan, method: Method) -> _Descent:
+    """Descend from all starts at once, in the free entries; finish with exact derivatives."""
+    places = coordinates(plan)
+    diagonal = np.array([float(a == b) for _, a, b in places])
+    sizes = (1.0, 0.1)
+    found = maximise_many(
+        Responses.of_plan(plan),
+        np.array(sizes)[:, None] * diagonal,
+        np.zeros(len(sizes), dtype=np.int64),
+        method,
+    )
+    place = int(np.argmin(found.deviance))
+    lam = [np.zeros((one.q, one.q)) for one in plan.products.factors]
+    for (f, a, b), value in zip(places, found.theta[place], strict=True):
+        lam[f][a, b] = value
+    best = _descend(plan, lam, method, str(sizes[place]))
+    best.starts += [
+        Start(name=str(size), loglik=-0.5 * float(deviance))
+        for k, (size, deviance) in enumerate(zip(sizes, found.deviance, strict=True))
+        if k != place
+    ]
+    return best
 
 
 def _further_starts(plan: Plan, best: _Descent) -> Iterator[tuple[str, list[Floats]]]:
@@ -297,6 +304,7 @@ def _descend(plan: Plan, lam: list[Floats], method: Method, name: str) -> _Desce
             "predictors"
         )
     exact, n_evaluations = plan.tail - plan.products.p - 1 < _LARGE_TAIL, 1
+    left = math.nan
     for _ in range(MAX_STEPS):
         found = differentiate(factor, method, exact=exact)
         step, gain = found.step()
@@ -304,6 +312,7 @@ def _descend(plan: Plan, lam: list[Floats], method: Method, name: str) -> _Desce
             exact = True
             continue
         if gain < TOLERANCE:
+            left = gain
             break
         length, better = 1.0, False
         for _ in range(12):
@@ -325,6 +334,7 @@ def _descend(plan: Plan, lam: list[Floats], method: Method, name: str) -> _Desce
         deviance=deviance,
         starts=[Start(name=name, loglik=-0.5 * deviance)],
         n_evaluations=n_evaluations,
+        gain=left if exact else math.nan,
     )
 
 
@@ -343,20 +353,6 @@ def _with_zeros(best: _Descent, method: Method) -> _Descent:
             if value <= best.deviance + 1e-9:
                 best.lam, best.deviance = trial, min(value, best.deviance)
     return best
-
-
-def deviances(plan: Plan, theta: Floats, method: Method) -> Floats:
-    """Return the deviance (B,) at free entries (B, d) of the relative factors."""
-    lam = np.zeros((len(theta), int(plan.arrays.lam_start[-1])))
-    for k, (f, a, b) in enumerate(coordinates(plan)):
-        lam[:, plan.arrays.lam_start[f] + a * plan.arrays.q[f] + b] = theta[:, k]
-    logdet, root = evaluate(plan, lam)
-    df, diagonal = residual_df(plan, method), np.diagonal(root, axis1=1, axis2=2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = logdet + df * (1.0 + np.log(2.0 * np.pi * diagonal[:, -1] ** 2 / df))
-        if method == "REML":
-            found = found + 2.0 * np.log(diagonal[:, :-1]).sum(axis=1)
-    return np.where(np.isfinite(found), found, np.inf)
 
 
 def _polished(best: _Descent, method: Method) -> tuple[_Descent, float]:
@@ -402,23 +398,3 @@ def _polished(best: _Descent, method: Method) -> tuple[_Descent, float]:
         best.lam[f][a, b] = value
     best.factor.update(best.lam)
     return best, gain
-
-
-def curvature(optimum: Optimum, method: Method) -> Floats:
-    """Return the second derivatives (d, d) of the deviance in the chart at an optimum.
-
-    By central differences of the exact gradient: at a stationary point the charts of points near by
-    agree to first order.
-    """
-    plan, d = optimum.factor.plan, len(coordinates(optimum.factor.plan))
-    found, factor = np.empty((d, d)), Factor(plan)
-    with one_thread():
-        for k in range(d):
-            ends = []
-            for sign in (1.0, -1.0):
-                step = np.zeros(d)
-                step[k] = sign * _STEP
-                factor.update(moved(plan, optimum.lam, step))
-                ends.append(differentiate(factor, method).gradient)
-            found[k] = (ends[0] - ends[1]) / (2.0 * _STEP)
-    return 0.5 * (found + found.T)
