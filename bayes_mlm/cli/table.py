@@ -76,7 +76,7 @@ def table(
     from bayes_mlm.report import publication_table
     from bayes_mlm.studies import WORKED_STUDY, Record, analyse_ladder, as_record, records
 
-    chosen = format or _format_of(out)
+    chosen = format or ("markdown" if out is not None and out.is_dir() else _format_of(out))
     if out is not None:
         check_file(out, "table.tex", inputs=(data, *(model or [])), also=tuple(_SUFFIXES))
     engines = _engines(engine or ["auto"])
