@@ -181,7 +181,7 @@ def build_design(
         kind="partial_pooling" if parsed.group_terms else "pooled",
         formula=parsed,
         encoding=encoding,
-        base=None if len(found) != 1 else _group_means(arrays.X, arrays.terms, found[0]),
+        base=None if len(found) != 1 else group_means(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
         notes=(
             *notes_on_columns(table.notes, names, {*grouping, *coded}),
@@ -252,7 +252,8 @@ def _group_terms(
     )
 
 
-def _group_means(X: Floats, terms: tuple[str, ...], groups: Groups) -> GroupMeans:
+def group_means(X: Floats, terms: tuple[str, ...], groups: Groups | GroupTerm) -> GroupMeans:
+    """Return the means of columns (n, p) by group, and which of them vary within groups."""
     codes = groups.codes
     means = means_by_group(X, codes, groups.labels.size)
     # By column: a large table leaves room for no more than one copy of X.

@@ -220,11 +220,17 @@ def _varies(design: Design, name: str) -> bool:
     return base is not None and name in base.terms and bool(base.varies[base.terms.index(name)])
 
 
-def argument_of(term: str, function: str, design: Design) -> str | None:
-    """Return the argument of a grouped function: ``ses`` of ``between(ses)``, or None."""
+def argument_of(
+    term: str, function: str, design: Design, *, group: str | None = None
+) -> str | None:
+    """Return the argument of a grouped function: ``ses`` of ``between(ses)``, or None.
+
+    By default of one by the design's group.
+    """
+    group = design.group if group is None else group
     if not term.startswith(f"{function}(") or not term.endswith(")") or len(_factors(term)) > 1:
         return None
-    return term.removeprefix(f"{function}(").removesuffix(")").removesuffix(f", {design.group}")
+    return term.removeprefix(f"{function}(").removesuffix(")").removesuffix(f", {group}")
 
 
 def _factors(term: str) -> list[str]:

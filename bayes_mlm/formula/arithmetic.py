@@ -138,9 +138,9 @@ def _read_call(tree: "Tree[Token]", source: Source, depth: int) -> Call:
         raise source.error(start_of(inside), f"{name}(...) takes a column")
     for call in calls(argument_value):
         _check_inside(name, call, inside, source)
-    group = (
-        read_group(arguments[1].children[-1], source) if len(arguments) > 1 and grouped else None
-    )
+    group = None
+    if len(arguments) > 1 and grouped:
+        group = ":".join(_read_factor(arguments[1].children[-1], source))
     options = () if grouped else read_options(function, arguments[1:], source, start_of(token))
     return Call(name, argument_value, group, options)
 

@@ -29,6 +29,7 @@ from bayes_mlm.base.errors import (
 from bayes_mlm.design import small_groups, sum_more_rows
 from bayes_mlm.design.aggregated import checking
 from bayes_mlm.engines import fit_several
+from bayes_mlm.engines.crossed.route import crossed_table_of
 from bayes_mlm.likelihood.sparse.factor import evaluate
 from bayes_mlm.likelihood.sparse.plan import make_plan
 from tests.helpers.lazy import ENGINES
@@ -297,8 +298,28 @@ def test_crossed_cells_are_counted_before_they_take_memory(monkeypatch):
     cells = len(table.groupby(["g", "k"]))
     monkeypatch.setattr(checking, "free_memory", lambda: 1000.0)
     monkeypatch.setattr("bayes_mlm.base.memory.free_memory", lambda: 1000.0)
+    monkeypatch.setattr("bayes_mlm.base.memory._SMALL", 0.0)
     with pytest.raises(EngineError, match=f"sums by g and k, whose levels have {cells:,} comb"):
         sum_rows("y ~ x + (1 | g) + (1 | k)", table)
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_classes_of_their_own_labels_in_schools_are_no_crossing(monkeypatch, text):
+    """A nested factor is sparse whatever its rows: it is summed, not read as lists of levels."""
+    monkeypatch.setattr("bayes_mlm.design.aggregated.lists.MAX_COST", 0.0)
+    monkeypatch.setattr("bayes_mlm.design.aggregated.lists.is_dense", lambda *_: True)
+    monkeypatch.setattr("bayes_mlm.engines.crossed.route.MAX_COST", 0.0)
+    monkeypatch.setattr("bayes_mlm.engines.crossed.route.is_dense", lambda *_: True)
+    table = random_table(1).assign(own=lambda t: 10 * t.g + t.h)
+    if text:
+        table = table.assign(g=table.g.map("school {}".format))
+    for bars, crossed in (("(1 | g) + (1 | own)", False), ("(1 | g) + (1 | k)", True)):
+        rows = build_design(f"y ~ x + {bars}", table)
+        sums = sum_rows(f"y ~ x + {bars}", duckdb.from_df(table))
+        assert (sums.crossed is not None) == crossed
+        assert (crossed_table_of(rows) is not None) == crossed
+        if not crossed:
+            assert difference(rows, sums) < 1e-9
 
 
 def test_group_effects_are_left_out_of_a_pooled_model():

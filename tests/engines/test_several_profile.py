@@ -10,6 +10,7 @@ from bayes_mlm import build_design
 from bayes_mlm.data import load_dataset
 from bayes_mlm.engines import fit_several
 from tests.engines.several_dense import deviance, estimates, names, rows
+from tests.engines.test_several_reml import FORMULAS as SMALL_FORMULAS, rows as small_rows
 
 CUT = 3.841458820694124  # 95 % of chi-squared with one degree of freedom
 
@@ -190,3 +191,13 @@ def test_intervals_that_would_take_long_are_walds_and_say_so(monkeypatch):
     assert plain.sigma_e_interval.note == ""
     assert "profile=True" in dear.factors[1].sigma_u_interval[0].note
     assert asked.sigma_e_interval.method == "profile (REML)"
+
+
+@pytest.mark.parametrize("seed", [5, 7, 14])
+def test_ends_are_found_where_effects_can_hardly_be_told_apart(seed):
+    """A column far from zero with independent effects: the likelihood has a flat valley."""
+    formula, method = SMALL_FORMULAS[seed % 3], ("REML", "ML")[seed % 2]
+    found = fit_several(build_design(formula, small_rows(seed)), method=method)
+    for _, value, _, interval in found.variance_rows():
+        assert interval.lower < interval.upper < math.inf
+        assert math.isnan(value) or interval.lower - 1e-6 <= value <= interval.upper + 1e-6

@@ -93,8 +93,8 @@ def test_where_groups_have_too_few_data_none_is_outlying():
 def test_an_estimate_has_one_of_each_factor():
     """Predictions with Wald intervals; standardised by sqrt(sigma_u^2 - conditional variance)."""
     rng = np.random.default_rng(4)
-    g, h = (part.ravel() for part in np.indices((12, 10)))
-    u = rng.normal(size=12)
+    g, h = (part.ravel() for part in np.indices((30, 10)))
+    u = rng.normal(size=30)
     u[7] = 7.0  # far out
     y = u[g] + 0.5 * rng.normal(size=10)[h] + rng.normal(size=g.size)
     found = fit("y ~ 1 + (1 | g) + (1 | h)", {"y": y, "g": g, "h": h}, engine="reml")

@@ -17,7 +17,6 @@ from bayes_mlm import (
     load_fit,
     loo_compare,
     model_priors,
-    population_line,
     predict,
     save_fit,
     slopes,
@@ -136,7 +135,7 @@ def test_predictions_add_the_effects_of_every_factor(fitted):
     np.testing.assert_allclose(population.sd, draws["beta"][..., 0].std(ddof=1), rtol=1e-12)
 
 
-def test_rows_are_left_out_and_groups_refused(fitted):
+def test_rows_are_left_out_and_a_factor_is_chosen(fitted):
     found = leave_one_row_out(fitted)
     assert found.pointwise.size == J * K
     # Oracle: the normal density of each row given the others, at the posterior means of the sds;
@@ -151,7 +150,7 @@ def test_rows_are_left_out_and_groups_refused(fitted):
     diagonal = np.diag(inverse)
     elpd = 0.5 * (np.log(diagonal / (2 * np.pi)) - np.square(left) / diagonal).sum()
     assert abs(found.elpd - elpd) < 2.5
-    with pytest.raises(SeveralFactorsError, match="use leave_one_row_out"):
+    with pytest.raises(SeveralFactorsError, match="choose factor='g' or factor='h'"):
         leave_one_group_out(fitted)
 
 
@@ -225,14 +224,7 @@ def test_figures_of_groups_are_of_each_factor(fitted, tmp_path):
         fitted.group_effects(0.95, "k")
 
 
-def one_line(fitted):
-    return population_line(fitted, "x", [0.0, 1.0])
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [group_lines, contextual_effects, one_line],
-)
+@pytest.mark.parametrize("ask", [group_lines, contextual_effects])
 def test_questions_of_one_factor_refuse(fitted, ask):
     with pytest.raises(SeveralFactorsError, match=r"2 \(g, h\)"):
         ask(fitted)

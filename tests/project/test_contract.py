@@ -107,6 +107,7 @@ def cell(engine: str, family: str, terms: str) -> tuple[Any, BayesMLMError | Non
 
 NEW = {"x": [0.0, 1.0], "w": [0.0, 1.0], "g": [3, 4], "h": [2, 2], "c": [0, 1]}
 UNSEEN = NEW | {"g": [99, 99]}
+UNSEEN_SECOND = NEW | {"h": [99, 99], "c": [99, 99]}
 
 
 def _other_model(fit: Any) -> Any:
@@ -119,7 +120,13 @@ def _other_model(fit: Any) -> Any:
 def _written_effects(fit: Any) -> Any:
     """Return the effects of the groups, as the file has them."""
     with tempfile.TemporaryDirectory() as folder:
-        return pq.read_table(bayes_mlm.write_group_effects(fit, f"{folder}/u.parquet")).to_pandas()
+        path = bayes_mlm.write_group_effects(fit, f"{folder}/u.parquet", **_first(fit))
+        return pq.read_table(path).to_pandas()
+
+
+def _first(fit: Any) -> dict[str, str]:
+    """Return the choice of the first grouping factor, for questions of the groups of one."""
+    return {"factor": fit.design.factors[0]} if len(fit.design.factors) > 1 else {}
 
 
 QUESTIONS: Mapping[str, Callable[[Any], Any]] = {
@@ -133,11 +140,14 @@ QUESTIONS: Mapping[str, Callable[[Any], Any]] = {
     ),
     "predict a new group": lambda fit: bayes_mlm.predict(fit, UNSEEN, question="new_group"),
     "variance_by_level": bayes_mlm.variance_by_level,
-    "contextual_effects": bayes_mlm.contextual_effects,
-    "group_lines": bayes_mlm.group_lines,
+    "predict a new second group": lambda fit: bayes_mlm.predict(
+        fit, UNSEEN_SECOND, factor=fit.design.factors[-1:]
+    ),
+    "contextual_effects": lambda fit: bayes_mlm.contextual_effects(fit, **_first(fit)),
+    "group_lines": lambda fit: bayes_mlm.group_lines(fit, **_first(fit)),
     "population_line": lambda fit: bayes_mlm.population_line(fit, "x"),
     "hausman": lambda fit: bayes_mlm.hausman(fit.design),
-    "leave_one_group_out": bayes_mlm.leave_one_group_out,
+    "leave_one_group_out": lambda fit: bayes_mlm.leave_one_group_out(fit, **_first(fit)),
     "leave_one_row_out": bayes_mlm.leave_one_row_out,
     "log_marginal_likelihood": bayes_mlm.log_marginal_likelihood,
     "check": bayes_mlm.check,
@@ -155,12 +165,26 @@ OF_DRAWS = {
     "check",
     "loo_compare",
 }
+# Questions about one factor, or of models with means by group, which these models do not have.
+NOT_OF_SEVERAL = {"contextual_effects", "hausman", "prior_sensitivity"}
 # What a model of a class must be able to answer, whoever fitted it.
 ANSWERS = {
     **{
         (engine, "gaussian", terms): set(QUESTIONS) - OF_DRAWS - {"contextual_effects"}
         for engine in ("reml", "ml")
         for terms in ("intercepts", "slopes", "uncorrelated")
+    },
+    **{
+        (engine, "gaussian", terms): set(QUESTIONS) - OF_DRAWS - NOT_OF_SEVERAL
+        for engine in ("reml", "ml")
+        for terms in ("two factors", "nested")
+    },
+    **{
+        (engine, "gaussian", terms): set(QUESTIONS)
+        - NOT_OF_SEVERAL
+        - ({"log_marginal_likelihood"} if engine == "nuts" else set())
+        for engine in ("direct", "nuts")
+        for terms in ("two factors", "nested")
     },
     ("reml", "gaussian", "within"): {"contextual_effects", "hausman", "write_group_effects"},
     ("ols", "gaussian", "none"): {

@@ -11,7 +11,6 @@ engine does not take, have another algorithm (`bayes_mlm.fitting.structured_dens
 The priors stay as they are in the fit, also those that were scaled by the data.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Literal
@@ -21,6 +20,7 @@ import numpy as np
 from bayes_mlm.assess.loo.average import average
 from bayes_mlm.assess.loo.conditional import LEAST_DRAWS, Model, check_draws, make_model
 from bayes_mlm.assess.loo.elpd import Elpd, difference_se
+from bayes_mlm.assess.loo.from_draws import check_finite, from_draws
 from bayes_mlm.assess.loo.groups import GroupDensities, group_densities
 from bayes_mlm.assess.loo.influence import ParameterShifts, shifts_of
 from bayes_mlm.assess.loo.refit import (
@@ -31,10 +31,10 @@ from bayes_mlm.assess.loo.refit import (
     without_group,
 )
 from bayes_mlm.assess.loo.rows import RowDensities, row_densities, rows_of
+from bayes_mlm.assess.loo.several import group_of_several, row_of_several
 from bayes_mlm.base import (
     DesignError,
     EngineError,
-    Floats,
     Ints,
     Stream,
     expect,
@@ -42,16 +42,15 @@ from bayes_mlm.base import (
     stream,
 )
 from bayes_mlm.design import Design, column_moments, moments_without
-from bayes_mlm.engines import has_chains, reliable_k_hat
+from bayes_mlm.engines import reliable_k_hat
 from bayes_mlm.fitting import (
     Fit,
-    conditional_log_densities,
     conditional_model,
     expect_draws,
     group_log_densities,
     row_log_densities,
-    spaced,
 )
+from bayes_mlm.formula import place_of_factor
 from bayes_mlm.model import DIRECT_FAMILIES
 from bayes_mlm.moments import GroupMoments
 
@@ -71,7 +70,9 @@ MAX_ROW_EVALUATIONS = 4_000_000
 _FEWEST = 2 * LEAST_DRAWS
 
 
-def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
+def leave_one_group_out(
+    fit: Fit, *, grouping: Design | None = None, factor: str | None = None
+) -> Elpd:
     """Estimate how well the model predicts all members of a group that it has never seen.
 
     Parameters
@@ -80,6 +81,9 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
         By any engine.
     grouping : Design, optional
         Of the same rows, with the groups to omit where the design of the fit has none.
+    factor : str, optional
+        Whose groups, where the model has several grouping factors. A group is left out with all its
+        rows, so with the groups nested in it: a school with its classes.
 
     Returns
     -------
@@ -114,7 +118,9 @@ def leave_one_group_out(fit: Fit, *, grouping: Design | None = None) -> Elpd:
     if grouping is not None:
         expect("leave_one_group_out (grouping)", grouping, Design)
     _whole(fit)
-    fit.design.single_term("leave-one-group-out", "use leave_one_row_out")
+    place = place_of_factor(fit.design.factors, factor, "leave-one-group-out")
+    if len(fit.design.factors) > 1:
+        return group_of_several(fit, place)
     if fit.design.group is None and grouping is None:
         raise DesignError(
             f"leave-one-group-out needs groups, and the model '{fit.design.formula}' names none; "
@@ -155,8 +161,9 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     Returns
     -------
     Elpd
-        ``log p(y_i | y_-i)`` of each row i (by importance weights given every parameter, where
-        there are several grouping factors): the quantity that `arviz.loo` estimates from the
+        ``log p(y_i | y_-i)`` of each row i (with several grouping factors by importance weights
+        given the coefficients, and given the group effects too where they are too many or not
+        normal): the quantity that `arviz.loo` estimates from the
         likelihood given all parameters, with the coefficients and group effects integrated out
         in closed form here, which leaves far less Monte Carlo error. `Elpd.p` is what it falls
         short of ``log p(y_i' | y)``, arviz's p_loo.
@@ -184,7 +191,7 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     expect_draws("leave_one_row_out", fit)
     _whole(fit)
     if len(fit.design.factors) > 1:
-        return _conditional_on_effects(fit)
+        return row_of_several(fit)
     if _given_coefficients(fit):
         return _structured(fit, None, "row")
     n_rows = fit.design.n
@@ -233,42 +240,7 @@ def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]
         place = np.argsort(model.order)
         densities, lpd = np.stack(found, axis=2)[:, place]
         labels = np.arange(1, fit.design.n + 1)
-    return _from_draws(fit, unit, labels, densities, lpd, term.factor or None)
-
-
-def _conditional_on_effects(fit: Fit) -> Elpd:
-    """Leave out rows of a model with several grouping factors: given every parameter."""
-    n = fit.design.n
-    chosen = spaced(check_draws(fit), _most_draws(4 * MAX_ROW_EVALUATIONS, n))
-    densities = conditional_log_densities(fit, chosen).T
-    return _from_draws(fit, "row", np.arange(1, n + 1), densities, densities, None)
-
-
-def _from_draws(
-    fit: Fit,
-    unit: Literal["group", "row"],
-    labels: np.ndarray,
-    densities: Floats,
-    lpd: Floats,
-    group: str | None,
-) -> Elpd:
-    """Average densities (parts, S), and those given all data, over the draws."""
-    averages = average(densities, lpd)
-    _check_finite(averages.loo + averages.lpd, unit, labels)
-    n_draws = densities.shape[1]
-    n_batches = math.isqrt(n_draws) if has_chains(fit.engine) else n_draws
-    batches = np.array_split(averages.influence.sum(axis=0), n_batches)
-    return Elpd(
-        unit=unit,
-        pointwise=averages.loo,
-        labels=labels,
-        k_hat=averages.k_hat,
-        refitted=np.zeros(labels.size, dtype=bool),
-        p=float(averages.lpd.sum() - averages.loo.sum()),
-        mcse=float(np.sqrt(sum(float(batch.sum()) ** 2 for batch in batches))),
-        n_draws=n_draws,
-        group=group,
-    )
+    return from_draws(fit, unit, labels, densities, lpd, term.factor or None)
 
 
 def _whole(fit: Fit) -> None:
@@ -359,7 +331,7 @@ def _estimate(
                 refitted[place] = True
                 variance += part.error**2
         influence += found.influence[~refitted[places]].sum(axis=0)
-    _check_finite(pointwise + lpd, unit, labels)
+    check_finite(pointwise + lpd, unit, labels)
     if whole is not None:
         variance += (refitted.sum() * whole.error) ** 2
     batches = np.array_split(influence, model.n_batches)
@@ -385,13 +357,3 @@ def _without(
         return log_marginal(model, statistics, rng)
     except EngineError as error:
         raise EngineError(f"without {what} {error}") from error
-
-
-def _check_finite(values: Floats, unit: str, labels: np.ndarray) -> None:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise EngineError(
-            f"the predictive density of {unit} {labels[bad[0]]} is not finite "
-            f"({len(bad)} of {len(labels)} {unit}s); check the scale of the columns and "
-            "the priors"
-        )

@@ -36,7 +36,7 @@ from bayes_mlm.design.aggregated.learning import (
     learn,
     replay_on,
 )
-from bayes_mlm.design.aggregated.lists import ListedFactor, is_too_crossed, read_lists
+from bayes_mlm.design.aggregated.lists import TOO_CROSSED, ListedFactor, is_too_crossed, read_lists
 from bayes_mlm.design.aggregated.written import write_columns
 from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoding, factors_of
@@ -184,6 +184,8 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
         Of the further data alone.
     """
     expect("sum_more_rows", design, Design)
+    if design.crossed is not None:
+        raise DesignError(f"rows cannot be added to {' and '.join(design.factors)}: {TOO_CROSSED}")
     scan = as_scan(data)
     request = _Request(
         formula=design.formula,

@@ -54,6 +54,8 @@ class Profile:
         Log-likelihood at the estimate, and at the ends.
     settled : float
         Part of the interval's half-length below which a step ends the search.
+    better : float
+        Log-likelihood by which another start must lead higher to count as another maximum.
     """
 
     at: Callable[[float, Floats], Held]
@@ -63,12 +65,13 @@ class Profile:
     peak: float
     cut: float
     settled: float = 1e-10
+    better: float = _BETTER
 
     def best(self, value: float, known: Held) -> Held:
         """Return the highest of a known maximum and those that other starts lead to."""
         for start in self.others(value, known.x):
             found = self.at(value, start)
-            if found.loglik > known.loglik + _BETTER:
+            if found.loglik > known.loglik + self.better:
                 known = found
         return known
 

@@ -1,6 +1,6 @@
 """Slopes within and between groups and their difference, the contextual effect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,9 @@ from bayes_mlm.base import (
     level,
     probability,
 )
-from bayes_mlm.design import Design, Pair, pairs_of
+from bayes_mlm.design import Design, Pair, argument_of, pairs_of
 from bayes_mlm.fitting import Estimate, Fit
+from bayes_mlm.questions.one_factor import of_one_factor
 
 QUANTITIES = ("within", "between", "contextual")
 
@@ -102,7 +103,11 @@ class ContextualTable(ResultTable[ContextualRow]):
 
 
 def contextual_effects(
-    fit: Fit | Estimate, *, means: Mapping[str, str] | None = None, prob: float = DEFAULT_PROB
+    fit: Fit | Estimate,
+    *,
+    means: Mapping[str, str] | None = None,
+    prob: float = DEFAULT_PROB,
+    factor: str | None = None,
 ) -> ContextualTable:
     """Return the slopes within and between groups and their difference.
 
@@ -116,6 +121,8 @@ def contextual_effects(
         the rows are detected.
     prob : float
         Of the intervals.
+    factor : str, optional
+        Whose groups, where the model has several grouping factors: slopes within and between them.
 
     Returns
     -------
@@ -149,7 +156,11 @@ def contextual_effects(
     """
     expect("contextual_effects", fit, Fit, Estimate)
     check_prob(prob)
+    factors = fit.design.factors
+    fit = of_one_factor(fit, factor)
     design = fit.design.whole
+    others = [name for name in factors if name != design.group]
+    _check_other_means(design, others)
     pairs, left_out = _found(design, means)
     rows = []
     for pair in pairs:
@@ -206,6 +217,22 @@ def describe_contextual(table: ContextualTable) -> tuple[str, ...]:
             f"with probability {sure}; {upshot}."
         )
     return tuple(lines)
+
+
+def _check_other_means(design: Design, others: Sequence[str]) -> None:
+    """Refuse a predictor that has group means by another factor in the model too."""
+    for term in design.terms:
+        for name in others:
+            known = (argument_of(term, one, design, group=name) for one in ("within", "between"))
+            predictor = next((one for one in known if one is not None), None)
+            if predictor is None or not term.endswith(f", {name})"):
+                continue
+            raise DesignError(
+                f"slopes of {predictor} within and between {design.group} are not single numbers, "
+                f"because of {term}; fit {predictor} with the means of one factor, or write "
+                f"{predictor} next to between({predictor}, ...) of each factor: the coefficient of "
+                "each is its contextual effect"
+            )
 
 
 def _found(

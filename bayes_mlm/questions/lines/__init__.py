@@ -23,13 +23,14 @@ from bayes_mlm.fitting import (
     DrawSummary,
     Estimate,
     Fit,
+    estimate_design,
     summarise_values,
 )
 from bayes_mlm.questions.effects.average import as_settings
 from bayes_mlm.questions.effects.query import grid
 from bayes_mlm.questions.effects.rows import Population, read_again, read_population, set_columns
 from bayes_mlm.questions.lines.along import along_of, columns_at, rows_along
-from bayes_mlm.questions.lines.level_two import coefficient_weights
+from bayes_mlm.questions.lines.level_two import check_random_effects, coefficient_weights
 from bayes_mlm.questions.lines.result import (
     GroupCoefficient,
     GroupLines,
@@ -37,6 +38,7 @@ from bayes_mlm.questions.lines.result import (
     LinePoints,
     PopulationLine,
 )
+from bayes_mlm.questions.one_factor import of_one_factor
 
 __all__ = [
     "GroupCoefficient",
@@ -62,6 +64,7 @@ def group_lines(
     prob: float = DEFAULT_PROB,
     estimate: Estimate | None = None,
     data: Any = None,
+    factor: str | None = None,
 ) -> GroupLines:
     """Estimate group-specific coefficients and lines; a posterior's next to those of REML.
 
@@ -83,6 +86,9 @@ def group_lines(
     data : data frame, mapping, str or Path, optional
         The rows of the fit, for predictors that enter the formula only through a function and
         were not read from a file.
+    factor : str, optional
+        Whose groups, where the model has several grouping factors; the effects of the others are
+        at zero, their mean.
 
     Returns
     -------
@@ -112,6 +118,10 @@ def group_lines(
     """
     expect("group_lines", fit, Fit, Estimate)
     check_prob(prob)
+    compared = _likelihood(fit) if estimate is None else estimate
+    compared = None if compared is None else compared.of_factor(factor)
+    others = [name for name in fit.design.factors if factor is not None and name != factor]
+    fit = of_one_factor(fit, factor)
     design = fit.design
     weights = coefficient_weights(design)
     places = _places(design, groups)
@@ -122,7 +132,6 @@ def group_lines(
     table = fitted.table
     _check_along(fitted, along)
     grid = _grid(table.columns[along], x)
-    compared = _reml(fit) if estimate is None else estimate
     rows = rows_along(design, table, along, grid, places)
     labels = design.group_term.names(places)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
@@ -152,6 +161,7 @@ def group_lines(
         points=LinePoints(rows=tuple(points), verdict=fit.verdict),
         prob=prob,
         interval_kind=fit.interval_kind,
+        notes=(f"effects of {', '.join(others)} at zero, their mean",) if others else (),
         verdict=fit.verdict,
     )
 
@@ -204,7 +214,7 @@ def population_line(
     expect("population_line", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
-    coefficient_weights(design)  # raises for a model without group effects, or with several factors
+    check_random_effects(design)
     rows = read_population(design, fit.request, data)
     table = rows.table
     _check_along(rows, along)
@@ -216,7 +226,7 @@ def population_line(
     replayed = [columns_at(design, table, along, value) for value in places]
     X = np.stack([one.X.mean(axis=0) for one in replayed])
     offset = np.array([one.offset.mean() for one in replayed])
-    compared = _reml(fit) if estimate is None else estimate
+    compared = _likelihood(fit) if estimate is None else estimate
     found = summarise_values(fit.combine(X), prob, "eti").plus(offset)
     reml = None if compared is None else X @ compared.solution.beta + offset
     return PopulationLine(
@@ -259,12 +269,14 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
     return grid
 
 
-def _reml(fit: CoefficientSource) -> Estimate | None:
+def _likelihood(fit: CoefficientSource) -> Estimate | None:
     """Fit the design of a posterior by REML; None where only the priors identify the model."""
     design = fit.design
     if not is_drawing(fit.engine):
         return None
     try:
+        if len(design.factors) > 1:
+            return estimate_design(design, "reml", request=fit.request)
         solution = fit_reml(design.whole, profile=False).of_groups(design)
     except (DesignError, EngineError):
         return None

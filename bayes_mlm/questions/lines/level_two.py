@@ -56,11 +56,7 @@ def coefficient_weights(design: Design) -> Floats:
            [[0., 1., 0., 0.],
             [0., 1., 0., 1.]]])
     """
-    if not has_random_effects(design):
-        raise EngineError(
-            f"the {design.kind} model '{design.formula}' has no random effects; add "
-            "(1 + x | group) to the formula"
-        )
+    check_random_effects(design)
     parts = {column.name: set(column.parts) for column in design.encoding.x_columns}
     effects = design.effect_columns
     weights = np.zeros((design.q, design.J, design.p))
@@ -73,6 +69,15 @@ def coefficient_weights(design: Design) -> Floats:
                 if factor is not None:
                     weights[k, :, place] = factor
     return weights
+
+
+def check_random_effects(design: Design) -> None:
+    """Refuse a model without random effects."""
+    if not has_random_effects(design):
+        raise EngineError(
+            f"the {design.kind} model '{design.formula}' has no random effects; add "
+            "(1 + x | group) to the formula"
+        )
 
 
 def _factor_of(design: Design, place: int, effect: int) -> Floats | None:

@@ -182,15 +182,11 @@ def check_estimand(
 
 def _is_within(design: Design, inner: int, outer: int) -> bool:
     """Return whether the groups of a factor lie within those of another, by formula or by rows."""
-    columns = [set(_columns_of(design, name)) for name in design.factors]
+    columns = [set(design.formula.columns_of(name)) for name in design.factors]
     if columns[inner] >= columns[outer]:
         return True
     terms = design.group_terms
     return design.has_rows and terms[inner].is_within(terms[outer])
-
-
-def _columns_of(design: Design, factor: str) -> tuple[str, ...]:
-    return design.formula.interactions.get(factor, (factor,))
 
 
 def arrange_rows(
@@ -204,7 +200,8 @@ def arrange_rows(
     by_means = design.kind in ("within", "mundlak", "no_pooling")
     if question == "existing_group" or by_means:
         needed += grouping
-    needed += [one for name in estimand.known_factors for one in _columns_of(design, name)]
+    needed += estimand.known_factors
+    needed = [one for name in needed for one in (name, *design.formula.columns_of(name))]
     residual = design.residual if kind == "observation" else None
     needed += [] if residual is None else residual.spec.columns
     interactions = design.formula.interactions

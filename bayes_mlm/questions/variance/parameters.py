@@ -38,8 +38,7 @@ def is_null(design: Design) -> bool:
 def null_formula(design: Design) -> str:
     """Return the formula of the null model: a random intercept of each factor."""
     bars = "".join(
-        f" + (1 | {written_factor(design.formula.interactions.get(name, (name,)))})"
-        for name in design.factors
+        f" + (1 | {written_factor(design.formula.columns_of(name))})" for name in design.factors
     )
     return f"{Name(design.outcome)} ~ 1{bars}"
 

@@ -16,7 +16,7 @@ from bayes_mlm.engines.reml.several.held import Coordinates
 MAX_STEPS = 60
 # Deviance that a Newton step may still gain where the search ends; below the second one the step is
 # taken without a look at where it leads, the rest being its square.
-_SETTLED, _SAFE = 1e-9, 1e-5
+_SETTLED, _SAFE = 1e-9, 1e-6
 # Change of the deviance over a difference, and the longest difference relative to 1 + |x|.
 _RISE, _LONGEST = 1e-3, 1e-3
 # Part of the gain foreseen that a whole step must reach.

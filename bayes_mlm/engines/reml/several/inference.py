@@ -105,7 +105,7 @@ def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Varianc
         slopes.append(moves)
     information = None
     if not singular:
-        log_r2 = _log_r2(optimum, method)
+        log_r2 = _log_r2(optimum)
         along = df * log_r2
         profiled = curvature(optimum, method)
         information = 0.5 * np.block(
@@ -123,9 +123,14 @@ def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Varianc
     )
 
 
-def _log_r2(optimum: Optimum, method: Method) -> Floats:
+def _log_r2(optimum: Optimum) -> Floats:
+    """Return the derivatives (d,) of the log of the penalised sum of squares, as `Gradient` has."""
+    factor = optimum.factor
     with one_thread():
-        return differentiate(optimum.factor, method, exact=False).log_r2
+        v = factor.modes()
+    squares = [v[place].T @ v[place] for place in factor.plan.places]
+    along = [squares[f][a, b] for f, a, b in coordinates(factor.plan)]
+    return -2.0 * np.array(along) / factor.r2
 
 
 def standard_error(gradient: Floats, covariance: Floats) -> float:

@@ -148,9 +148,10 @@ def _derivatives(values: Floats, h: Floats, i: Ints, j: Ints) -> tuple[Floats, F
         cross = (values[:, 2 * d + 1 :] - up[:, i] - up[:, j] + value) / (h[:, i] * h[:, j])
         hessian[:, i, j] = hessian[:, j, i] = cross
         hessian[:, range(d), range(d)] = (up + down - 2.0 * value) / h**2
-    return np.nan_to_num(gradient, posinf=0.0, neginf=0.0), np.nan_to_num(
-        hessian, nan=1.0, posinf=1.0, neginf=1.0
-    )
+    if not np.isfinite(values).all():
+        gradient = np.where(np.isfinite(gradient), gradient, 0.0)
+        hessian = np.where(np.isfinite(hessian), hessian, 1.0)
+    return gradient, hessian
 
 
 def _newton(gradient: Floats, hessian: Floats, x: Floats) -> tuple[Floats, Floats]:

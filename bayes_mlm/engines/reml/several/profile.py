@@ -161,7 +161,14 @@ class _Search:
             return np.array(starts)
 
         profile = Profile(
-            at=at, others=others, estimate=estimate, x=x, peak=peak, cut=cut, settled=_PRECISE
+            at=at,
+            others=others,
+            estimate=estimate,
+            x=x,
+            peak=peak,
+            cut=cut,
+            settled=_PRECISE,
+            better=_BETTER,
         )
         here = at(estimate, x)
         curve = known[id(here.x)].curvature
@@ -193,6 +200,9 @@ class _Search:
 _AT_BOUND = 1e-7
 # How far inside a bound other than zero the likelihood stands for that at it.
 _INSIDE = 1e-6
+# Log-likelihood by which another start must lead higher: along a flat valley, as of effects that
+# the data hardly tell apart, Newton's method ends within less than that.
+_BETTER = 5e-5
 # Change of a quantity, relative to the interval's half-length, at which its end is found.
 _PRECISE = 1e-7
 

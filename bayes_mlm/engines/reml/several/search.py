@@ -197,9 +197,11 @@ def maximise(plan: Plan, method: Method) -> Optimum:
             if plan.cost < 0.01 or best.smallest < _SMALL:
                 for name, start in _further_starts(plan, best):
                     best = best.joined(_descend(plan, start, method, name))
+        gain, known = best.gain, best.n_evaluations
         best = _with_zeros(best, method)
-        best.factor.update(best.lam)
-        _, gain = differentiate(best.factor, method).step()
+        if math.isnan(gain) or best.n_evaluations > known:
+            best.factor.update(best.lam)
+            _, gain = differentiate(best.factor, method).step()
         if best.is_singular:
             best, gain = _polished(best, method)
     return Optimum(
@@ -219,6 +221,7 @@ class _Descent:
     deviance: float
     starts: list[Start]
     n_evaluations: int
+    gain: float = math.nan  # of one more step, where that was computed exactly
 
     @property
     def smallest(self) -> float:
@@ -240,6 +243,7 @@ class _Descent:
             deviance=better.deviance,
             starts=[*self.starts, *other.starts],
             n_evaluations=self.n_evaluations + other.n_evaluations,
+            gain=better.gain,
         )
 
 
@@ -300,6 +304,7 @@ def _descend(plan: Plan, lam: list[Floats], method: Method, name: str) -> _Desce
             "predictors"
         )
     exact, n_evaluations = plan.tail - plan.products.p - 1 < _LARGE_TAIL, 1
+    left = math.nan
     for _ in range(MAX_STEPS):
         found = differentiate(factor, method, exact=exact)
         step, gain = found.step()
@@ -307,6 +312,7 @@ def _descend(plan: Plan, lam: list[Floats], method: Method, name: str) -> _Desce
             exact = True
             continue
         if gain < TOLERANCE:
+            left = gain
             break
         length, better = 1.0, False
         for _ in range(12):
@@ -328,6 +334,7 @@ def _descend(plan: Plan, lam: list[Floats], method: Method, name: str) -> _Desce
         deviance=deviance,
         starts=[Start(name=name, loglik=-0.5 * deviance)],
         n_evaluations=n_evaluations,
+        gain=left if exact else math.nan,
     )
 
 

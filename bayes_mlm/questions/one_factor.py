@@ -1,0 +1,28 @@
+"""A result with the group effects of one grouping factor, for questions of its groups."""
+
+from dataclasses import replace
+
+from bayes_mlm.design import group_means
+from bayes_mlm.fitting import Estimate, Fit
+
+
+def of_one_factor(fit: Fit | Estimate, factor: str | None) -> Fit | Estimate:
+    """Return a result with the groups of one factor, and the means of its columns by group.
+
+    Parameters
+    ----------
+    fit : Fit or Estimate
+    factor : str or None
+        Need not be named where there is one at most.
+
+    Raises
+    ------
+    SeveralFactorsError, DesignError
+        If none is named of several, or there is no such factor.
+    """
+    found = fit.of_factor(factor)
+    design = found.design
+    if design is fit.design:
+        return found
+    base = group_means(design.X, design.terms, design.group_term)
+    return replace(found, design=replace(design, base=base))
