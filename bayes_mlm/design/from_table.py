@@ -22,6 +22,7 @@ from bayes_mlm.data import (
     note_on_lost_groups,
     notes_on_columns,
     notes_on_labels,
+    notes_on_sentinels,
     refuse_magnitudes,
     require_columns,
     require_finite,
@@ -125,6 +126,10 @@ def build_design(
     for name in numbers:
         refuse_magnitudes([name], table.columns[name])
     notes = check_outcome(table, parsed.outcome.columns[0])
+    notes = (
+        *notes,
+        *notes_on_sentinels(table, (*parsed.outcome.columns, *parsed.measured_columns)),
+    )
     found = _check_factors(parsed, factors, table)
     if kept.n_dropped:
         for one in found:
