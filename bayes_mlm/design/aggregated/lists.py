@@ -29,6 +29,9 @@ from bayes_mlm.moments import (
     is_dense,
 )
 
+# In messages.
+TOO_CROSSED = "their levels have too many combinations, which were read as lists of levels"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ListedFactor:
