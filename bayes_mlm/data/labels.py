@@ -4,6 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
 ALIKE = " differ only by spaces or case, and are different levels: "
 _SETS, _LABELS = 3, 4  # shown in a note
 _NUMBERS = 3  # labels that are numbers, beyond which one that is not is remarkable
+# Of these alone no two texts look alike.
+_UNLIKE = frozenset("0123456789:._-")
 
 
 def strip_labels(table: Table) -> Table:
@@ -162,16 +165,15 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
     school: 2 sets of labels differ only by spaces or case, and are different levels: \
 ' x0', 'x0'; 'X1', 'x1'; strip=True (--strip) strips the spaces at their ends
     """
+    texts = list(labels)
+    if not all(isinstance(label, str) for label in texts):
+        return ()
     alike: dict[str, list[str]] = {}
-    blank = []
-    for label in labels:
-        if not isinstance(label, str):
-            return ()
-        alike.setdefault(_likeness(label), []).append(label)
-        if label.strip(BLANKS) in MISSING_TEXTS:
-            blank.append(label)
-    texts = [label for same in alike.values() for label in same]
-    odd = [text for text in texts if not is_number(text)]
+    if not set("".join(texts)) <= _UNLIKE:
+        for label in texts:
+            alike.setdefault(_likeness(label), []).append(label)
+    blank = [label for label in texts if label.strip(BLANKS) in MISSING_TEXTS]
+    odd = list(islice((text for text in texts if not is_number(text)), 2))  # one, or more
     sets = [sorted(same) for same in alike.values() if len(same) > 1]
     notes = []
     if sets:

@@ -200,8 +200,8 @@ class Design:
         self.single_term("the moments by group")
         if self.crossed is not None and grouped:
             raise EngineError(
-                "of two factors with so many cells there are no moments by group: their estimates, "
-                "draws, effects and predictions need none; take a sample of the rows for the rest"
+                "of two factors with so many cells there are no moments by group, which this "
+                "needs; use a sample of the rows"
             )
         if not grouped:
             return self.compute(lambda of: of.moments_of(of.columns, grouped=False), one_group)

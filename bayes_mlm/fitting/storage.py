@@ -100,6 +100,12 @@ def save_fit(
     """
     expect("save_fit", fit, Fit)
     expect_path("save_fit", path, StorageError)
+    if fit.design.crossed is not None:
+        raise StorageError(
+            f"a fit of {' and '.join(fit.design.factors)}, whose levels have too many combinations "
+            "to store, cannot be saved; save the group effects (write_group_effects), or "
+            "fit.data.to_netcdf(...)"
+        )
     design = fit.design
     if design.sample_of is not None:
         raise StorageError(

@@ -25,6 +25,7 @@ from .crossed_table import (
     crossed_table as crossed_table,
     crossing_cost as crossing_cost,
     is_dense as is_dense,
+    is_nested as is_nested,
 )
 from .group_moments import (
     GroupMoments as GroupMoments,

@@ -5,8 +5,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bayes_mlm import build_design, fit
-from bayes_mlm.base import DataError, EngineError, RowsNeededError
+from bayes_mlm import (
+    build_design,
+    fit,
+    merge_sums,
+    predict,
+    save_fit,
+    save_sums,
+    sum_more_rows,
+    variance_by_level,
+)
+from bayes_mlm.base import DataError, DesignError, EngineError, RowsNeededError, StorageError
 from bayes_mlm.data import Labelled, as_scan, open_data, read_batches
 from bayes_mlm.design import sum_rows
 from bayes_mlm.design.aggregated import lists
@@ -123,6 +132,52 @@ def test_missing_values_are_refused_or_dropped(dear, tmp_path):
         sum_rows(FORMULA, open_data(where))
     dropped = sum_rows(FORMULA, open_data(where), missing="drop")
     assert dropped.n == dropped.crossed.n == 19_999
+
+
+def test_variance_is_partitioned_as_from_rows(dear, path):
+    of_file = variance_by_level(fit(FORMULA, path, engine="reml", rows="sum"))
+    of_rows = variance_by_level(fit(FORMULA, ratings(), engine="reml"))
+    a, b = (
+        one.to_frame().query("quantity != 'r2_bayes'") for one in (of_rows, of_file)
+    )  # which needs the rows
+    assert list(a.quantity) == list(b.quantity)
+    numbers = a.select_dtypes("number").columns
+    np.testing.assert_allclose(a[numbers], b[numbers], rtol=0.02, atol=1e-3)
+
+
+def test_pooled_moments_are_right_in_total(dear, path):
+    summed, rows = sum_rows(FORMULA, open_data(path)), build_design(FORMULA, ratings())
+    for place in (0, 1):
+        given = rows.of_factor(place).moments()
+        found = summed.crossed.pooled_moments(summed.factors[place])
+        np.testing.assert_array_equal(given.counts, found.counts)
+        np.testing.assert_allclose(
+            given.means + given.centre, found.means + found.centre, rtol=1e-8, atol=1e-8
+        )
+        np.testing.assert_allclose(
+            given.scatter.sum(axis=0), found.scatter.sum(axis=0), rtol=1e-6, atol=1e-5
+        )
+
+
+def test_predictions_by_reml_and_refusals_of_the_rest(dear, path, tmp_path):
+    new = {"x": [1.0, 2.0], "kind": ["a", "b"], "user": [7, 8], "film": ["f1", "f2"]}
+    of_rows = fit(FORMULA, ratings(), engine="reml")
+    of_file = fit(FORMULA, path, engine="reml", rows="sum")
+    given, found = (predict(one, new).to_frame() for one in (of_rows, of_file))
+    np.testing.assert_allclose(given["mean"], found["mean"], atol=0.01)
+    np.testing.assert_allclose(given["sd"], found["sd"], rtol=0.02)
+    drawn = fit(of_file.design, engine="direct", draws=20, chains=2, random_seed=1)
+    assert predict(drawn, new).to_frame()["mean"].to_numpy() == pytest.approx(
+        found["mean"].to_numpy(), abs=0.3
+    )
+    with pytest.raises(StorageError, match="too many combinations"):
+        save_fit(drawn, tmp_path / "fit.nc")
+    with pytest.raises(StorageError, match="too many combinations"):
+        save_sums(of_file.design, tmp_path / "a.sums")
+    with pytest.raises(DesignError, match="too many combinations"):
+        sum_more_rows(of_file.design, open_data(path))
+    with pytest.raises(DesignError, match="too many combinations"):
+        merge_sums(of_file.design, of_file.design)
 
 
 @pytest.mark.parametrize("kind", ["int32", "uint16", "float64", "bool", "string", "decimal"])

@@ -153,6 +153,8 @@ def test_unknown_groups_are_named_with_what_to_do():
         predict(estimate, {"x": [0.0], "school": [3], "class": ["k9"]})
     with pytest.raises(DataError, match=r"no school 99.*factor='school'"):
         predict(estimate, {"x": [0.0], "school": [99]}, factor="class:school")
+    with pytest.raises(DataError, match="no column 'class'.*for a new class:school use factor="):
+        predict(estimate, {"x": [0.0], "school": [3]})
     with pytest.raises(DesignError, match="no grouping factor 'room'; allowed: factor='school'"):
         predict(estimate, {"x": [0.0]}, factor="room")
     with pytest.raises(EngineError, match="use question='new_group'"):

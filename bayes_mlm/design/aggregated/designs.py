@@ -36,10 +36,11 @@ from bayes_mlm.design.aggregated.learning import (
     learn,
     replay_on,
 )
-from bayes_mlm.design.aggregated.lists import ListedFactor, is_too_crossed, read_lists
+from bayes_mlm.design.aggregated.lists import TOO_CROSSED, ListedFactor, is_too_crossed, read_lists
 from bayes_mlm.design.aggregated.written import write_columns
 from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoding, factors_of
+from bayes_mlm.design.encoding.columns import notes_on_independent
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.group_columns import columns_of_cells
@@ -184,6 +185,8 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
         Of the further data alone.
     """
     expect("sum_more_rows", design, Design)
+    if design.crossed is not None:
+        raise DesignError(f"rows cannot be added to {' and '.join(design.factors)}: {TOO_CROSSED}")
     scan = as_scan(data)
     request = _Request(
         formula=design.formula,
@@ -229,6 +232,8 @@ def _reduce(
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     if estimable:
         notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
+        categorical = {one.factor for one in encoding.levels}
+        notes = (*notes, *notes_on_independent(request.formula, categorical))
     terms = encoding.terms
     effects = tuple(name for one in encoding.effects for name in one)
     columns = Columns(

@@ -34,6 +34,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.data import from_arrow, levels_of
 from bayes_mlm.design.aggregated.designs import base_of_moments
+from bayes_mlm.design.aggregated.lists import TOO_CROSSED
 from bayes_mlm.design.aggregated.merge import batches_of
 from bayes_mlm.design.damage import check_cells, check_names, naming, require
 from bayes_mlm.design.design import Design
@@ -118,6 +119,8 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
         raise StorageError(
             "this design has rows; aggregate them with sum_rows, or keep the fit (save_fit)"
         )
+    if design.crossed is not None:
+        raise StorageError(f"no sums of {' and '.join(design.factors)} can be saved: {TOO_CROSSED}")
     if design.kind not in ("pooled", "partial_pooling"):
         raise StorageError(
             f"this design is laid out for the kind {design.kind!r}; save the sums before "

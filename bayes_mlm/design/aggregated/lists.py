@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.data import Labelled, Scan, collect, is_whole, levels_of, read_batches
+from bayes_mlm.data import Labelled, Scan, collect, count, is_whole, levels_of, read_batches
+from bayes_mlm.design.aggregated.learning import as_category
 from bayes_mlm.design.aggregated.written import WrittenColumns
 from bayes_mlm.design.design import INTERCEPT
 from bayes_mlm.design.encoding import Encoding
@@ -27,6 +28,9 @@ from bayes_mlm.moments import (
     crossing_cost,
     is_dense,
 )
+
+# In messages.
+TOO_CROSSED = "their levels have too many combinations, which were read as lists of levels"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,8 +62,13 @@ def is_too_crossed(scan: Scan, encoding: Encoding, keys: Sequence[Sequence[str]]
     intercepts = len(encoding.effects) == 2 and all(one == (INTERCEPT,) for one in encoding.effects)
     if not intercepts or INTERCEPT not in encoding.terms or any(len(one) > 1 for one in keys):
         return False
-    sizes = [_sizes(scan, one[0]) for one in keys]
-    return crossing_cost(*sizes) > MAX_COST and is_dense(*sizes)
+    names = [one[0] for one in keys]
+    sizes = [_sizes(scan, name) for name in names]
+    dear = crossing_cost(*sizes) > MAX_COST and is_dense(*sizes)
+    if not dear:
+        return False
+    inner, outer = names if sizes[0].size > sizes[1].size else reversed(names)
+    return not _is_nested(scan, inner, outer)
 
 
 def _sizes(scan: Scan, name: str) -> Ints:
@@ -67,6 +76,15 @@ def _sizes(scan: Scan, name: str) -> Ints:
     rows = scan.frame.select(label_=scan.col(name))
     found = collect(scan, rows.group_by("label_").agg(nw.len().alias("n_")).select("n_"))
     return found["n_"].astype(np.int64)
+
+
+def _is_nested(scan: Scan, inner: str, outer: str) -> bool:
+    """Return whether every label of a column occurs with one label of another."""
+    value = nw.col("value_")
+    rows = scan.frame.select(label_=scan.col(inner), value_=as_category(outer, scan))
+    ends = rows.group_by("label_").agg(value.min().alias("low_"), value.max().alias("high_"))
+    several = ends.select(several=count(nw.col("low_") != nw.col("high_")))
+    return not collect(scan, several)["several"][0]
 
 
 def read_lists(

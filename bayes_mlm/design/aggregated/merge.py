@@ -12,6 +12,7 @@ from bayes_mlm.design.aggregated.designs import (
     base_of_moments,
     notes_on_labels_of,
 )
+from bayes_mlm.design.aggregated.lists import TOO_CROSSED
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.group_columns import columns_of_cells
 from bayes_mlm.design.group_structure import FEW, REUSED, notes_on_group_terms
@@ -67,6 +68,8 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
     """
     for one_design in (one, other):
         expect("merge_sums", one_design, Design)
+    if one.crossed is not None or other.crossed is not None:
+        raise DesignError(f"sums of {' and '.join(one.factors)} cannot be merged: {TOO_CROSSED}")
     if one.has_rows or other.has_rows:
         raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
     _check_alike(one, other)

@@ -6,7 +6,14 @@ whose likelihood needs no more than sums by level and lists of neighbours.
 
 from bayes_mlm.base import EngineError
 from bayes_mlm.design import INTERCEPT, Design
-from bayes_mlm.moments import MAX_COST, CrossedTable, crossed_table, crossing_cost, is_dense
+from bayes_mlm.moments import (
+    MAX_COST,
+    CrossedTable,
+    crossed_table,
+    crossing_cost,
+    is_dense,
+    is_nested,
+)
 
 
 def crossed_table_of(design: Design) -> CrossedTable | None:
@@ -35,6 +42,9 @@ def crossed_table_of(design: Design) -> CrossedTable | None:
         return None
     one, other = (term for term in design.group_terms if term.q)
     if crossing_cost(one.sizes, other.sizes) <= MAX_COST:
+        return None
+    inner, outer = (one, other) if one.J > other.J else (other, one)
+    if is_nested(inner.codes, outer.codes, inner.J):
         return None
     if not is_dense(one.sizes, other.sizes) and _is_sparse(design):
         return None

@@ -107,7 +107,8 @@ def factor_views(design: Design) -> tuple[Design, ...]:
 
 
 def _of_factor(design: Design) -> FactorMoments:
-    s = design.moments()
+    crossed = design.crossed
+    s = design.moments() if crossed is None else crossed.pooled_moments(str(design.group))
     x, z = range(s.p), range(s.p, s.p + s.q)
     return FactorMoments(x=moments(s, x), z=moments(s, z), sizes=s.counts)
 

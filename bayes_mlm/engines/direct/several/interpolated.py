@@ -14,7 +14,7 @@ from bayes_mlm.engines.direct.several.exact import SeveralDraws
 from bayes_mlm.engines.direct.several.neighbourhood import near_reml
 from bayes_mlm.engines.direct.several.problem import SeveralProblem
 from bayes_mlm.engines.direct.several.refine import ApproximateDraws, draw_refined, starting_point
-from bayes_mlm.engines.direct.several.start import check_bounded, typical_ratio
+from bayes_mlm.likelihood import check_bounded_outcome
 
 # Rounds of drawing, where the anchors show that the interpolant was not exact enough.
 _ROUNDS = 2
@@ -43,7 +43,7 @@ def draw_interpolated(
     keep : bool
         Whether all draws of the group effects are wanted; else their means and sds.
     """
-    check_bounded(problem, typical_ratio(problem))
+    check_bounded_outcome(problem.system.plan)
     near = near_reml(problem)
     check_proper(problem, starting_point(problem, near.centre))
     nodes, n_exact = None, 0
