@@ -6,6 +6,7 @@ likelihood needs. Each run is a fresh process; results go to ``benchmarks/nested
 """
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -37,7 +38,9 @@ def main() -> None:
     rows = list(compare(found))
     lines = table_lines("classes in schools, `y ~ x + (1 | school/class)`", rows)
     names = ", ".join(f"{name} {version(name)}" for name in ("bayes_mlm", "numpy", "duckdb"))
-    ending = f"{machine()}. {names}. Medians of {asked.repeats} fresh processes; caches warm."
+    busy = f"load average {os.getloadavg()[1]:.0f}"
+    how = f"Medians of {asked.repeats} fresh processes; caches warm."
+    ending = f"{machine()}, {busy}. {names}. {how}"
     save("nested", found, "\n".join([*lines, "", ending, ""]), readme=False)
     if any(one.met is False for one in rows):
         sys.exit("a target was missed")

@@ -15,6 +15,7 @@ from .atomic import (
     system_message as system_message,
 )
 from .checksum import BLANK as BLANK, SEAL as SEAL, check_seal as check_seal, sealed as sealed
+from .elsewhere import knows_words as knows_words
 from .errors import (
     BayesMLMError as BayesMLMError,
     DataError as DataError,

@@ -97,7 +97,9 @@ def suggest(found: str, allowed: Iterable[str]) -> str:
     by_fold = {word.casefold(): word for word in words}  # REML, Auto: case is a slip of its own
     near = difflib.get_close_matches(found.casefold(), by_fold, n=1, cutoff=0.5)
     hint = f"; did you mean {by_fold[near[0]]!r}?" if near else ";"
-    return f"{hint} allowed: {', '.join(words) or 'none'}"
+    # A word of signs alone, such as a comma, is quoted: it would be read as one of the list's.
+    listed = (word if any(map(str.isalnum, word)) else repr(word) for word in words)
+    return f"{hint} allowed: {', '.join(listed) or 'none'}"
 
 
 def _check_keys(

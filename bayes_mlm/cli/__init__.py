@@ -29,7 +29,6 @@ from bayes_mlm.cli.options import (
     Memory,
     Prob,
     Quiet,
-    Reading,
     RowsOption,
     Sampling,
     design_for,
@@ -42,6 +41,7 @@ from bayes_mlm.cli.options import (
 from bayes_mlm.cli.plot import plot
 from bayes_mlm.cli.predict import predict
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.reproduce import reproduce
 from bayes_mlm.cli.sensitivity import sensitivity
 from bayes_mlm.cli.showing import parts_of, print_analysis, report_of

@@ -12,7 +12,6 @@ from bayes_mlm.cli.options import (
     Data,
     DrawingEngine,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     print_sample,
@@ -22,6 +21,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
 

@@ -15,7 +15,6 @@ from bayes_mlm.cli.options import (
     Data,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     read_design,
@@ -24,6 +23,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:

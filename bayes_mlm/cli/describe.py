@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayes_mlm.cli.machine import Output
-from bayes_mlm.cli.options import Reading, grouped
+from bayes_mlm.cli.options import grouped
+from bayes_mlm.cli.reading import Reading
 
 if TYPE_CHECKING:
     from bayes_mlm.base import Tabular

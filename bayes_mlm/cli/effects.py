@@ -15,7 +15,6 @@ from bayes_mlm.cli.options import (
     Data,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     print_sample,
@@ -26,6 +25,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,10 +9,38 @@ from bayes_mlm.base import StorageError
 type Inputs = Iterable[str | Path | None]
 
 
-def check_file(out: Path, example: str, *, inputs: Inputs = ()) -> None:
-    """Refuse a file that cannot be written, or is one that is read, before computing anything."""
+# Endings of what is not read as data, which say of a name that it is one of a file.
+_OTHER = frozenset(
+    {
+        *(".png", ".svg", ".pdf", ".jpg", ".jpeg", ".eps", ".html", ".htm", ".md", ".tex", ".txt"),
+        *(".rtf", ".doc", ".docx", ".odt", ".json", ".toml", ".nc", ".sums", ".log", ".do", ".sps"),
+    }
+)
+
+
+def check_file(
+    out: Path, example: str, *, inputs: Inputs = (), also: Sequence[str] = (".txt",)
+) -> None:
+    """Refuse a file that cannot be written, or is one that is read, before computing anything.
+
+    Parameters
+    ----------
+    out : Path
+    example : str
+        A name of such a file, for messages; its ending is that of what is written.
+    inputs : iterable of str or Path
+        What is read.
+    also : sequence of str
+        Other endings that what is written may have; unknown ones, and none, always may.
+    """
     from bayes_mlm.base import file_obstacle
 
+    found, ends = _ending(out), Path(example).suffix
+    if found not in ("", ends, *also):
+        raise StorageError(
+            f"--out {str(out)!r} ends in {found}, which this command does not write; allowed: "
+            f"{', '.join(dict.fromkeys((ends, *also)))}; give a file such as {example}"
+        )
     _refuse_inputs(out, inputs, f"give another file, such as {example}")
     why = file_obstacle(out)
     if why is not None:
@@ -23,12 +51,28 @@ def check_folder(out: Path, names: Sequence[str], *, inputs: Inputs = ()) -> Non
     """Refuse a folder where files cannot be written or one is read, before computing."""
     from bayes_mlm.base import folder_obstacle
 
+    found = _ending(out)
+    if found and not out.exists():
+        raise StorageError(
+            f"--out {str(out)!r} ends in {found}, and is to be a folder, for {', '.join(names[:3])}"
+            f"{', …' if len(names) > 3 else ''}; give the name of a folder, such as "
+            f"{out.name[: -len(found)] or 'results'}"
+        )
     why = folder_obstacle(out, names)
     if why is not None:
         raise StorageError(f"cannot write to --out {str(out)!r}: {why}")
     sources = tuple(inputs)
     for name in names:
         _refuse_inputs(out / name, sources, "give another folder")
+
+
+def _ending(out: Path) -> str:
+    """Return the ending of a name, if it is a known one of data or documents; else ""."""
+    from bayes_mlm.data import format_of
+
+    known = format_of(out)
+    found = out.suffix.lower() if known is None else known[0]
+    return found if known is not None or found in _OTHER else ""
 
 
 def _refuse_inputs(target: Path, inputs: Inputs, remedy: str) -> None:

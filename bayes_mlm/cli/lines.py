@@ -14,7 +14,6 @@ from bayes_mlm.cli.options import (
     Data,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     print_sample,
@@ -26,6 +25,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def lines(
     data: Data = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Label of a group; repeatable (default: every group).")
+    ] = None,
+    factor: Annotated[
+        str | None, typer.Option(help="Whose groups, if there are several grouping factors.")
     ] = None,
     along: Annotated[
         str | None, typer.Option(help="Predictor on the x axis (default: that of the first slope).")
@@ -72,7 +75,14 @@ def lines(
     With the corresponding lines; those of a posterior compared with REML predictions.
     """
     from bayes_mlm.fitting import fit_by, sample_rows
-    from bayes_mlm.questions import along_of, coefficient_weights, group_lines, population_line
+    from bayes_mlm.formula import place_of_factor
+    from bayes_mlm.questions import (
+        along_of,
+        check_random_effects,
+        coefficient_weights,
+        group_lines,
+        population_line,
+    )
 
     if out is not None:
         names = ["population.csv"] if population else ["coefficients.csv", "lines.csv"]
@@ -84,8 +94,13 @@ def lines(
         raise EngineError("--group and --population exclude each other; give one of them")
     request = request_for(model, data, **vars(reading))
     design = read_design(request, data)
-    coefficient_weights(design)  # raises for a model without such effects, before anything is drawn
-    groups = None if group is None else [_label(design, text) for text in group]
+    check_random_effects(design)  # before anything is drawn
+    groups = None
+    if not population:
+        place = place_of_factor(design.factors, factor, "group_lines")
+        chosen = design.of_factor(place)
+        coefficient_weights(chosen)
+        groups = None if group is None else [_label(chosen, text) for text in group]
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
@@ -100,7 +115,9 @@ def lines(
             fit, along or along_of(design), grid, at=read_at(at or []), prob=prob, data=source
         )
     else:
-        found = group_lines(fit, along=along, x=grid, groups=groups, prob=prob, data=source)
+        found = group_lines(
+            fit, along=along, x=grid, groups=groups, prob=prob, data=source, factor=factor
+        )
     console.print(str(found), soft_wrap=True)
     if out is not None:
         _write(found, out)

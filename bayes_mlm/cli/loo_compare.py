@@ -12,7 +12,6 @@ from bayes_mlm.cli.options import (
     Data,
     DrawingEngine,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     read_design,
@@ -21,6 +20,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
 

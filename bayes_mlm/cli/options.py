@@ -12,27 +12,13 @@ import typer
 from bayes_mlm.base import BayesMLMError, EngineError
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.progress import steps
-from bayes_mlm.cli.reading import (
-    Cells,
-    Codes,
-    Decimal,
-    Delimiter,
-    Encoding,
-    Missing,
-    NewCells,
-    NewOmitRows,
-    NewSheet,
-    OmitRows,
-    Sheet,
-    Strip,
-)
+from bayes_mlm.cli.reading import NewPlaces, Reading
 from bayes_mlm.cli.words import of_words, with_words
 from bayes_mlm.engines import ENGINES, engine_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bayes_mlm.data import ReadOptions
     from bayes_mlm.design import Design
     from bayes_mlm.engines import Settings
     from bayes_mlm.model import HasRequest, ModelRequest
@@ -109,61 +95,6 @@ def request_for(model: str, data: str | None, **options: Any) -> "ModelRequest":
     from bayes_mlm.fitting import as_request
 
     return as_request(resolved(model), data, **options)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Options of how data are read."""
-
-    missing: Missing = "error"
-    strip: Strip = False
-    decimal: Decimal = None
-    delimiter: Delimiter = None
-    encoding: Encoding = None
-    sheet: Sheet = None
-    cells: Cells = None
-    omit_rows: OmitRows = None
-    codes: Codes = None
-
-    @property
-    def options(self) -> "ReadOptions":
-        """How a file is read, where it does not say so itself."""
-        from bayes_mlm.data import ReadOptions
-
-        return ReadOptions(**{one.name: getattr(self, one.name) for one in fields(ReadOptions)})
-
-
-@dataclass(frozen=True)
-class NewPlaces:
-    """Options of where the table of new rows is in its file: those of `Reading`, with "new" first.
-
-    A place in the file of the data means nothing in another.
-    """
-
-    new_sheet: NewSheet = None
-    new_cells: NewCells = None
-    new_omit_rows: NewOmitRows = None
-
-    @property
-    def options(self) -> "ReadOptions":
-        """The places, as a reader takes them."""
-        from bayes_mlm.data import ReadOptions
-
-        return ReadOptions(**{name.removeprefix("new_"): one for name, one in vars(self).items()})
-
-    @contextmanager
-    def named(self) -> "Iterator[None]":
-        """Name these options in an error that advises those of the data."""
-        from bayes_mlm.base import DataError
-
-        try:
-            yield
-        except DataError as error:
-            text = str(error)
-            for name in vars(self):
-                flag = name.replace("_", "-")
-                text = text.replace(f"--{flag.removeprefix('new-')}", f"--{flag}")
-            raise type(error)(text) from error
 
 
 @dataclass(frozen=True)

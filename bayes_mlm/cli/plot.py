@@ -22,7 +22,6 @@ from bayes_mlm.cli.options import (
     DrawingEngine,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     print_sample,
@@ -31,6 +30,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.engines import has_chains
 
@@ -143,7 +143,7 @@ def _check(out: Path, inputs: Inputs) -> None:
     if out.suffix.lower() not in _SUFFIXES:
         found = f"ends in {out.suffix!r}" if out.suffix else "has no ending"
         raise StorageError(f"--out {str(out)!r} {found}; allowed: {', '.join(_SUFFIXES)}")
-    check_file(out, "figure.png", inputs=inputs)
+    check_file(out, "figure.png", inputs=inputs, also=_SUFFIXES)
 
 
 def _records(

@@ -12,9 +12,7 @@ from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
     AnyEngine,
-    NewPlaces,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     read_design,
@@ -22,6 +20,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.reading import NewPlaces, Reading
 from bayes_mlm.engines import has_chains
 
 Question = Literal["existing_group", "new_group", "population"]

@@ -1,8 +1,14 @@
 """Options of how data files are read, which the commands share."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from bayes_mlm.data import ReadOptions
 
 Missing = Annotated[Literal["error", "drop"], typer.Option(help="Treatment of missing values.")]
 Decimal = Annotated[
@@ -34,4 +40,64 @@ Codes = Annotated[
     str | None,
     typer.Option(help="Columns to read by value, not by value label: agree,grade, or all."),
 ]
+NaValues = Annotated[
+    str | None,
+    typer.Option(help='Codes of missing values: "-999,k.A.", or by column "score=-9,-8;age=-1".'),
+]
 Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Options of how data are read."""
+
+    missing: Missing = "error"
+    strip: Strip = False
+    decimal: Decimal = None
+    delimiter: Delimiter = None
+    encoding: Encoding = None
+    sheet: Sheet = None
+    cells: Cells = None
+    omit_rows: OmitRows = None
+    codes: Codes = None
+    na_values: NaValues = None
+
+    @property
+    def options(self) -> "ReadOptions":
+        """How a file is read, where it does not say so itself."""
+        from bayes_mlm.data import ReadOptions
+
+        return ReadOptions(**{one.name: getattr(self, one.name) for one in fields(ReadOptions)})
+
+
+@dataclass(frozen=True)
+class NewPlaces:
+    """Options of where the table of new rows is in its file: those of `Reading`, with "new" first.
+
+    A place in the file of the data means nothing in another.
+    """
+
+    new_sheet: NewSheet = None
+    new_cells: NewCells = None
+    new_omit_rows: NewOmitRows = None
+
+    @property
+    def options(self) -> "ReadOptions":
+        """The places, as a reader takes them."""
+        from bayes_mlm.data import ReadOptions
+
+        return ReadOptions(**{name.removeprefix("new_"): one for name, one in vars(self).items()})
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Name these options in an error that advises those of the data."""
+        from bayes_mlm.base import DataError
+
+        try:
+            yield
+        except DataError as error:
+            text = str(error)
+            for name in vars(self):
+                flag = name.replace("_", "-")
+                text = text.replace(f"--{flag.removeprefix('new-')}", f"--{flag}")
+            raise type(error)(text) from error

@@ -10,16 +10,8 @@ import typer
 from bayes_mlm.base import DEFAULT_PROB
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.machine import Output
-from bayes_mlm.cli.options import (
-    Data,
-    Prob,
-    Quiet,
-    Reading,
-    Seed,
-    grouped,
-    resolved,
-    seed_of,
-)
+from bayes_mlm.cli.options import Data, Prob, Quiet, Seed, grouped, resolved, seed_of
+from bayes_mlm.cli.reading import Reading
 
 if TYPE_CHECKING:
     from bayes_mlm.model import ModelRequest

@@ -15,7 +15,6 @@ from bayes_mlm.cli.options import (
     Memory,
     Prob,
     Quiet,
-    Reading,
     RowsOption,
     Sampling,
     design_for,
@@ -24,6 +23,7 @@ from bayes_mlm.cli.options import (
     status,
 )
 from bayes_mlm.cli.progress import steps
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def sum_data(
         sum_rows,
     )
 
-    check_file(out, "data.sums", inputs=(data,))
     check_name(out)
+    check_file(out, "data.sums", inputs=(data,))
     before = load_sums(formula) if is_sums(formula) else None
     if alone and before is None:
         raise DataError("--alone sums rows by the design of saved sums; give their file first")
@@ -131,8 +131,8 @@ def merge(
     from bayes_mlm.base import DesignError
     from bayes_mlm.design import check_name, load_sums, merge_sums, save_sums
 
-    check_file(out, "all.sums", inputs=sums)
     check_name(out)
+    check_file(out, "all.sums", inputs=sums)
     if len(sums) < 2:
         raise DesignError(f"merge needs two files of sums or more, found {len(sums)}")
     add = partial(merge_sums, allow_repeats=allow_repeats)
@@ -196,9 +196,9 @@ def groups(
     from bayes_mlm.fitting import fit_by
     from bayes_mlm.questions import write_group_effects
 
-    check_file(out, "groups.parquet", inputs=(model, data))
     if out.suffix.lower() not in PARQUET:
         raise StorageError(f"--out {str(out)!r} is written as Parquet; end it in {PARQUET[0]}")
+    check_file(out, "groups.parquet", inputs=(model, data), also=PARQUET)
     request, design = design_for(
         model,
         data,

@@ -12,13 +12,13 @@ from bayes_mlm.cli.options import (
     Data,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     refuse_repeats,
     settings_for,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.cli.words import of_words
 from bayes_mlm.engines import AUTO, engine_names, has_chains, is_drawing
@@ -76,11 +76,11 @@ def table(
     from bayes_mlm.report import publication_table
     from bayes_mlm.studies import WORKED_STUDY, Record, analyse_ladder, as_record, records
 
+    chosen = format or ("markdown" if out is not None and out.is_dir() else _format_of(out))
     if out is not None:
-        check_file(out, "table.tex", inputs=(data, *(model or [])))
+        check_file(out, "table.tex", inputs=(data, *(model or [])), also=tuple(_SUFFIXES))
     engines = _engines(engine or ["auto"])
     names = model or []
-    chosen = format or _format_of(out)
     refuse_repeats(names)
     ladder = [as_record(one, data, **vars(reading)) for one in names]
     ladder = ladder or list(records(WORKED_STUDY))

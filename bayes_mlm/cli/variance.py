@@ -15,7 +15,6 @@ from bayes_mlm.cli.options import (
     Data,
     Prob,
     Quiet,
-    Reading,
     Sampling,
     grouped,
     read_design,
@@ -25,6 +24,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -51,25 +51,28 @@ from .labels import (
     strip_labels as strip_labels,
 )
 from .lazy.batches import Labelled as Labelled, read_batches as read_batches
+from .lazy.codes import scan_without_codes as scan_without_codes
+from .lazy.expressions import (
+    NUMBER as NUMBER,
+    count as count,
+    is_nan as is_nan,
+    stripped as stripped,
+)
 from .lazy.files import open_data as open_data, open_files as open_files
 from .lazy.finding import find_files as find_files, is_pattern as is_pattern, suffix_of as suffix_of
 from .lazy.source import (
     FILE as FILE,
-    NUMBER as NUMBER,
     Frame as Frame,
     Scan as Scan,
     as_scan as as_scan,
     collect as collect,
     collect_row as collect_row,
     collect_rows as collect_rows,
-    count as count,
     count_rows as count_rows,
     engine_errors as engine_errors,
     is_distributed as is_distributed,
-    is_nan as is_nan,
     is_scannable as is_scannable,
     narrowed as narrowed,
-    stripped as stripped,
 )
 from .lazy.texts import with_decimal as with_decimal
 from .magnitude import refuse_magnitude as refuse_magnitude, refuse_magnitudes as refuse_magnitudes
@@ -82,6 +85,11 @@ from .missing import (
     handle_missing as handle_missing,
     is_missing as is_missing,
     note_on_lost_groups as note_on_lost_groups,
+)
+from .na_values import (
+    na_text as na_text,
+    notes_on_sentinels as notes_on_sentinels,
+    without_codes as without_codes,
 )
 from .numerals import (
     Decimal as Decimal,

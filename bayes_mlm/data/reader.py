@@ -22,6 +22,7 @@ class ReadOptions:
     cells: str | None = None
     omit_rows: str | None = None
     codes: str | None = None
+    na_values: str | None = None
 
     def over(self, others: "ReadOptions") -> "ReadOptions":
         """Return these options, and the others' where these are not given."""
@@ -36,9 +37,9 @@ class ReadOptions:
         {'decimal': ','}
         """
         if not isinstance(source, (str, Path)):
-            return ReadOptions(decimal=self.decimal)
-        known = format_of(Path(split_part(str(source))[0]))
-        apply = known[1].options - _OF_ONE_FILE if known is not None else frozenset({"decimal"})
+            return ReadOptions(decimal=self.decimal, na_values=self.na_values)
+        known = format_of(_first_file(str(source)))
+        apply = known[1].options - _OF_ONE_FILE if known is not None else ALWAYS
         kept = {name: value for name, value in self.given.items() if name in apply}
         return ReadOptions(**kept)
 
@@ -50,6 +51,8 @@ class ReadOptions:
 
 
 USUAL = ReadOptions()
+# Options that apply to data of every kind.
+ALWAYS = frozenset({"decimal", "na_values"})
 # Options that name places in one file, which mean nothing in another.
 _OF_ONE_FILE = frozenset({"sheet", "cells", "omit_rows"})
 
@@ -77,8 +80,17 @@ class Format:
 
     read: Reader
     what: str
-    options: frozenset[str] = frozenset({"decimal"})
+    options: frozenset[str] = ALWAYS
     has_parts: bool = False
+
+
+def _first_file(source: str) -> Path:
+    """Return the file that is meant, or the first of a folder or pattern."""
+    path = Path(split_part(source)[0])
+    if format_of(path) is not None:
+        return path
+    files = path.iterdir() if path.is_dir() else path.parent.glob(path.name or ".")
+    return next((file for file in sorted(files) if format_of(file) is not None), path)
 
 
 # By the ending of a file's name, in lower case.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from bayes_mlm.base import (
     ABSENT,
@@ -27,8 +28,10 @@ from bayes_mlm.data.formats.statistical import read_por, read_sas, read_spss, re
 from bayes_mlm.data.formats.streams import damage, open_bytes
 from bayes_mlm.data.formats.text import read_text
 from bayes_mlm.data.formats.workbook import read_workbook
+from bayes_mlm.data.na_values import na_text, without_codes
 from bayes_mlm.data.numerals import Decimal, check_decimal
 from bayes_mlm.data.reader import (
+    ALWAYS,
     COMPRESSED,
     READERS,
     USUAL,
@@ -53,6 +56,7 @@ def read_table(
     cells: str | None = None,
     omit_rows: str | None = None,
     codes: str | None = None,
+    na_values: Any = None,
 ) -> Table:
     r"""Read a data file: text, Parquet, Feather, Stata, SPSS, SAS, R, Excel, ODS or a database.
 
@@ -90,6 +94,11 @@ def read_table(
         "181-190".
     codes : str, optional
         Columns whose values are read although they have value labels: "agree,grade", or "all".
+    na_values : str, number, sequence or mapping, optional
+        Codes that stand for missing values, next to `MISSING_TEXTS`: ``"-999,k.A."`` or ``[-999,
+        "k.A."]`` of every column, ``"score=-9,-8;income=-1"`` or ``{"score": [-9, -8]}`` of some.
+        A number is found however it is written, and by its value label; a column is of the type
+        that its other values have, and a note states how many were read as missing.
 
     Returns
     -------
@@ -131,6 +140,7 @@ def read_table(
         cells=cells,
         omit_rows=omit_rows,
         codes=codes,
+        na_values=na_text(na_values),
     )
     return read_file(source, options, columns)
 
@@ -158,10 +168,12 @@ def read_file(
     check_options(path, found, options)
     try:
         if ending in READERS:
-            return found.read(path, columns, options, part)
-        return _read_compressed(path, ending, found, options, part, columns)
+            table = found.read(path, columns, options, part)
+        else:
+            table = _read_compressed(path, ending, found, options, part, columns)
     except OSError as error:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}") from error
+    return without_codes(table, options.na_values, options.decimal, whole=columns is None)
 
 
 def _plain_endings() -> str:
@@ -214,9 +226,9 @@ def require_file(path: Path, given: str) -> None:
     raise DataError(f"{named} does not exist; {hint}")
 
 
-_TEXT = frozenset({"decimal", "delimiter", "encoding", "omit_rows"})
-_CODED = frozenset({"decimal", "encoding", "codes"})
-_SHEET = frozenset({"decimal", "sheet", "cells", "omit_rows"})
+_TEXT = ALWAYS | {"delimiter", "encoding", "omit_rows"}
+_CODED = ALWAYS | {"encoding", "codes"}
+_SHEET = ALWAYS | {"sheet", "cells", "omit_rows"}
 
 for _endings, _format in {
     (*DELIMITERS, *OTHER_TEXT): Format(read=read_text, what="a text file", options=_TEXT),
@@ -230,7 +242,7 @@ for _endings, _format in {
     (".rds", ".rdata", ".rda"): Format(
         read=read_r,
         what="an R file",
-        options=frozenset({"decimal", "codes"}),
+        options=ALWAYS | {"codes"},
         has_parts=True,
     ),
     (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"): Format(

@@ -25,7 +25,7 @@ class DataSource:
         What to do with rows that miss a value.
     strip : bool
         Whether to strip spaces from the ends of labels.
-    decimal, delimiter, encoding, sheet, cells, omit_rows, codes : str, optional
+    decimal, delimiter, encoding, sheet, cells, omit_rows, codes, na_values : str, optional
         How a file is read, where it does not say so itself: as of `bayes_mlm.read_table`.
     folder : str, optional
         What the path of a file is relative to, if not the working directory.
@@ -46,6 +46,7 @@ class DataSource:
     cells: str | None = None
     omit_rows: str | None = None
     codes: str | None = None
+    na_values: str | None = None
     folder: str | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,7 @@ from bayes_mlm.base import (
     DataError,
     check_choice,
     expand_home,
+    suggest,
     unreadable_reason,
 )
 from bayes_mlm.data import (
@@ -28,10 +30,12 @@ from bayes_mlm.data import (
     load_dataset,
     open_files,
     read_file,
+    scan_without_codes,
     split_part,
     strip_labels,
     suffix_of,
     with_decimal,
+    without_codes,
 )
 from bayes_mlm.design.aggregated import (
     Scan,
@@ -172,22 +176,23 @@ def _scan_of(source: Any, rows: Rows, options: ReadOptions = USUAL) -> Scan | No
             )
         return None
     if isinstance(source, Scan) or is_distributed(source):
-        return _with_decimal(as_scan(source), options)
+        return _with_options(as_scan(source), options)
     if isinstance(source, (str, Path)):
         if str(source) in DATASETS or str(source) == IN_MEMORY:
-            return as_scan(read_data(source)) if rows == "sum" else None
+            return as_scan(read_data(source, options=options)) if rows == "sum" else None
         return open_files(source, options) if rows == "sum" or _is_large(str(source)) else None
     if rows == "sum":
         table = as_table(source) if isinstance(source, (Table, Mapping)) else source
-        return _with_decimal(as_scan(table), options)
+        return _with_options(as_scan(table), options)
     if not is_scannable(source):
         return None
     scan = as_scan(source)
-    return _with_decimal(scan, options) if count_rows(scan) > KEPT_ROWS else None
+    return _with_options(scan, options) if count_rows(scan) > KEPT_ROWS else None
 
 
-def _with_decimal(scan: Scan, options: ReadOptions) -> Scan:
-    return scan if options.decimal is None else with_decimal(scan, options.decimal)
+def _with_options(scan: Scan, options: ReadOptions) -> Scan:
+    read = scan if options.decimal is None else with_decimal(scan, options.decimal)
+    return scan_without_codes(read, options.na_values)
 
 
 def _is_large(source: str) -> bool:
@@ -238,8 +243,18 @@ def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
             return read_data(location, options=options)
         scan = replace(open_files(location, options), complete=source.missing == "drop")
         return collect_rows(scan, columns)
-    data = collect_rows(as_scan(location), columns) if is_scannable(location) else location
-    return data if options.decimal is None else as_table(data, decimal=options.decimal)
+    if is_scannable(location):
+        return collect_rows(_with_options(as_scan(location), options), columns)
+    return _read(location, options) if options.given else location
+
+
+def _refuse_slip(source: str) -> None:
+    """Refuse what is no file, and nearly the name of an embedded data set."""
+    near = get_close_matches(source.casefold(), DATASETS, n=1, cutoff=0.7)
+    if near and not Path(source).suffix and unreadable_reason(expand_home(source)) == ABSENT:
+        raise DataError(
+            f"{source} is neither a file nor an embedded data set{suggest(source, DATASETS)}"
+        )
 
 
 def _is_one_file(source: str | Path) -> bool:
@@ -293,16 +308,19 @@ def _read(source: Any, options: ReadOptions) -> Table:
     if isinstance(source, DataSource):
         return _read(source.location, source.options)
     if isinstance(source, str) and source in DATASETS:
-        return load_dataset(source)
+        return without_codes(load_dataset(source), options.na_values)
     if is_sums(source):
         raise DataError(f"{source} contains sums of rows, and this needs the rows")
     if isinstance(source, (str, Path)):
         if str(source) == IN_MEMORY:
             raise DataError("this model was made with a data frame in memory; pass the data again")
         if _is_one_file(source):
+            _refuse_slip(str(source))
             return read_file(source, options)
         scan = open_files(source, options)
         return collect_rows(scan, tuple(scan.kinds))
     if isinstance(source, Scan):
-        return collect_rows(_with_decimal(source, options), tuple(source.kinds))
-    return as_table(source, decimal=options.decimal)
+        return collect_rows(_with_options(source, options), tuple(source.kinds))
+    return without_codes(
+        as_table(source, decimal=options.decimal), options.na_values, options.decimal
+    )

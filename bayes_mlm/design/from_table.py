@@ -22,6 +22,7 @@ from bayes_mlm.data import (
     note_on_lost_groups,
     notes_on_columns,
     notes_on_labels,
+    notes_on_sentinels,
     refuse_magnitudes,
     require_columns,
     require_finite,
@@ -30,6 +31,7 @@ from bayes_mlm.data import (
 )
 from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoded, encode, factors_of, inputs_of, learn_encoding
+from bayes_mlm.design.encoding.columns import notes_on_independent
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.group_columns import columns_of_rows
@@ -124,6 +126,10 @@ def build_design(
     for name in numbers:
         refuse_magnitudes([name], table.columns[name])
     notes = check_outcome(table, parsed.outcome.columns[0])
+    notes = (
+        *notes,
+        *notes_on_sentinels(table, (*parsed.outcome.columns, *parsed.measured_columns)),
+    )
     found = _check_factors(parsed, factors, table)
     if kept.n_dropped:
         for one in found:
@@ -143,6 +149,7 @@ def build_design(
     titles = {name: table.labels[name] for name in names if name in table.labels}
     encoding = replace(learn_encoding(parsed, table, group=group), strip=strip, titles=titles)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
+    notes = (*notes, *notes_on_independent(parsed, {one.factor for one in encoding.levels}))
     for one in found:
         notes = (*notes, *label_notes(encoding.levels, one.name, one.labels))
     strata, coded = structure.sigma_column, {item.column for item in encoding.levels}

@@ -75,7 +75,7 @@ def fit(
         With a formula: the distribution of the outcome given its linear predictor, by default
         "gaussian"; "student_t" has heavier tails, and other families may be registered
         (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
-    decimal, delimiter, encoding, sheet, cells, omit_rows, codes : str, optional
+    decimal, delimiter, encoding, sheet, cells, omit_rows, codes, na_values : optional
         How a file is read, where it does not state it itself: as of `bayes_mlm.read_table`.
     strip : bool
         Whether to strip labels of spaces at their ends (tabs, no-break and zero-width ones too).

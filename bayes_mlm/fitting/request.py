@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast
 
 from bayes_mlm.base import DataError, EngineError, check_choice, suggest
-from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource, ReadOptions
+from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource, ReadOptions, na_text
 from bayes_mlm.design import Design, is_sums, model_of_sums
 from bayes_mlm.engines import Settings
 from bayes_mlm.formula import parse_formula
@@ -48,6 +48,8 @@ _ELSEWHERE = {
     "adapt_delta": "target_accept=0.95",
     "na_action": "missing='drop'",
     "dropna": "missing='drop'",
+    "na_strings": "na_values='-999,k.A.'",
+    "na": "na_values='-999,k.A.'",
     "groups": "group='school', or (1 | school) in the formula",
     "ci": "prob",
     "level": "prob",
@@ -72,6 +74,7 @@ class RequestOptions(TypedDict, total=False):
     cells: str | None
     omit_rows: str | None
     codes: str | None
+    na_values: Any
 
 
 def takes_options[**P, R](function: Callable[P, R]) -> Callable[P, R]:
@@ -133,6 +136,7 @@ def as_request(
         "strip": options.get("strip") or False,
     }
     found: dict[str, Any] = {one.name: options.get(one.name) for one in fields(ReadOptions)}
+    found["na_values"] = na_text(found["na_values"])
     how = ReadOptions(**found).given
     if requested is None and is_sums(model):
         if data is not None:

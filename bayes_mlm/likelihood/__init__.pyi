@@ -70,5 +70,9 @@ from .sparse.factor import (
     evaluate_responses as evaluate_responses,
     split as split,
 )
+from .sparse.identified import (
+    check_bounded_outcome as check_bounded_outcome,
+    explained_effects as explained_effects,
+)
 from .sparse.plan import Plan as Plan, make_plan as make_plan
 from .whitened_design import Whitened as Whitened, whitened as whitened

@@ -121,6 +121,32 @@ def _target(support: tuple[float, float]) -> _Target:
     return _Target(usual=usual, support=support, cut=True)
 
 
+# Names of priors in bambi, brms and Stan, and what they are here.
+_ELSEWHERE = {
+    **dict.fromkeys(("common", "b", "fixed"), "beta, for every coefficient but the intercept"),
+    **dict.fromkeys(("group_specific", "sd", "tau", "sigma_group"), "sigma_u"),
+    **dict.fromkeys(("sigma", "sigma_y", "residual"), "sigma_e"),
+    **dict.fromkeys(("cor", "lkj", "L", "rho"), "rho_u"),
+    **dict.fromkeys(("intercept", "Intercept_", "b_Intercept", "alpha"), "Intercept"),
+}
+
+
+def _named_here(name: str) -> str:
+    """Return what another package's name of a prior is here; "" if unknown.
+
+    Examples
+    --------
+    >>> _named_here("1|school"), _named_here("ses | school"), _named_here("sigma")
+    ('sigma_u, or sigma_u[Intercept] of several', 'sigma_u[ses]', 'sigma_e')
+    """
+    effect, mark, _ = name.partition("|")
+    if not mark:
+        return _ELSEWHERE.get(name, "")
+    if effect.strip() in ("1", ""):
+        return "sigma_u, or sigma_u[Intercept] of several"
+    return f"sigma_u[{effect.strip()}]"
+
+
 def prior_target(name: str) -> str:
     """Return the parameter that a prior's name denotes, of which it may be one element.
 
@@ -132,8 +158,10 @@ def prior_target(name: str) -> str:
     match, known = _ONE_OF.fullmatch(name), _known()
     found = match["name"] if match else name
     if found not in known:
+        here = _named_here(name)
+        hint = f"; use {here}; names: {', '.join(known)}" if here else suggest(name, known)
         raise PriorError(
-            f"unknown prior name {name!r}{suggest(name, known)}; one of several is named as "
+            f"unknown prior name {name!r}{hint}; one of several is named as "
             "beta[TERM], sigma_u[EFFECT] or sigma_e[FACTOR=LEVEL]"
         )
     return found

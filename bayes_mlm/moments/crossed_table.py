@@ -391,8 +391,8 @@ def crossing_cost(one: Ints, other: Ints) -> float:
 
     Examples
     --------
-    >>> round(crossing_cost(np.full(200_000, 160), np.full(84_000, 380)))
-    7915
+    >>> round(crossing_cost(np.full(200_000, 160), np.full(84_000, 380)), -1)
+    7920.0
     """
     larger, smaller = (one, other) if len(one) >= len(other) else (other, one)
     tail = float(len(smaller))

@@ -26,7 +26,10 @@ from .lines import (
     group_lines as group_lines,
     population_line as population_line,
 )
-from .lines.level_two import coefficient_weights as coefficient_weights
+from .lines.level_two import (
+    check_random_effects as check_random_effects,
+    coefficient_weights as coefficient_weights,
+)
 from .lines.result import PopulationLine as PopulationLine
 from .prediction import check_rows as check_rows, predict as predict
 from .variance import (

@@ -61,6 +61,10 @@ def _check_order(caller: str, model: Any = None, data: Any = None) -> None:
         )
 
 
+# What bambi, statsmodels and nlme call the formula.
+_FORMULAS = ("formula", "fixed", "equation")
+
+
 def takes_records[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Return a function of a model, or of several, that takes names and paths of records too.
 
@@ -74,6 +78,12 @@ def takes_records[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def with_records(*arguments: P.args, **options: P.kwargs) -> R:
         _check_order(function.__name__, *arguments[:2])
+        named = next((word for word in _FORMULAS if word in options), None)
+        if named is not None and not arguments and first not in options:
+            raise EngineError(
+                f"{function.__name__} has no argument {named!r}; give the formula in first place, "
+                f"the data second: {function.__name__}('y ~ x + (1 | g)', data)"
+            )
         if first in options:
             options[first] = resolve(options[first])
         return function(*map(resolve, arguments[:1]), *arguments[1:], **options)  # type: ignore[arg-type]

@@ -40,4 +40,5 @@ def test_a_slip_is_answered_with_the_word(command, flag, words, run_command):
             if slip.lower() == word:
                 assert f"did you mean {word!r}?" in err
     _, _, err = run_command(command, flag, "?")
-    assert f"'?' is unknown; allowed: {', '.join(words)}" in err
+    listed = [word if word[0].isalnum() else repr(word) for word in words]  # a comma, quoted
+    assert f"'?' is unknown; allowed: {', '.join(listed)}" in err

@@ -195,3 +195,37 @@ def test_wrong_input(run, no_sampling, tmp_path, arguments, code, says):
 
 def test_at_least_forty_wrong_inputs_are_tried():
     assert len(WRONG) >= 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        *(
+            (["predict", "hsb_ses", "--new", "hsb", "--out", f"x{ending}"], "does not write")
+            for ending in (".dta", ".xlsx", ".sav", ".csv.gz", ".parquet", ".pdf")
+        ),
+        (["check", "hsb_ses", "--out", "x.sav"], "does not write; allowed: .csv"),
+        (["plot", "densities", "hsb_ses", "--out", "x.xlsx"], "allowed: .png"),
+        (["table", "hsb_ses", "--format", "latex", "--out", "x.dta"], "does not write"),
+        *(
+            (words, "give the name of a folder, such as x")
+            for words in (
+                ["fit", "hsb_ses", "--out", "x.xlsx"],
+                ["variance", "hsb_ses", "--out", "x.csv"],
+                ["contextual", "hsb_ses", "--out", "x.dta"],
+                ["sensitivity", "hsb_ses", "--out", "x.pdf"],
+                ["loo-compare", "hsb_ses", "hsb_null", "--out", "x.nc"],
+                ["effects", "hsb_ses", "--slope", "ses", "--out", "x.sav"],
+                ["lines", "hsb_ses", "--out", "x.html"],
+            )
+        ),
+    ],
+)
+def test_an_ending_that_is_not_written_is_refused(
+    arguments, reason, no_sampling, run_command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run_command(*arguments)
+    assert (code, out) == (2, "") or (code, out) == (1, "")
+    assert reason in err, err
+    assert list(tmp_path.iterdir()) == []

@@ -12,9 +12,12 @@ from bayes_mlm import (
     build_design,
     fit,
     for_kind,
+    load_fit,
     load_sums,
     merge_sums,
     open_data,
+    predict,
+    save_fit,
     save_sums,
     sum_rows,
 )
@@ -32,7 +35,7 @@ from bayes_mlm.engines import fit_several
 from bayes_mlm.engines.crossed.route import crossed_table_of
 from bayes_mlm.likelihood.sparse.factor import evaluate
 from bayes_mlm.likelihood.sparse.plan import make_plan
-from tests.helpers.lazy import ENGINES
+from tests.helpers.lazy import ENGINES, difference as difference_by_group
 
 FIXED = ("1", "x", "x * w", "x + colour", "center(x):colour", "0 + x + w", "x + between(x, g)")
 BARS = (
@@ -301,6 +304,26 @@ def test_crossed_cells_are_counted_before_they_take_memory(monkeypatch):
     monkeypatch.setattr("bayes_mlm.base.memory._SMALL", 0.0)
     with pytest.raises(EngineError, match=f"sums by g and k, whose levels have {cells:,} comb"):
         sum_rows("y ~ x + (1 | g) + (1 | k)", table)
+
+
+def test_the_levels_of_each_factor_have_the_moments_of_their_rows():
+    table, formula = random_table(10), "y ~ x + colour + (x | g) + (1 | h:g) + (1 | k)"
+    rows, sums = build_design(formula, table), sum_rows(formula, duckdb.from_df(table))
+    for place in range(3):
+        assert difference_by_group(rows.of_factor(place), sums.of_factor(place)) < 1e-12
+
+
+def test_draws_from_sums_are_those_from_rows_and_are_saved(tmp_path):
+    table, formula = random_table(13), "y ~ x + (1 | g/h)"
+    rows = fit(formula, table, engine="direct", random_seed=2)
+    sums = fit(sum_rows(formula, table), engine="direct", random_seed=2)
+    for name in ("beta", "sigma_u_g", "sigma_u_h:g", "sigma_e"):
+        np.testing.assert_allclose(sums.draws[name], rows.draws[name], rtol=1e-7, atol=1e-8)
+    again = load_fit(save_fit(sums, tmp_path / "fit.nc"))
+    assert difference(sums.design, again.design) == 0.0
+    same_terms(sums.design, again.design)
+    new = {"x": [0.0, 1.0], "g": [1, 2], "h": [0, 0]}
+    np.testing.assert_allclose(predict(again, new).mean, predict(rows, new).mean, rtol=1e-6)
 
 
 @pytest.mark.parametrize("text", [False, True])

@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from bayes_mlm import build_design, fit, predict
+from bayes_mlm.base.errors import DesignError, EngineError
 from bayes_mlm.engines import fit_several
 from tests.helpers import REFERENCE
 
@@ -169,3 +170,43 @@ def test_errors_of_predictions_are_those_of_the_mixed_model_equations():
     at_new = predict(found, {"plate": ["new"]}, question="new_group", kind="observation")
     total = solution.sigma_e**2 + sum(cov[0, 0] for cov in solution.covariances_u)
     assert at_new.sd[0] == pytest.approx(math.sqrt(total + solution.beta_cov[0, 0]), rel=1e-9)
+
+
+N, G, H = 60, np.repeat(np.arange(10), 6), np.tile(np.arange(6), 10)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-9])
+@pytest.mark.parametrize("engine", ["reml", "ml", "direct"])
+def test_an_outcome_without_residual_variation_is_refused(engine, noise):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=N)
+    for y in (3 + 2 * x, 1 + rng.normal(size=10)[G] + rng.normal(size=6)[H]):
+        table = {"y": y + noise * rng.normal(size=N), "x": x, "g": G, "h": H}
+        if noise and np.ptp(y - 2 * x) < 1e-6:
+            continue  # small, but it varies
+        with pytest.raises(EngineError, match="no residual variation"):
+            fit("y ~ x + (1 | g) + (1 | h)", table, engine=engine, random_seed=1)
+
+
+def test_variances_that_fixed_effects_explain_are_not_identified():
+    rng = np.random.default_rng(2)
+    table = {"y": rng.normal(size=N), "g": G, "h": H}
+    formula = "y ~ C(g) + (1 | g) + (1 | h)"
+    with pytest.raises(DesignError, match="every difference between groups in Intercept by g"):
+        fit(formula, table, engine="reml")
+    drawn = fit(formula, table, engine="direct", random_seed=1)
+    assert not drawn.verdict.ok
+    assert "the posterior of its sd is its prior" in str(drawn.verdict)
+
+
+def test_units_and_offsets_change_nothing():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=N)
+    y = x + rng.normal(size=10)[G] + rng.normal(size=6)[H] + rng.normal(size=N)
+    plain = fit_several(build_design("y ~ x + (1 | g) + (1 | h)", {"y": y, "x": x, "g": G, "h": H}))
+    for scale, offset in ((1e-12, 0.0), (1e12, 0.0), (1.0, 1e9)):
+        table = {"y": scale * y + offset, "x": x + offset, "g": G, "h": H}
+        found = fit_several(build_design("y ~ x + (1 | g) + (1 | h)", table))
+        for one, other in zip(found.factors, plain.factors, strict=True):
+            assert one.sigma_u[0] == pytest.approx(scale * other.sigma_u[0], rel=1e-4)
+        assert found.beta[1] == pytest.approx(scale * plain.beta[1], rel=1e-4)

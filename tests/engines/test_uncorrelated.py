@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
@@ -91,12 +92,26 @@ def test_two_group_terms_are_told_of_the_double_bar():
     assert joined == parse_formula("y ~ x + (x || g)")
 
 
-def test_categories_are_not_made_independent():
-    """lme4 keeps the columns of a category correlated under ||; here that is refused."""
-    table = load_dataset("orthodont")
-    for effects in ("sex", "age + C(age)", "age:sex"):
-        with pytest.raises(FormulaError, match="categorical.*cannot be independent"):
-            build_design(f"distance ~ age + ({effects} || subject)", table)
+def test_columns_of_categories_are_independent():
+    """lme4 1.1-31: y ~ f + (1 | g) + (0 + fb | g) + (0 + fc | g); not its (f || g).
+
+    Its own double bar keeps the columns of a category correlated.
+    """
+    table = pd.read_csv(REFERENCE / "factor_in_the_bar.csv")
+    found = fit("y ~ f + (f || g)", table, engine="reml")
+    assert found.solution.loglik == pytest.approx(-434.0393, abs=1e-4)
+    np.testing.assert_allclose(found.solution.beta, [1.819, 0.45611, 0.78977], atol=2e-5)
+    sds = [1.085434, 0.894870, 1.319875]
+    np.testing.assert_allclose(found.solution.sigma_u, sds, atol=1e-5)
+    assert found.solution.sigma_e == pytest.approx(0.993825, abs=1e-5)
+    assert found.design.effects == ("Intercept", "f[b]", "f[c]")
+    assert any("depends on its reference category" in note for note in found.design.notes)
+    full = fit("y ~ f + (f | g)", table, engine="reml")
+    assert full.solution.loglik == pytest.approx(-433.2443, abs=1e-4)
+    assert not any("reference category" in note for note in full.design.notes)
+    drawn = fit("y ~ f + (f || g)", table, engine="direct", random_seed=1)
+    sds_drawn = drawn.draws["sigma_u"].reshape(-1, 3)
+    assert np.all(np.abs(sds_drawn.mean(axis=0) - sds) < 2 * sds_drawn.std(axis=0))
     hsb = load_dataset("hsb")
     dummy = build_design("mathach ~ ses + (minority || schoolid)", hsb)  # a column of 0 and 1
     assert dummy.group_term.pairs == ()

@@ -232,6 +232,7 @@ def fitted():
     return made, fit(FORMULA, "sleepstudy", priors={"beta[days]": "Normal(0, 30)"}, **options)
 
 
+@pytest.mark.slow
 def test_nuts_takes_what_the_direct_engine_does_not(fitted):
     made, _ = fitted
     assert made.engine == "nuts"
@@ -246,6 +247,7 @@ def test_nuts_takes_what_the_direct_engine_does_not(fitted):
         log_marginal_likelihood(made)
 
 
+@pytest.mark.slow
 def test_the_tree_of_such_a_fit_is_whole(fitted, tmp_path):
     """Oracle of the prior's density: SciPy."""
     made, _ = fitted
@@ -265,6 +267,7 @@ def test_the_tree_of_such_a_fit_is_whole(fitted, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_leave_one_out_of_such_a_fit_is_that_of_the_all_but_equal_one(fitted):
     """The coefficients' priors are equal where the posterior is; those of sigma_u differ little."""
     made, direct = fitted

@@ -4,13 +4,14 @@ The oracle of estimates is dense algebra: the joint normal distribution of the o
 effects given the variances (Robinson 1991, Statistical Science 6(1)).
 """
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_mlm import fit, predict
+from bayes_mlm import fit, group_lines, predict
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
 from tests.helpers import REFERENCE
 
@@ -134,6 +135,19 @@ def test_rows_of_one_new_class_share_its_effect():
     assert np.abs(alone.draws[:, 0] - alone.draws[:, 1]).max() > 0.1
 
 
+def test_summarised_effects_are_not_drawn_as_of_one_factor():
+    """Drawn anew by the rows of one factor alone they would be those of another model."""
+    fitted = fit(NESTED, sloping(), engine="direct", random_seed=1, draws=200)
+    kept = {name: v for name, v in fitted.draws.posterior.items() if name != "u_school"}
+    summarised = fitted.with_draws(replace(fitted.draws, posterior=kept))
+    rows = {"x": [0.0], "school": [3]}
+    with pytest.raises(EngineError, match="groups of school were summarised.*use engine='reml'"):
+        predict(summarised, rows, factor="class:school")
+    with pytest.raises(EngineError, match="groups of school were summarised"):
+        group_lines(summarised, factor="school")
+    predict(summarised, rows, question="new_group")
+
+
 def test_what_is_new_is_said():
     estimate = fit(NESTED, sloping(), engine="reml")
     rows = {"x": [0.0], "school": [3], "class": ["k1"]}
@@ -153,6 +167,8 @@ def test_unknown_groups_are_named_with_what_to_do():
         predict(estimate, {"x": [0.0], "school": [3], "class": ["k9"]})
     with pytest.raises(DataError, match=r"no school 99.*factor='school'"):
         predict(estimate, {"x": [0.0], "school": [99]}, factor="class:school")
+    with pytest.raises(DataError, match="no column 'class'.*for a new class:school use factor="):
+        predict(estimate, {"x": [0.0], "school": [3]})
     with pytest.raises(DesignError, match="no grouping factor 'room'; allowed: factor='school'"):
         predict(estimate, {"x": [0.0]}, factor="room")
     with pytest.raises(EngineError, match="use question='new_group'"):

@@ -15,9 +15,10 @@ from typing import Any, Literal
 from bayes_mlm.assess.sensitivity.fits import VariedModel, vary_prior
 from bayes_mlm.assess.sensitivity.grid import choose_priors
 from bayes_mlm.assess.sensitivity.rows import Sensitivity, conclude
-from bayes_mlm.base import DEFAULT_PROB, SpecError, check_prob, level
+from bayes_mlm.base import DEFAULT_PROB, EngineError, SpecError, check_prob, level
 from bayes_mlm.design import INTERCEPT, Design, design_of, rows_or_source
 from bayes_mlm.engines import Settings
+from bayes_mlm.engines.direct import why_not_direct
 from bayes_mlm.fitting import Fit, as_request, make_settings, named_apart
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import model_priors
@@ -204,6 +205,14 @@ def _prepare(
     settings: Settings,
 ) -> VariedModel:
     stated = model_priors(design, model.priors)
+    choices = choose_priors(design, stated, priors)
+    refusal = why_not_direct(stated.with_group_sds(choices[0].sigma_u))
+    if refusal:
+        raise EngineError(
+            f"the priors of {model.name!r} cannot be varied: {refusal}, and only the direct engine "
+            "redraws a posterior under each prior; fit the model under each by fit(..., "
+            "priors={'sigma_u': ...}), or weight one fit's draws by arviz.psense_summary(fit.data)"
+        )
     shown = _group_terms(design) if terms is None else [t for t in terms if t in design.terms]
     sds = ["sigma_u"] if design.has_icc else [f"sigma_u[{effect}]" for effect in design.effects]
     icc = ["icc"] if design.has_icc else []
@@ -212,7 +221,7 @@ def _prepare(
         design=design,
         statistics=design.moments(),
         priors=stated,
-        choices=choose_priors(design, stated, priors),
+        choices=choices,
         wanted=(*sds, *icc, *(f"beta[{term}]" for term in shown)),
         settings=settings,
     )

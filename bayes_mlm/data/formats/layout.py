@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bayes_mlm.base import DataError, shown, visible
 from bayes_mlm.data.formats.streams import UTF8, check_encoding, encoding_of, read_head
+from bayes_mlm.data.na_values import read_na_values
 from bayes_mlm.data.numerals import Decimal, check_decimal, is_number, notation_of, numerals_among
 from bayes_mlm.data.reader import ReadOptions
 from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
@@ -43,6 +44,8 @@ class TextLayout:
         Whether every row has a value before those that the header names, as R writes them.
     notes : tuple of str
         What was detected and not given, for the reader of the results.
+    na_values : str or None
+        Codes of missing values, as of `bayes_mlm.read_table`.
     """
 
     delimiter: str
@@ -51,6 +54,7 @@ class TextLayout:
     preamble: bool = False
     row_names: bool = False
     notes: tuple[str, ...] = ()
+    na_values: str | None = None
 
 
 def layout_of(path: Path, options: ReadOptions) -> TextLayout:
@@ -80,7 +84,9 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
         delimiter = _delimiter_in(lines, usual, marks)
     decimal, example = options.decimal, ""
     if decimal is None and delimiter != ",":
-        example = _decimal_comma(lines, delimiter)
+        declared = read_na_values(options.na_values)
+        codes = () if declared is None else declared.every
+        example = _decimal_comma(lines, delimiter, codes)
         decimal = "," if example else None
     detected = {}
     if options.delimiter is None and delimiter != usual:
@@ -100,6 +106,7 @@ def layout_of(path: Path, options: ReadOptions) -> TextLayout:
         preamble=stated is not None,
         row_names=delimiter in "\t " and _has_row_names(_rows(lines, delimiter)),
         notes=notes,
+        na_values=options.na_values,
     )
 
 
@@ -194,14 +201,14 @@ def _delimiter_in(text: str, usual: str, marks: Sequence[str]) -> str:
     return next((mark for mark in others if separates(mark)), usual)
 
 
-def _decimal_comma(text: str, delimiter: str) -> str:
+def _decimal_comma(text: str, delimiter: str, codes: Sequence[str]) -> str:
     """Return an example of numbers that have a decimal comma and can have no other, or ""."""
     rows = _rows(text, delimiter)
     example = ""
     wide = max((len(rows[0]), len(rows[1]))) if len(rows) > 1 else 0  # with names of the rows
     for column in range(wide):
         values = {row[column].strip(BLANKS) for row in rows[1:] if len(row) > column}
-        levels = sorted(values - set(MISSING_TEXTS))
+        levels = sorted(values - {*MISSING_TEXTS, *codes})
         if not levels:
             continue
         if any(is_number(one) and notation_of(one, ",") is None for one in levels):

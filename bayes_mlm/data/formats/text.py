@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from bayes_mlm.base import DataError, shown
@@ -25,7 +26,8 @@ from bayes_mlm.data.formats.streams import (
     open_bytes,
     open_text,
 )
-from bayes_mlm.data.parsing import parse_column
+from bayes_mlm.data.na_values import note_on_codes, read_na_values
+from bayes_mlm.data.parsing import as_texts, parse_column
 from bayes_mlm.data.reader import ReadOptions, read_omitted
 from bayes_mlm.data.table import Table, checked_names
 from bayes_mlm.data.texts import BLANKS
@@ -50,7 +52,8 @@ def read_text(
             copy, kept, notes = without_lines(path, options, Path(folder))
             table = read_text(copy, columns, kept)
         notes = (*table.notes.get("", ()), *notes)
-        return replace(table, source=shown(path), notes={"": notes} if notes else {})
+        of_table = {"": notes} if notes else {}
+        return replace(table, source=shown(path), notes={**table.notes, **of_table})
     layout = layout_of(path, options)
     if layout.delimiter == " ":
         return _read_aligned(path, columns, layout)
@@ -137,7 +140,16 @@ def _read(path: Path, columns: Sequence[str] | None, layout: TextLayout) -> Tabl
     if not header.has_rows:
         raise DataError(f"{shown(path)} has a header ({', '.join(header.names)}) but no rows")
     table = _read_texts(path, layout, header, wanted)
-    arrays = {name: parse_column(table.column(name), layout.decimal) for name in wanted}
+    declared = read_na_values(layout.na_values)
+    arrays = {}
+    notes: dict[str, tuple[str, ...]] = {"": layout.notes} if layout.notes else {}
+    for name in wanted:
+        texts, found = table.column(name), tuple[str, ...]()
+        if declared is not None:
+            texts, found = _without_codes(name, texts, declared.of(name))
+        arrays[name] = parse_column(texts, layout.decimal)
+        if found:
+            notes[name] = found
     n = table.num_rows
     del table
     pa.default_memory_pool().release_unused()  # Arrow would keep what the texts took
@@ -146,8 +158,18 @@ def _read(path: Path, columns: Sequence[str] | None, layout: TextLayout) -> Tabl
         n=n,
         source=shown(path),
         from_text=True,
-        notes={"": layout.notes} if layout.notes else {},
+        notes=notes,
     )
+
+
+def _without_codes(name: str, texts: Any, codes: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
+    """Return a column of text with codes of missing values empty, and a note on each code."""
+    if not codes:
+        return texts, ()
+    trimmed = pc.utf8_trim(texts, characters=BLANKS)
+    counts = {code: pc.sum(pc.equal(trimmed, code)).as_py() or 0 for code in codes}
+    gone = pc.is_in(trimmed, value_set=as_texts(codes))
+    return pc.if_else(gone, "", texts), note_on_codes(name, counts)
 
 
 def _read_header(path: Path, layout: TextLayout) -> Header:

@@ -20,6 +20,7 @@ from bayes_mlm.data.formats.sheet import (
     study,
 )
 from bayes_mlm.data.formats.text import named
+from bayes_mlm.data.na_values import NaValues, note_on_codes, read_na_values
 from bayes_mlm.data.numerals import is_number
 from bayes_mlm.data.reader import ReadOptions, import_extra, read_omitted
 from bayes_mlm.data.table import Table, as_table, checked_names, table_of_columns
@@ -157,12 +158,15 @@ def _table(
     wanted = checked_names(names, where, columns)
     if not kept:
         raise DataError(f"{where} has columns ({', '.join(names)}) but no rows")
+    declared = read_na_values(options.na_values)
     given: dict[str, TypedColumn] = {}
     notes: dict[str, tuple[str, ...]] = {}
     for name, c in zip(names, places, strict=True):
         if name not in wanted:
             continue
-        given[name], remarks = _column(name, [(k, filled[k][c]) for k in kept], c)
+        cells, found = _without_codes(name, [(k, filled[k][c]) for k in kept], declared)
+        given[name], remarks = _column(name, cells, c)
+        remarks = (*remarks, *found)
         ranges = [one for one in sheet.merged if _fills(one, c, header, kept)]
         if ranges:
             begin, end = ranges[0]
@@ -234,6 +238,21 @@ def _column(
         f"{name}: {count(len(odd), 'cell')} of text ({shown_cells}) among {count(many, 'number')}"
     )
     return from_any(name, text), (note,)
+
+
+def _without_codes(
+    name: str, cells: list[tuple[int, Any]], declared: NaValues | None
+) -> tuple[list[tuple[int, Any]], tuple[str, ...]]:
+    """Return cells without codes of missing values that are text, and a note on each code."""
+    codes = () if declared is None else declared.of(name)
+    counts = dict.fromkeys(codes, 0)
+    kept: list[tuple[int, Any]] = []
+    for row, value in cells:
+        text = value.strip(BLANKS) if isinstance(value, str) else ""
+        if text in counts:
+            counts[text] += 1
+        kept.append((row, None if text in counts else value))
+    return kept, note_on_codes(name, counts)
 
 
 def _is_missing(value: Any) -> bool:

@@ -16,6 +16,7 @@ from bayes_mlm.data.formats.databases import is_duckdb_file, relation_of
 from bayes_mlm.data.formats.layout import TextLayout, layout_of
 from bayes_mlm.data.formats.streams import UTF8, open_text
 from bayes_mlm.data.formats.text import without_lines
+from bayes_mlm.data.lazy.codes import scan_without_codes
 from bayes_mlm.data.lazy.finding import find_files, is_pattern, suffix_of
 from bayes_mlm.data.lazy.schemas import check_schemas, damaged_file
 from bayes_mlm.data.lazy.shared import (
@@ -30,6 +31,7 @@ from bayes_mlm.data.lazy.source import FILE, Scan, as_scan
 from bayes_mlm.data.lazy.spark import open_spark
 from bayes_mlm.data.lazy.staging import stage
 from bayes_mlm.data.lazy.texts import with_decimal
+from bayes_mlm.data.na_values import na_text
 from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.reader import ReadOptions, check_options, format_of, split_part
 from bayes_mlm.data.reading import read_file
@@ -50,6 +52,7 @@ def open_data(
     decimal: Decimal | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    na_values: Any = None,
 ) -> Scan:
     """Open files as a lazy table, without reading their rows into memory.
 
@@ -68,7 +71,7 @@ def open_data(
         Memory limit of DuckDB, as in "2GB"; beyond it spills to a temporary directory.
     threads : int, optional
         Of DuckDB; all cores by default.
-    decimal, delimiter, encoding
+    decimal, delimiter, encoding, na_values
         As of `bayes_mlm.read_table`.
 
     Returns
@@ -93,7 +96,9 @@ def open_data(
     ...     sum_rows("mathach ~ ses * sector + (1 | schoolid)", scan).n
     7185
     """
-    options = ReadOptions(decimal=decimal, delimiter=delimiter, encoding=encoding)
+    options = ReadOptions(
+        decimal=decimal, delimiter=delimiter, encoding=encoding, na_values=na_text(na_values)
+    )
     return open_files(source, options, engine=engine, memory=memory, threads=threads)
 
 
@@ -107,6 +112,17 @@ def open_files(
 ) -> Scan:
     """Open files as `open_data` does, with all the options of reading in one."""
     expect_path("open_data", source)
+    scan = _open(source, options, engine, memory, threads)
+    return scan_without_codes(scan, options.na_values)
+
+
+def _open(
+    source: str | Path,
+    options: ReadOptions,
+    engine: FileEngine,
+    memory: str | None,
+    threads: int | None,
+) -> Scan:
     files = find_files(str(source))
     known = format_of(files[0])
     if known is not None:

@@ -14,18 +14,13 @@ from bayes_mlm.base import DataError
 from bayes_mlm.data.absent import explain_absent
 from bayes_mlm.data.columns import Column, from_arrow
 from bayes_mlm.data.labels import strip_categories
+from bayes_mlm.data.lazy.expressions import stripped
 from bayes_mlm.data.numerals import Decimal
 from bayes_mlm.data.table import Table, as_table, checked_names
-from bayes_mlm.data.texts import BLANKS
 
 type ColumnKind = Literal["number", "truth", "text"]
 type Frame = nw.LazyFrame[Any]
 # The column of file names that a scan of several files carries, for messages.
-# A whole value that is a number.
-NUMBER = (
-    r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-    r"|[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?)\z"
-)
 FILE = "bayes_mlm_file"
 # Seconds between updates of the progress of a query.
 _EVERY = 0.2
@@ -72,6 +67,8 @@ class Scan:
         The decimal mark of numbers in text; None for plain numbers alone.
     from_text : bool
         Whether the columns come as text, whose types are decided from their values.
+    codes : mapping of str to tuple of str
+        Texts of columns that stand for missing values, next to `MISSING_TEXTS`.
     labels, value_labels, notes
         As of `bayes_mlm.data.table.Table`.
     """
@@ -93,6 +90,7 @@ class Scan:
     complete: bool = False
     decimal: Decimal | None = None
     from_text: bool = False
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     value_labels: Mapping[str, Mapping[float | str, str]] = field(default_factory=dict)
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -245,11 +243,6 @@ def narrowed(scan: Scan, names: Sequence[str]) -> Scan:
     return replace(scan, frame=frame, aliases=aliases, categories=declared, prepare=_as_it_is)
 
 
-def stripped(text: nw.Expr) -> nw.Expr:
-    """Strip spaces from the ends of text; quicker than trim, which is slow for many characters."""
-    return text.str.replace_all(rf"^[{BLANKS}]+|[{BLANKS}]+\z", "")
-
-
 def _labels(scan: Scan) -> frozenset[str]:
     """Return the names of the columns of text, which alone may have spaces."""
     with engine_errors(scan):
@@ -346,20 +339,6 @@ def collect_rows(scan: Scan, names: Sequence[str]) -> Table:
         value_labels=scan.value_labels,
         notes=scan.notes,
     )
-
-
-def count(condition: nw.Expr) -> nw.Expr:
-    """Count the rows in which a condition holds (every engine can add up whole numbers)."""
-    return condition.cast(nw.Int64).sum()
-
-
-def is_nan(value: nw.Expr) -> nw.Expr:
-    """Flag the values that are not a number, also where a file's statistics say nothing of them.
-
-    The extremes that Parquet stores of a column leave NaN out, and DuckDB takes its word for it:
-    it drops a filter by ``isnan``. Infinite values are no NaN.
-    """
-    return ((value - value) != 0.0) & (value.abs() != float("inf"))
 
 
 @contextmanager

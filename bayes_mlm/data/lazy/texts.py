@@ -8,17 +8,8 @@ from dataclasses import replace
 import narwhals as nw
 
 from bayes_mlm.data.footers import FOOTER, refuse_footer
-from bayes_mlm.data.lazy.source import (
-    FILE,
-    NUMBER,
-    Frame,
-    Scan,
-    as_scan,
-    collect,
-    collect_row,
-    count,
-    stripped,
-)
+from bayes_mlm.data.lazy.expressions import NUMBER, count, stripped
+from bayes_mlm.data.lazy.source import FILE, Frame, Scan, as_scan, collect, collect_row
 from bayes_mlm.data.numerals import Decimal, Notation, check_decimal, notation_of
 from bayes_mlm.data.texts import FALSE_TEXTS, MISSING_TEXTS, TRUE_TEXTS
 
@@ -35,16 +26,18 @@ def with_decimal(scan: Scan, decimal: Decimal | None) -> Scan:
         return replace(scan, decimal=decimal)
 
     def read(source: Scan, names: Sequence[str]) -> Scan:
-        return _read_numerals(scan.prepare(source, names), names, decimal)
+        return read_columns_of_numerals(scan.prepare(source, names), names, decimal)
 
     return replace(scan, decimal=decimal, prepare=read)
 
 
-def _read_numerals(scan: Scan, names: Sequence[str], decimal: Decimal) -> Scan:
+def read_columns_of_numerals(
+    scan: Scan, names: Sequence[str], decimal: Decimal, among: Sequence[str] | None = None
+) -> Scan:
     """Convert columns of numerals, but not declared categories nor dates."""
     candidates = [
         name
-        for name in names
+        for name in (names if among is None else among)
         if scan.kinds[name] == "text" and name not in scan.categories and name not in scan.times
     ]
     if not candidates:
@@ -131,7 +124,7 @@ def _texts(scan: Scan, names: Sequence[str], spaced: Sequence[bool]) -> Frame:
     for k, (name, trim) in enumerate(zip(names, spaced, strict=True)):
         label = scan.col(name)
         text = stripped(label) if trim else label
-        there = ~(text.is_null() | text.is_in(MISSING_TEXTS))
+        there = ~(text.is_null() | text.is_in((*MISSING_TEXTS, *scan.codes.get(name, ()))))
         columns[f"text{k}_"] = nw.when(there).then(text)
         columns[f"label{k}_"] = nw.when(there).then(label)
         columns[f"spaced{k}_"] = label != text

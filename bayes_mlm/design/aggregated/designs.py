@@ -40,6 +40,7 @@ from bayes_mlm.design.aggregated.lists import TOO_CROSSED, ListedFactor, is_too_
 from bayes_mlm.design.aggregated.written import write_columns
 from bayes_mlm.design.design import VARIES, Design
 from bayes_mlm.design.encoding import Encoding, factors_of
+from bayes_mlm.design.encoding.columns import notes_on_independent
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.group_columns import columns_of_cells
@@ -231,6 +232,8 @@ def _reduce(
     notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
     if estimable:
         notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
+        categorical = {one.factor for one in encoding.levels}
+        notes = (*notes, *notes_on_independent(request.formula, categorical))
     terms = encoding.terms
     effects = tuple(name for one in encoding.effects for name in one)
     columns = Columns(

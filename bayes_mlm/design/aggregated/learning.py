@@ -64,14 +64,14 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     DataError
         If a column does not suit its use.
     FormulaError
-        If categorical effects of the group are to be independent (``||``).
+        If the effects of a basis by group are to be independent (``||``).
     """
     for name in formula.outcome.columns:
         _refuse_misread(name, "outcome", scan, _levels_of_text(name, scan))
         number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
     check_constants(formula)
-    check_independent(formula, categorical)
+    check_independent(formula)
     distinct = {name: _levels_of_text(name, scan) for name in formula.measured_columns}
     for name, values in distinct.items():
         _refuse_misread(name, "predictor", scan, values)

@@ -97,7 +97,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     DesignError
         If `group` contradicts the formula.
     FormulaError
-        If `within` or `between` has no group, or categorical effects of the group are to be
+        If `within` or `between` has no group, or the effects of a basis by group are to be
         independent (``||``).
 
     Examples
@@ -117,7 +117,7 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         raise DataError(f"{table.source} has no rows to learn from")
     categorical = [factor for factor in formula.factors if _is_categorical(factor, table)]
     check_constants(formula)
-    check_independent(formula, categorical)
+    check_independent(formula)
     levels = tuple(learn_levels(factor, table) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
     learned = learn_values([formula.outcome, *numeric, *formula.offsets], table, group=by)

@@ -1,7 +1,7 @@
 """Names of the columns that the terms of a formula become."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -188,14 +188,9 @@ def check_constants(formula: Formula) -> None:
                 )
 
 
-def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
-    """Refuse independent effects of categories, which would depend on the reference category.
-
-    lme4's double bar keeps the columns of a category correlated among themselves, which shows
-    nowhere in its results.
-    """
-    independent = [one for one in formula.group_terms if not one.correlated]
-    for term in (term for one in independent for term in one.terms):
+def check_independent(formula: Formula) -> None:
+    """Refuse independent effects of the columns of a function, which depend on its basis."""
+    for term in _independent(formula):
         for factor in term:
             if is_basis(factor):
                 raise FormulaError(
@@ -203,12 +198,38 @@ def check_independent(formula: Formula, categorical: Sequence[Factor]) -> None:
                     "(||): what that says depends on the basis; write | , or columns of your own, "
                     "as in (x + I(x ** 2) || group)"
                 )
-            if factor in categorical:
-                raise FormulaError(
-                    f"the group effects of the categorical {label(factor)!r} cannot be independent "
-                    "of one another (||): the model would depend on the reference category; write "
-                    "| , or use a column of numbers (0 and 1) for a particular contrast"
-                )
+
+
+def notes_on_independent(formula: Formula, categorical: Collection[str]) -> tuple[str, ...]:
+    """Return remarks on independent effects of the columns of categories.
+
+    Parameters
+    ----------
+    formula : Formula
+    categorical : collection of str
+        The factors that are categories, as the formula writes them.
+
+    Notes
+    -----
+    Each column has a variance of its own. lme4's double bar keeps the columns of a category
+    correlated among themselves, which shows nowhere in its results.
+    """
+    found = [
+        label(factor)
+        for term in _independent(formula)
+        for factor in term
+        if str(factor) in categorical
+    ]
+    return tuple(
+        f"the group effects of the columns of {name} are independent, with an sd each (||), so the "
+        "model depends on its reference category; with | it does not"
+        for name in dict.fromkeys(found)
+    )
+
+
+def _independent(formula: Formula) -> list[Term]:
+    """Return the terms of group effects that are independent of one another."""
+    return [term for one in formula.group_terms if not one.correlated for term in one.terms]
 
 
 def _size(term: Term, coding: Coding, known: Mapping[Factor, Levels]) -> int:

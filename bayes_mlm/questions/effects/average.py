@@ -15,6 +15,7 @@ from bayes_mlm.base import (
     Floats,
     check_prob,
     expect,
+    knows_words,
 )
 from bayes_mlm.fitting import CoefficientSource, Estimate, Fit, Value, with_estimate
 from bayes_mlm.questions.effects.query import (
@@ -48,6 +49,20 @@ class ContrastSpec:
     ends: tuple[At, ...] = ()
 
 
+_BY_GROUP = "at={'sex': ['Female', 'Male']}, an estimate for each"
+_OF_ROWS = "data=, the rows to average over"
+# What marginaleffects, bambi's interpret and Stata's margins call an argument.
+_ELSEWHERE = {
+    **dict.fromkeys(("average_by", "by", "conditional", "condition", "over"), _BY_GROUP),
+    **dict.fromkeys(("newdata", "new_data", "new_rows"), _OF_ROWS),
+    **dict.fromkeys(("conf_level", "level", "ci", "ci_prob", "hdi_prob"), "prob=0.9"),
+    **dict.fromkeys(("model", "idata", "fit_result"), "the fit, in first place"),
+    **dict.fromkeys(("wrt", "variables", "variable", "dydx"), "the predictor, in second place"),
+    "eps": "nothing: the derivative is exact where the model is linear in the predictor",
+}
+
+
+@knows_words(_ELSEWHERE)
 def comparisons(
     fit: Fit | Estimate,
     contrast: str | Mapping[str, Any],
@@ -130,6 +145,7 @@ def comparisons(
     return measure(found, population, "comparison", specs, rope=rope, prob=prob)
 
 
+@knows_words(_ELSEWHERE)
 def slopes(
     fit: Fit | Estimate,
     predictor: str,

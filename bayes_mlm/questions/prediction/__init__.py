@@ -29,6 +29,7 @@ from bayes_mlm.base import (
     check_choice,
     check_prob,
     expect,
+    knows_words,
     stream,
 )
 from bayes_mlm.data import USUAL
@@ -36,6 +37,7 @@ from bayes_mlm.design import read_data
 from bayes_mlm.engines import ENGINES, effects_root, samples
 from bayes_mlm.fitting import Estimate, Fit, estimate_of, posterior_of, residual_draws
 from bayes_mlm.model import Auxiliary, Family
+from bayes_mlm.questions.one_factor import check_kept
 from bayes_mlm.questions.prediction.effects import batches, effects_for
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
@@ -51,6 +53,37 @@ from bayes_mlm.questions.prediction.rows import (
 __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 
 
+# What bambi, brms, lme4 and marginaleffects call an argument, and a kind of prediction.
+_ELSEWHERE = {
+    **dict.fromkeys(("data", "newdata", "new_data", "idata"), "the new rows, in second place"),
+    **dict.fromkeys(("type", "what"), "kind='mean' or kind='observation'"),
+    **dict.fromkeys(
+        ("re_form", "re_formula", "include_group_specific"), "question='population' to omit them"
+    ),
+    **dict.fromkeys(
+        ("allow_new_levels", "sample_new_groups", "sample_new_levels"), "question='new_group'"
+    ),
+    **dict.fromkeys(("level", "ci", "hdi_prob", "conf_level"), "prob=0.9"),
+    "seed": "random_seed=1",
+    "inplace": "the prediction that is returned",
+}
+_KINDS_ELSEWHERE = {
+    **dict.fromkeys(("response", "pps", "posterior_predict", "prediction"), "observation"),
+    **dict.fromkeys(("response_params", "link", "linpred", "epred", "fitted"), "mean"),
+}
+
+
+def _check_kind(kind: str) -> None:
+    """Refuse an unknown kind of prediction, and name the one that another package's word means."""
+    if kind in _KINDS_ELSEWHERE:
+        raise EngineError(
+            f"unknown kind {kind!r}; use kind={_KINDS_ELSEWHERE[kind]!r}: 'mean' is the expected "
+            "outcome, 'observation' one outcome with its residual"
+        )
+    check_choice("kind", kind, get_args(PredictionKind.__value__))
+
+
+@knows_words(_ELSEWHERE)
 def predict(
     fit: Fit | Estimate,
     new_rows: Any,
@@ -129,7 +162,7 @@ def predict(
     design = fit.design
     estimand = check_estimand(design, question, factor)
     question = estimand.question
-    check_choice("kind", kind, get_args(PredictionKind.__value__))
+    _check_kind(kind)
     if random_seed is not None and not _is_seed(random_seed):
         raise EngineError(f"random_seed must be a whole number of 0 or more, found {random_seed!r}")
     options = USUAL
@@ -149,6 +182,7 @@ def predict(
         )
     seed, kept = 0, None
     if posterior is not None:
+        check_kept(posterior, estimand.known_factors)
         seed = int(posterior.settings.random_seed if random_seed is None else random_seed)
         found, kept = _draw(posterior, new, kind, prob, seed=seed, keep=draws)
     elif plugged is not None and not draws:

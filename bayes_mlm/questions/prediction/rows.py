@@ -205,7 +205,10 @@ def arrange_rows(
     residual = design.residual if kind == "observation" else None
     needed += [] if residual is None else residual.spec.columns
     interactions = design.formula.interactions
-    require_columns(table, [name for name in needed if name not in interactions])
+    try:
+        require_columns(table, [name for name in needed if name not in interactions])
+    except DataError as error:
+        raise DataError(f"{error}{_hint(design, table, estimand)}") from error
     _check_missing(table, [name for name in needed if name not in interactions])
     table = with_interactions(table, interactions)
     unused = {*grouping} - set(needed)
@@ -235,6 +238,18 @@ def arrange_rows(
         time=time,
         near=near,
     )
+
+
+def _hint(design: Design, table: Table, estimand: Estimand) -> str:
+    """Return how to predict for new groups of a factor of several, whose column is missing."""
+    absent = [
+        name
+        for name in estimand.known_factors
+        if not set(design.formula.columns_of(name)) <= set(table.columns)
+    ]
+    if not absent or len(design.factors) < 2:
+        return ""
+    return f"; for a new {absent[0]} use factor={absent[0]!r} (--factor {absent[0]!r})"
 
 
 def _term_rows(

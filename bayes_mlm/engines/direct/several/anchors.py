@@ -23,7 +23,7 @@ from bayes_mlm.likelihood import Factor, split
 
 # Seconds of factorisations at anchors, and their number at least and at most.
 _BUDGET = 1.0
-_LEAST, _MOST = 32, 512
+_LEAST, _MOST = 32, 128
 # Draws far from their anchors at which the means are checked.
 _OUTLYING = 4
 # Distance, in posterior sds, at which the conditional means level off: at no shrinkage, or at all.

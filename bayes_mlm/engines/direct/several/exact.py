@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import draw_beta
-from bayes_mlm.engines.direct.posterior import Variances
+from bayes_mlm.engines.direct.posterior import Sums, Variances, join_sums
 from bayes_mlm.engines.direct.propriety import check_proper
 from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.several.problem import SeveralProblem
@@ -16,6 +16,8 @@ from bayes_mlm.engines.direct.variances import draw_by_importance
 
 # Numbers of u that are held at a time.
 _CHUNK = 2_000_000
+# Values in a batch whose sums are kept, at least, and numbers in all that are.
+_LARGE, _MOST_KEPT = 2_000, 20_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +47,36 @@ class SeveralDraws:
     report: DirectReport
 
 
+class _Evaluated:
+    """The sums of the proposals, so that those of the draws among them need no factorisation."""
+
+    def __init__(self, problem: SeveralProblem) -> None:
+        self.problem = problem
+        self._at: list[Floats] = []
+        self._sums: list[Sums] = []
+        self._room = _MOST_KEPT // (problem.p + 1) ** 2
+
+    def sums(self, at: Variances) -> Sums:
+        """Evaluate the sums, and keep those of large batches."""
+        found, n = self.problem.sums(at), len(at.log_sigma_e)
+        if n >= _LARGE and n <= self._room:
+            self._room -= n
+            self._at.append(np.column_stack([at.log_sigma_u, at.log_sigma_e]))
+            self._sums.append(found)
+        return found
+
+    def known(self, at: Variances) -> Sums | None:
+        """Return the sums at values that were all evaluated; else None."""
+        if not self._at:
+            return None
+        before, now = np.concatenate(self._at), np.column_stack([at.log_sigma_u, at.log_sigma_e])
+        order = np.argsort(before[:, 0])
+        place = order[np.searchsorted(before[order, 0], now[:, 0]) % len(order)]
+        if not (before[place] == now).all():
+            return None
+        return join_sums(self._sums).part(place)
+
+
 def draw_exactly(
     problem: SeveralProblem,
     n_draws: int,
@@ -67,13 +99,15 @@ def draw_exactly(
     """
     start = choose_start(problem)
     check_proper(problem, start)
-    variances = draw_by_importance(problem, start, n_draws, rng)
+    evaluated = _Evaluated(problem)
+    remembering = replace(problem, approximation=evaluated.sums)
+    variances = draw_by_importance(remembering, start, n_draws, rng)
     at = variances.at
     drawn = SeveralDraws(
         at=at,
         log_density=variances.log_density,
         log_weight=variances.log_weight,
-        beta=draw_beta(problem, at, rng),
+        beta=draw_beta(problem, at, rng, evaluated.known(at)),
         report=variances.report,
     )
     if not effects:

@@ -14,10 +14,12 @@ from bayes_mlm.engines.direct.several.exact import SeveralDraws
 from bayes_mlm.engines.direct.several.neighbourhood import near_reml
 from bayes_mlm.engines.direct.several.problem import SeveralProblem
 from bayes_mlm.engines.direct.several.refine import ApproximateDraws, draw_refined, starting_point
-from bayes_mlm.engines.direct.several.start import check_bounded, typical_ratio
+from bayes_mlm.likelihood import check_bounded_outcome
 
 # Rounds of drawing, where the anchors show that the interpolant was not exact enough.
-_ROUNDS = 3
+_ROUNDS = 2
+# Anchors that become nodes then: those at which it is most wrong.
+_WORST = 40
 # Standard deviation of the log weights of anchors at which the draws are taken as they are.
 _GOOD = 0.03
 # Bound of reported logs, which a file can hold.
@@ -41,7 +43,7 @@ def draw_interpolated(
     keep : bool
         Whether all draws of the group effects are wanted; else their means and sds.
     """
-    check_bounded(problem, typical_ratio(problem))
+    check_bounded_outcome(problem.system.plan)
     near = near_reml(problem)
     check_proper(problem, starting_point(problem, near.centre))
     nodes, n_exact = None, 0
@@ -53,7 +55,8 @@ def draw_interpolated(
         n_exact += approximate.n_exact + len(anchored.log_ratio)
         if _weight_sd(anchored.log_ratio) <= _GOOD:
             break
-        nodes = approximate.nodes.joined(anchored.nodes)
+        worst = np.argsort(-np.abs(anchored.log_ratio))[:_WORST]
+        nodes = approximate.nodes.joined(anchored.nodes.part(worst))
     return SeveralDraws(
         at=at,
         log_density=approximate.found.log_density,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.engines.direct.importance import ImportanceDraws, sample_importance
 from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
 from bayes_mlm.engines.direct.mode import find_mode
@@ -50,6 +50,10 @@ class Nodes:
 
     relative: Floats
     functions: Floats
+
+    def part(self, which: Ints) -> "Nodes":
+        """Return some of them."""
+        return Nodes(relative=self.relative[which], functions=self.functions[which])
 
     def joined(self, other: "Nodes") -> "Nodes":
         """Return both."""
@@ -125,7 +129,7 @@ def draw_refined(
     """
     first = _chart_at(near, len(problem.sds))
     nodes = _evaluate(problem, _star(near, len(problem.sds), rng)) if known is None else known
-    most = MAX_NODES + (0 if known is None else len(known.relative))
+    most = MAX_NODES if known is None else len(known.relative) + MAX_NODES // 4
     chart, far_done = first, known is not None
     while True:
         try:

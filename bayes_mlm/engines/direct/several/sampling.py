@@ -15,7 +15,13 @@ from bayes_mlm.engines.direct.several.exact import SeveralDraws, draw_exactly
 from bayes_mlm.engines.direct.several.interpolated import draw_interpolated
 from bayes_mlm.engines.direct.several.problem import SeveralProblem, make_several
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
-from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_views, parameters_of
+from bayes_mlm.likelihood import (
+    ModelPriors,
+    effect_pairs,
+    explained_effects,
+    group_views,
+    parameters_of,
+)
 
 # Seconds up to which every proposal is evaluated exactly.
 EXACT_SECONDS = 4.0
@@ -82,7 +88,13 @@ def _draw(
     )
     proper = all(prior.is_proper for prior in priors.by_name(design).values())
     return draws, replace(
-        report, log_marginal_likelihood=report.log_marginal_likelihood if proper else None
+        report,
+        log_marginal_likelihood=report.log_marginal_likelihood if proper else None,
+        notes=tuple(
+            f"the fixed effects explain every difference between groups in {effect}, so the "
+            "posterior of its sd is its prior; drop a predictor of that level, or the effect"
+            for effect in explained_effects(problem.system.products)
+        ),
     )
 
 

@@ -5,20 +5,18 @@ from itertools import product
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.direct.mode import highest
 from bayes_mlm.engines.direct.parametrisation import coordinate, dimension, log_density
 from bayes_mlm.engines.direct.posterior import Variances
 from bayes_mlm.engines.direct.quadratic import cholesky
 from bayes_mlm.engines.direct.several.problem import SeveralProblem
+from bayes_mlm.likelihood import check_bounded_outcome
 
 # Group effects that are this times the residual error of a typical group.
 _LEVELS = (0.1, 0.5, 2.0)
 # Points of the grid, at most.
 _MOST = 100
-# With the effects free, the residual sum of squares that is left is that of the rows; where the
-# groups explain the outcome exactly, it falls off as the square of their sds instead.
-_FREE, _FREER = 1e3, 1e4
 
 
 def typical_ratio(problem: SeveralProblem) -> Floats:
@@ -43,7 +41,7 @@ def choose_start(problem: SeveralProblem) -> Floats:
         If the density is zero at all of them, or has no bound as residuals vanish.
     """
     q, typical = len(problem.sds), typical_ratio(problem)
-    check_bounded(problem, typical)
+    check_bounded_outcome(problem.system.plan)
     levels: tuple[float, ...] = _LEVELS
     while len(levels) ** q > _MOST and len(levels) > 1:
         levels = levels[1:]
@@ -72,19 +70,3 @@ def _residual_sd(problem: SeveralProblem, ratios: Floats) -> Floats:
     lower = cholesky(problem.sums(at).a)
     found: Floats = lower[problem.p, problem.p] / math.sqrt(problem.residual_df)
     return found
-
-
-def check_bounded(problem: SeveralProblem, typical: Floats) -> None:
-    """Raise an error for an outcome that predictors and groups explain exactly.
-
-    Raises
-    ------
-    EngineError
-    """
-    left = _residual_sd(problem, typical * np.array([[_FREE], [_FREER]]))
-    if left[1] < 0.15 * left[0]:
-        raise EngineError(
-            "the outcome has no residual variation: the predictors and the groups explain it "
-            "exactly, so that no posterior is proper: it rises without bound as sigma_e goes to "
-            "0; check that it is not computed from them, or drop a term of group effects"
-        )

@@ -35,7 +35,14 @@ from bayes_mlm.engines.reml.several.result import (
 )
 from bayes_mlm.engines.reml.several.search import Optimum, maximise
 from bayes_mlm.engines.reml.several.wald import wald_several
-from bayes_mlm.likelihood import Method, TermNames, group_parameters, make_plan
+from bayes_mlm.likelihood import (
+    Method,
+    TermNames,
+    check_bounded_outcome,
+    explained_effects,
+    group_parameters,
+    make_plan,
+)
 
 _WALD = (
     "Wald, as profiling would take about {seconds:.0f} s; fit_several(..., profile=True) does it"
@@ -70,9 +77,11 @@ def fit_several(
     Raises
     ------
     DesignError
-        If there are no more rows than coefficients, or the outcome has no residual variation.
+        If there are no more rows than coefficients, or fixed effects explain every difference
+        between the groups of a factor.
     EngineError
-        If the factorisation is too large, or the likelihood is not finite.
+        If the outcome has no residual variation, the factorisation is too large, or the likelihood
+        is not finite.
 
     References
     ----------
@@ -95,7 +104,14 @@ def fit_several(
             f"{products.n} rows for {products.p} coefficients leave nothing to estimate variances "
             "from; drop predictors, or add rows"
         )
+    explained = explained_effects(products)
+    if explained:
+        raise DesignError(
+            f"the fixed effects explain every difference between groups in {', '.join(explained)}, "
+            "so the variance is not identified; drop a predictor of that level, or the effect"
+        )
     plan = make_plan(products)
+    check_bounded_outcome(plan)
     optimum = maximise(plan, method)
     df = residual_df(plan, method)
     loglik = -0.5 * optimum.deviance - df * math.log(products.y_scale)
