@@ -19,6 +19,7 @@ Statistics - Simulation 19(2); Stein, Chen & Anitescu (2013), Annals of Applied 
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -61,8 +62,6 @@ class Point:
         Derivatives of the log-likelihood in the logs of the sds, one column a sign.
     information : ndarray, shape (3, 3)
         Average information.
-    coefficients : Solution
-        Solutions of the right-hand sides (0, I, 0).
     """
 
     sds: Floats
@@ -71,7 +70,11 @@ class Point:
     residual: float
     scores: Floats
     information: Floats
-    coefficients: Solution
+
+    @cached_property
+    def coefficients(self) -> Solution:
+        """Solutions of the right-hand sides (0, I, 0)."""
+        return _of_coefficients(self.equations)
 
     @property
     def score(self) -> Floats:
@@ -123,7 +126,6 @@ class _Starts:
 
     effects: Floats | None = None
     forces: Floats | None = None
-    coefficients: Floats | None = None
 
 
 def maximise_crossed(
@@ -224,11 +226,9 @@ def evaluate_at(
     on_y = float(a @ y_a[:, 0] + b @ y_b[:, 0] + beta @ y_x[:, 0])
     squares = float(total[-1, -1]) - 2.0 * on_y + aa + bb + 2.0 * ab
     squares += float(beta @ total[:-1, :-1] @ beta + 2.0 * beta @ (X_a + X_b))
-    identity = (np.zeros((first.m, p)), np.eye(p), np.zeros((second.m, p)))
-    coefficients = at.solve(*identity, TOLERANCE, start=starts.coefficients)
-    starts.coefficients = coefficients.inner
     trace_a, trace_b = _traces(at, signs, found.inner[:, 1:])
     if method == "ML":
+        coefficients = _of_coefficients(at)
         inverse = np.linalg.inv(coefficients.beta)
         trace_a = trace_a - float(((coefficients.a @ inverse) * coefficients.a).sum())
         trace_b = trace_b - float(((coefficients.b @ inverse) * coefficients.b).sum())
@@ -267,8 +267,14 @@ def evaluate_at(
         residual=float(total[-1, -1]) - on_y,
         scores=scores,
         information=0.5 * (information + information.T),
-        coefficients=coefficients,
     )
+
+
+def _of_coefficients(at: Equations) -> Solution:
+    first, second = at.table.margins
+    p = at.table.p
+    identity = (np.zeros((first.m, p)), np.eye(p), np.zeros((second.m, p)))
+    return at.solve(*identity, TOLERANCE)
 
 
 def _traces(at: Equations, signs: Floats, solved: Floats) -> tuple[Floats, Floats]:
