@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from bayes_mlm.base import EngineError
 from bayes_mlm.design import group_means
 from bayes_mlm.fitting import Estimate, Fit
 
@@ -26,3 +27,20 @@ def of_one_factor(fit: Fit | Estimate, factor: str | None) -> Fit | Estimate:
         return found
     base = group_means(design.X, design.terms, design.group_term)
     return replace(found, design=replace(design, base=base))
+
+
+def check_kept(fit: Fit, factors: tuple[str, ...]) -> None:
+    """Refuse a fit with several factors that has summaries of their effects in place of draws.
+
+    With one factor they can be drawn anew from its rows; with several they depend on one another.
+
+    Raises
+    ------
+    EngineError
+    """
+    for name in factors if len(fit.design.factors) > 1 else ():
+        if "u" not in fit.of_factor(name).draws.posterior:
+            raise EngineError(
+                f"the effects of so many groups of {name} were summarised, not drawn; fit with "
+                "fewer draws (draws=..., --draws), or use engine='reml'"
+            )

@@ -180,6 +180,15 @@ def test_variance_at_the_boundary_is_zero():
     assert found.sigma_e == pytest.approx(exact.sigma_e, rel=1e-3)
 
 
+def test_few_signs_near_zero_are_made_more():
+    # Three signs leave no maximum here: the estimate of the trace is above it at a small variance.
+    design = build_design(FORMULA, ratings(6521, 179, 54, seed=1, sds=(0.061, 0.062, 4.465)))
+    exact, found = fit_several(design), fit_crossed(table_of(design), design)
+    assert found.certificate.ok
+    for a, b in zip(exact.factors, found.factors, strict=True):
+        assert b.sigma_u[0] == pytest.approx(a.sigma_u[0], abs=0.005)
+
+
 def _level_means(values, codes):
     sums, counts = np.bincount(codes, values), np.bincount(codes)
     return (sums / np.maximum(counts, 1))[codes]

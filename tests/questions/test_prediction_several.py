@@ -4,13 +4,14 @@ The oracle of estimates is dense algebra: the joint normal distribution of the o
 effects given the variances (Robinson 1991, Statistical Science 6(1)).
 """
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_mlm import fit, predict
+from bayes_mlm import fit, group_lines, predict
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
 from tests.helpers import REFERENCE
 
@@ -132,6 +133,19 @@ def test_rows_of_one_new_class_share_its_effect():
     assert np.abs(found[:, 0] - found[:, 2]).max() > 0.1
     alone = predict(fitted, {"x": [0.0] * 2, "school": [3, 3]}, factor="class:school", draws=True)
     assert np.abs(alone.draws[:, 0] - alone.draws[:, 1]).max() > 0.1
+
+
+def test_summarised_effects_are_not_drawn_as_of_one_factor():
+    """Drawn anew by the rows of one factor alone they would be those of another model."""
+    fitted = fit(NESTED, sloping(), engine="direct", random_seed=1, draws=200)
+    kept = {name: v for name, v in fitted.draws.posterior.items() if name != "u_school"}
+    summarised = fitted.with_draws(replace(fitted.draws, posterior=kept))
+    rows = {"x": [0.0], "school": [3]}
+    with pytest.raises(EngineError, match="groups of school were summarised.*use engine='reml'"):
+        predict(summarised, rows, factor="class:school")
+    with pytest.raises(EngineError, match="groups of school were summarised"):
+        group_lines(summarised, factor="school")
+    predict(summarised, rows, question="new_group")
 
 
 def test_what_is_new_is_said():

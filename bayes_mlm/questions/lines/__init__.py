@@ -38,7 +38,7 @@ from bayes_mlm.questions.lines.result import (
     LinePoints,
     PopulationLine,
 )
-from bayes_mlm.questions.one_factor import of_one_factor
+from bayes_mlm.questions.one_factor import check_kept, of_one_factor
 
 __all__ = [
     "GroupCoefficient",
@@ -121,6 +121,8 @@ def group_lines(
     compared = _likelihood(fit) if estimate is None else estimate
     compared = None if compared is None else compared.of_factor(factor)
     others = [name for name in fit.design.factors if factor is not None and name != factor]
+    if isinstance(fit, Fit) and factor is not None:
+        check_kept(fit, (factor,))
     fit = of_one_factor(fit, factor)
     design = fit.design
     weights = coefficient_weights(design)

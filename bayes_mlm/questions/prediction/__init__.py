@@ -37,6 +37,7 @@ from bayes_mlm.design import read_data
 from bayes_mlm.engines import ENGINES, effects_root, samples
 from bayes_mlm.fitting import Estimate, Fit, estimate_of, posterior_of, residual_draws
 from bayes_mlm.model import Auxiliary, Family
+from bayes_mlm.questions.one_factor import check_kept
 from bayes_mlm.questions.prediction.effects import batches, effects_for
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
@@ -181,6 +182,7 @@ def predict(
         )
     seed, kept = 0, None
     if posterior is not None:
+        check_kept(posterior, estimand.known_factors)
         seed = int(posterior.settings.random_seed if random_seed is None else random_seed)
         found, kept = _draw(posterior, new, kind, prob, seed=seed, keep=draws)
     elif plugged is not None and not draws:

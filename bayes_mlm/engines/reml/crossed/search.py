@@ -31,12 +31,17 @@ from bayes_mlm.moments import CrossedTable
 TOLERANCE = 1e-6
 # A Newton step of this many standard errors is the last one.
 _CLOSE = 0.01
-MAX_STEPS = 30
+MAX_STEPS = 24
+# Steps after which they are halved, and again after as many: near the boundary the average
+# information may be too small.
+_PATIENCE = 8
 # Least sd over that of the outcome: below it, it is zero.
 FLOOR = 1e-3
 # Monte Carlo error of an sd, over its standard error, above which more signs are drawn.
 MAX_ERROR = 0.01
-_SIGNS, _ENOUGH, _MOST_SIGNS = 3, 10, 192
+_SIGNS, _ENOUGH, _MOST_SIGNS = 3, 10, 3072
+# Rows times signs, at most: some seconds, but for very few signs.
+_MOST_WORK = 300_000_000
 _LONGEST = 1.0
 
 
@@ -141,18 +146,29 @@ def maximise_crossed(
         If the search does not converge.
     """
     sds = np.array([0.4, 0.4, 0.8])
+    most = int(np.clip(_MOST_WORK // table.n, 4 * _SIGNS, _MOST_SIGNS))
     while True:
         with one_thread():
             found = _search(table, method, random_signs(table.margins[1].m, signs, seed), sds)
+        if found is None:  # near zero, few signs may leave the likelihood without a maximum
+            if signs >= most:
+                raise EngineError(
+                    "the search for the maximum of the likelihood did not converge in "
+                    f"{MAX_STEPS} steps; use engine='direct', or fewer levels"
+                )
+            signs = min(4 * signs, most)
+            continue
         errors = np.sqrt(np.diagonal(found.covariance))
         # Of few signs the error itself is not known well.
         allowed = MAX_ERROR * (0.5 if signs < _ENOUGH else 1.0)
-        if signs >= _MOST_SIGNS or (found.monte_carlo <= allowed * errors).all():
+        if signs >= most or (found.monte_carlo <= allowed * errors).all():
             return found
-        signs, sds = min(4 * signs, _MOST_SIGNS), np.maximum(found.sds, FLOOR)
+        signs, sds = min(4 * signs, most), np.maximum(found.sds, FLOOR)
 
 
-def _search(table: CrossedTable, method: Method, signs: Floats, sds: Floats) -> CrossedOptimum:
+def _search(
+    table: CrossedTable, method: Method, signs: Floats, sds: Floats
+) -> CrossedOptimum | None:
     starts = _Starts()
     for step in range(1, MAX_STEPS + 1):
         at = evaluate_at(table, method, sds, signs, starts)
@@ -162,7 +178,8 @@ def _search(table: CrossedTable, method: Method, signs: Floats, sds: Floats) -> 
         covariance[np.ix_(free, free)] = np.linalg.inv(at.information[np.ix_(free, free)])
         move = np.clip(covariance @ score, -_LONGEST, _LONGEST)
         length = math.sqrt(max(float(move @ at.information @ move), 0.0))
-        moved = np.maximum(sds * np.exp(move), FLOOR)
+        shorter = 0.5 ** ((step - 1) // _PATIENCE)
+        moved = np.maximum(sds * np.exp(shorter * move), FLOOR)
         if not np.isfinite(moved).all():
             break
         if not free[2]:
@@ -184,10 +201,7 @@ def _search(table: CrossedTable, method: Method, signs: Floats, sds: Floats) -> 
                 signs=k,
             )
         sds = moved
-    raise EngineError(
-        f"the search for the maximum of the likelihood did not converge in {MAX_STEPS} steps; use "
-        "engine='direct', or fewer levels"
-    )
+    return None
 
 
 def evaluate_at(
