@@ -222,7 +222,7 @@ def test_check_and_compare_ask_a_sample_where_they_need_rows(run):
             "for DuckDB",
         ),
         # what would replace what it reads
-        (("sum", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "is read as 'year1.csv'"),
+        (("sum", FORMULA, "--data", "year1.csv", "--out", "year1.csv"), "must end in .sums"),
         (("sum", FORMULA, "--data", "year1.csv", "--out", "a.dat"), "must end in .sums"),
         (("groups", FORMULA, "--data", "parts", "--out", "parts/a.parquet"), "is read as 'parts'"),
         (("groups", FORMULA, "--data", "parts/*", "--out", "parts/p1.parquet"), "is read as"),

@@ -17,8 +17,7 @@ from bayes_mlm.assess.sensitivity.grid import choose_priors
 from bayes_mlm.assess.sensitivity.rows import Sensitivity, conclude
 from bayes_mlm.base import DEFAULT_PROB, EngineError, SpecError, check_prob, level
 from bayes_mlm.design import INTERCEPT, Design, design_of, rows_or_source
-from bayes_mlm.engines import Settings
-from bayes_mlm.engines.direct import why_not_direct
+from bayes_mlm.engines import Settings, why_not_direct
 from bayes_mlm.fitting import Fit, as_request, make_settings, named_apart
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import model_priors
