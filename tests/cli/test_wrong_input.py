@@ -90,7 +90,6 @@ WRONG = [
     (["fit", "math ~ lgo(ses) + (1 | school)", "--data", "students.csv"], 1, "log"),
     (["fit", "math ~ log(ses) + (1 | school)", "--data", "students.csv"], 1, "log(ses)"),
     (["fit", "math ~ __import__('os')", "--data", "students.csv"], 1, "math ~"),
-    (["fit", "math ~ ses + (note || school)", "--data", "students.csv"], 1, "||"),
     (
         [
             "fit",

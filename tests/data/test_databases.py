@@ -147,5 +147,5 @@ def test_an_output_never_replaces_the_database_that_is_read(folder: Path) -> Non
     from bayes_mlm.cli.files import check_file
 
     path = folder / "study.sqlite"
-    with pytest.raises(StorageError, match="is read as"):
+    with pytest.raises(StorageError, match="does not write"):
         check_file(path, "x.csv", inputs=(f"{path}::pupils",))

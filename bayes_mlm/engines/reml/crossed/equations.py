@@ -137,6 +137,8 @@ class Equations:
         """
         D = self.diagonal[:, None]
         size = np.sqrt((R * R / D).sum(axis=0))
+        # Next to the others a column may be zero, of which no part can be reached by rounding.
+        size = np.maximum(size, np.finfo(float).eps * max(1.0, float(size.max(initial=0.0))))
         X = np.zeros_like(R) if start is None else start.copy()
         R = R.copy() if start is None else R - self.multiply(X)
         P = R / D
@@ -218,9 +220,13 @@ class Equations:
         alpha, beta = (np.array(one) for one in zip(*steps, strict=True))
         found = np.empty(k)
         for t in range(k):
-            on = 1.0 / alpha[:, t]
-            on[1:] += beta[:-1, t] / alpha[:-1, t]
-            off = np.sqrt(beta[:-1, t]) / alpha[:-1, t]
+            # What follows a residual of zero is rounding: a balanced table takes one step.
+            done = np.flatnonzero((alpha[:, t] <= 0.0) | (beta[:, t] < np.finfo(float).eps ** 2))
+            last = max(1, len(alpha) if not done.size else int(done[0]) + (alpha[done[0], t] > 0.0))
+            a, b = alpha[:last, t], beta[: last - 1, t]
+            on = 1.0 / a
+            on[1:] += b / a[:-1]
+            off = np.sqrt(b) / a[:-1]
             value, vector = np.linalg.eigh(np.diag(on) + np.diag(off, 1) + np.diag(off, -1))
             found[t] = m * float(vector[0] ** 2 @ np.log(value))
         known = np.log(self.d).sum() + np.linalg.slogdet(self.C)[1] + np.log(self.diagonal).sum()
