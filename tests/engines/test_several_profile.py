@@ -49,7 +49,10 @@ def test_intervals_are_those_of_lme4(name):
 def least(at, parts, values, held, value):
     """Return the least deviance with one parameter held, over the rest, from several starts."""
     scale = [math.atanh if kind == "rho" else math.log for kind, _, _ in parts]
-    back = [math.tanh if kind == "rho" else math.exp for kind, _, _ in parts]
+    # A line search tries any length: no sd here is near e^20.
+    back = [
+        math.tanh if kind == "rho" else (lambda v: math.exp(min(v, 20.0))) for kind, _, _ in parts
+    ]
     free = [k for k in range(len(parts)) if k != held]
 
     def objective(x):
