@@ -106,8 +106,7 @@ def test_draws_are_those_of_exact_evaluations(formula, data, monkeypatch):
             )[0, 1]
             for w in (exact, found)
         ]
-        # The draws of some sds share the effects of one anchor, which loosens the link a little.
-        assert link[1] == pytest.approx(link[0], abs=0.08), name
+        assert link[1] == pytest.approx(link[0], abs=0.05), name
 
 
 @pytest.mark.usefixtures("interpolated")
