@@ -139,11 +139,12 @@ class Conditional:
         beta = expected + inverse.T @ rng.standard_normal(len(expected))
         margin = self.layout.margin
         vf, ve = (math.exp(2.0 * one) for one in log_sds)
-        draw, runs = (
-            (draw_levels, (0, len(u))) if len(u) < SERIAL_LEVELS else (draw_parts, (margin.parts,))
-        )
-        draw(
-            *(*runs, margin.counts, self.layout.right, self.rest, vf, ve),
+        given = (
+            *(margin.counts, self.layout.right, self.rest, vf, ve),
             *(beta, expected, inverse, counter, seed, u, moments, kept),
         )
+        if len(u) < SERIAL_LEVELS:
+            draw_levels(0, len(u), *given)
+        else:
+            draw_parts(margin.parts, *given)
         return beta

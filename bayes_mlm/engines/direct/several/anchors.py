@@ -128,24 +128,23 @@ def draw_anchored(
         noise = rng.standard_normal((len(cell) if keep else 0, system.plan.Q))
         some = np.vstack([units, np.zeros((len(noise), p))])
         noise = np.vstack([np.zeros((p + 1, system.plan.Q)), noise])
-        back = [np.linalg.inv(one[0]) for one in _roots(problem, lam[[anchor]])]
+        back = [np.linalg.inv(one[:, :, 0].T).T for one in _roots(problem, lam[[anchor]])]
         white = factor.effects(some, noise)
         for one in white:
             one[1:] -= one[0]
-        white = [np.einsum("mij,kmj->kmi", to, one) for to, one in zip(back, white, strict=True)]
+        white = [_times("ijm,jkm->ikm", to, one) for to, one in zip(back, white, strict=True)]
         found[k] = _flat(
-            [
-                np.einsum("mji,kmj->kmi", to, one[: p + 1])
-                for to, one in zip(back, white, strict=True)
-            ]
+            [_times("jim,jkm->ikm", to, one[: p + 1]) for to, one in zip(back, white, strict=True)]
         )
         if keep:
             u[cell] = _flat([one[p + 1 :] for one in white])
             continue
         blocks = factor.inverse_blocks(with_x=False)
-        halves = [to @ root for to, root in zip(back, factor.lam, strict=True)]
         scaled.append(
-            [half @ block @ half.swapaxes(1, 2) for half, block in zip(halves, blocks, strict=True)]
+            [
+                (to.transpose(2, 0, 1) @ root @ np.linalg.cholesky(block)).transpose(1, 2, 0)
+                for to, root, block in zip(back, factor.lam, blocks, strict=True)
+            ]
         )
     anchors = _regress(places, cells, _terms(z), found)
     log_ratio, nodes = _exact(problem, approximate, x[places], relative[places], sums)
@@ -157,20 +156,14 @@ def draw_anchored(
         if keep:
             white = _by_factor(problem, u[part] * sigma[part, None])
             u[part] = _flat(means) + _flat(
-                [np.einsum("bmij,bmj->bmi", a, b) for a, b in zip(roots, white, strict=True)]
+                [_times("ijbm,jbm->ibm", a, b) for a, b in zip(roots, white, strict=True)]
             )
             continue
         for place, (root, one) in enumerate(zip(roots, means, strict=True)):
+            within = np.einsum("ijbm,jkm->ikbm", root, scaled[k][place]) * sigma[part, None]
+            apart = np.concatenate([np.moveaxis(one, -1, 0)[:, None], within], axis=1)
             mean[place] += one.sum(axis=0) / len(x)
-            square[place] += np.einsum("bmi,bmj->mij", one, one) / len(x)
-            square[place] += np.einsum(
-                "b,bmij,mjk,bmlk->mil",
-                sigma[part] ** 2 / len(x),
-                root,
-                scaled[k][place],
-                root,
-                optimize=True,
-            )
+            square[place] += np.einsum("ikbm,jkbm->ijm", apart, apart).T / len(x)
     if keep:
         variance = u[:: max(1, len(u) // 500)].var(axis=0)  # a yardstick: some draws suffice
     else:
@@ -229,29 +222,34 @@ def _by_factor(problem: SeveralProblem, effects: Floats) -> list[Floats]:
 
 
 def _roots(problem: SeveralProblem, lam: Floats) -> list[Floats]:
-    """Return R (B, m, q, q) of each factor at relative factors (B, k), in units of sigma_e.
+    """Return R (q, q, B, m) of each factor at relative factors (B, k), in units of sigma_e.
 
     ``R R' = Lambda inv(I + Lambda'N Lambda) Lambda'`` with N the products of a level's own rows.
     """
     starts, found = problem.system.plan.arrays.lam_start, []
     for f, one in enumerate(problem.system.products.factors):
         to = lam[:, starts[f] : starts[f + 1]].reshape(-1, one.q, one.q)
-        inner = np.einsum("bka,mkl,blc->acbm", to, one.own, to, optimize=True)
+        pairs = np.einsum("bka,blc->acbkl", to, to).reshape(one.q, one.q, len(lam), -1)
+        inner = pairs @ one.own.reshape(one.m, -1).T
         inner[range(one.q), range(one.q)] += 1.0
         lower = cholesky(inner.reshape(one.q, one.q, -1))
         half = np.empty_like(lower)
         for k, column in enumerate(np.eye(one.q)):
             right = np.broadcast_to(column[:, None], lower.shape[1:])
             half[:, k] = solve_transposed(lower, right)
-        half = half.reshape(one.q, one.q, len(lam), one.m)
-        found.append(np.einsum("bij,jkbm->bmik", to, half, optimize=True))
+        found.append(np.einsum("bij,jkbm->ikbm", to, half.reshape(inner.shape)))
     return found
+
+
+def _times(sum_of: str, matrices: Floats, effects: Floats) -> Floats:
+    """Multiply effects (..., m, q) by matrices (q, q, ...), whose levels are last."""
+    return np.moveaxis(np.einsum(sum_of, matrices, np.moveaxis(effects, -1, 0)), 0, -1)
 
 
 def _given_right(roots: list[Floats], right: list[Floats]) -> list[Floats]:
     """Return the effects ``R R'x`` (B, m, q) of each factor."""
     return [
-        np.einsum("bmij,bmkj,bmk->bmi", root, root, one, optimize=True)
+        _times("ijbm,jbm->ibm", root, _times("jibm,jbm->ibm", root, one))
         for root, one in zip(roots, right, strict=True)
     ]
 
@@ -260,7 +258,8 @@ def _right(anchors: _Anchors, k: int, draws: Ints, ahead: Floats) -> Floats:
     """Return x (B, Q) of draws in cell k, by the regression."""
     weights = (anchors.terms[draws][:, :, None] * ahead[draws][:, None, :]).reshape(len(draws), -1)
     found: Floats = weights @ anchors.slopes.reshape(weights.shape[1], -1)
-    return found + ahead[draws] @ anchors.left[k]
+    found += ahead[draws] @ anchors.left[k]
+    return found
 
 
 def _terms(z: Floats) -> Floats:
