@@ -34,7 +34,6 @@ from bayes_mlm.base import DesignError, FormulaError, SeveralFactorsError
 from bayes_mlm.formula.expressions import Expression, Factor, Term, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree, printable, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
-from bayes_mlm.formula.notations import offers_of
 from bayes_mlm.formula.reader import read_outcome, read_predictors
 
 _WRITE = "; write: "
@@ -257,6 +256,8 @@ def _parse(text: str) -> Formula:
 
 def _with_offer(source: Source, error: FormulaError) -> FormulaError:
     """Return an error with the formula that the text stands for, if it is in another notation."""
+    from bayes_mlm.formula.notations import offers_of  # not loaded until a formula is refused
+
     message, _, shown = str(error).partition("\n")
     before, mark, written = message.partition(_WRITE)
     if mark and ("~" not in written or _is_formula(written)):  # of a long text, its part alone
