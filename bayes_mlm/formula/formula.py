@@ -155,7 +155,7 @@ class Formula:
 
 
 def refuse_several(
-    factors: Sequence[str], what: str = "this", remedy: str = "use engine='nuts', or one group term"
+    factors: Sequence[str], what: str = "this", remedy: str = "keep one group term"
 ) -> None:
     """Refuse several grouping factors where one at most can be taken.
 
@@ -164,7 +164,7 @@ def refuse_several(
     factors : sequence of str
         Names of the grouping factors.
     what : str
-        What takes one: "REML".
+        What takes one: "the within model".
     remedy : str
         What to do, for the message.
 
@@ -174,11 +174,11 @@ def refuse_several(
 
     Examples
     --------
-    >>> refuse_several(["school", "class"], "REML")
+    >>> refuse_several(["school", "class"], "the within model")
     Traceback (most recent call last):
         ...
-    bayes_mlm.base.errors.SeveralFactorsError: REML takes one grouping factor and the formula has 2
-    (school, class); use engine='nuts', or one group term
+    bayes_mlm.base.errors.SeveralFactorsError: the within model takes one grouping factor and
+    the formula has 2 (school, class); keep one group term
     """
     if len(factors) > 1:
         raise SeveralFactorsError(
