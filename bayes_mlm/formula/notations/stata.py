@@ -89,14 +89,15 @@ def _notes(text: str, name: str) -> Iterator[str]:
 def _group_terms(text: str, levels: list[str]) -> Iterator[str]:
     for level in levels:
         found = _LEVEL.match(level)
-        assert found is not None  # for mypy: they were looked at
+        assert found is not None  # for mypy: `offer_stata` has matched them
         slopes, group = found["slopes"].split(), found["group"]
         if group == "_all":  # all rows in one group, and crossed effects by an indicator's factor
             yield from (f"(1 | {one.removeprefix('R.')})" for one in slopes)
             continue
         options = level.partition(",")[2]
-        own = options if "cov" in options else text.rpartition("||")[2].partition(",")[2]
-        bar = "|" if re.search(r"cov\w*\(\s*un", own) else "||"
+        last = text.rpartition("||")[2].partition(",")[2]
+        unstructured = re.search(r"cov\w*\(\s*un", options if "cov" in options else last)
+        bar = "|" if unstructured else "||"
         intercept = "0" if re.search(r"\bnocons", options) and slopes else "1"
         written = " + ".join([intercept, *map(_term, slopes)])
         yield f"({written} {bar if slopes else '|'} {group})"
