@@ -3,17 +3,17 @@
 import re
 
 from bayes_mlm.model import DIRECT_FAMILIES
-from bayes_mlm.model.prior_families import PRIOR_FAMILIES
+from bayes_mlm.model.prior_families import PRIOR_FAMILIES, is_family
 from tests.helpers import ROOT
 from tests.helpers.examples import block, run_as_file
 
 PAGE = (ROOT / "docs" / "pymc.md").read_text("utf-8")
 
 
-def row(label):
+def row(label, separator=", "):
     found = re.search(rf"^\| {label}[^|]*\| ([^|]*) \|$", PAGE, re.M)
     assert found, label
-    return found[1].split(", ")
+    return found[1].split(separator)
 
 
 def test_the_families_of_the_page_are_those_there_are():
@@ -22,6 +22,9 @@ def test_the_families_of_the_page_are_those_there_are():
     assert tuple(sds) == DIRECT_FAMILIES["group sd"]
     listed = {*coefficients, *sds, *row("NUTS, besides"), "LKJ"}
     assert listed == set(PRIOR_FAMILIES)
+    _, uncut = row("NUTS, cut to a range", " but ")
+    uncut = uncut.replace(" and ", ", ").split(", ")
+    assert {*uncut, "LKJ"} == {one for one in listed if not is_family(f"Truncated{one}")}
 
 
 def test_the_example_is_of_priors_that_are_read(tmp_path):
