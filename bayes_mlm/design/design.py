@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.base import EngineError, Floats, Ints, SeveralFactorsError
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
 from bayes_mlm.design.grouped_rows import GroupedRows
@@ -87,6 +87,8 @@ class Design(GroupedRows):
     inputs : mapping of str to ndarray, shape (n,)
         Columns of the table that X and Z have only functions of: x of ``log(x)``; of categories
         without a term of their own the places.
+    omitted : tuple of str
+        Of the arrays of one factor (`of_factor`): the model's other factors.
     """
 
     fixed: FixedColumns
@@ -102,6 +104,7 @@ class Design(GroupedRows):
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
     inputs: Mapping[str, Floats] = field(default_factory=dict)
+    omitted: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return the formula, the kind and the size, on one line."""
@@ -169,6 +172,25 @@ class Design(GroupedRows):
             refuse_rows("values", remedy)
         return self
 
+    def require_all_factors(self, what: str) -> None:
+        """Check that no effects of the model's factors are omitted.
+
+        Parameters
+        ----------
+        what : str
+            What needs them, for the message: "predict".
+
+        Raises
+        ------
+        SeveralFactorsError
+        """
+        if self.omitted:
+            raise SeveralFactorsError(
+                f"{what} needs the effects of every grouping factor, and found are those of "
+                f"{self.factors[0]} without {' and '.join(self.omitted)}; use what of_factor was "
+                "called on"
+            )
+
     def moments(self, *, grouped: bool = True) -> GroupMoments:
         """Return the sufficient statistics by group, or of all rows as one group."""
         self.single_term("the moments by group")
@@ -208,7 +230,10 @@ class Design(GroupedRows):
         return rows(self) if self.aggregated is None else moments(self.aggregated.cells)
 
     def of_factor(self, place: int) -> "Design":
-        """Return the design with one of its group terms only."""
+        """Return the design with one of its group terms only, for questions on its groups.
+
+        The rows, and what is fitted to them, need all (`require_all_factors`).
+        """
         if len(self.group_terms) == 1:
             return self
         encoding, moments = self.encoding.of_factor(place), self.aggregated
@@ -217,6 +242,7 @@ class Design(GroupedRows):
             group_terms=self.group_terms[place : place + 1],
             formula=encoding.formula,
             encoding=encoding,
+            omitted=tuple(name for k, name in enumerate(self.factors) if k != place),
             aggregated=None if moments is None else by_group(by_level(moments, place)),
         )
 
