@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,16 +12,16 @@ if TYPE_CHECKING:
 
 @cache
 def _controller() -> "ThreadpoolController":
-    """Find the libraries once: to look for them takes longer than a small fit."""
-    import scipy.linalg  # noqa: F401  (whose library is then among them)
+    """Return the control of the libraries, found once: that takes longer than a small fit."""
     from threadpoolctl import ThreadpoolController
 
+    import_module("scipy.linalg")  # loads a BLAS besides NumPy's, which is then found too
     return ThreadpoolController()
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread: on small blocks several wait for one another.
+    """Limit BLAS to one thread in a block of code: on small matrices several wait for each other.
 
     Examples
     --------

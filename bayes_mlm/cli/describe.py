@@ -9,6 +9,8 @@ from bayes_mlm.cli.options import grouped
 from bayes_mlm.cli.reading import Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bayes_mlm.base import Tabular
     from bayes_mlm.data import Table
 
@@ -64,33 +66,34 @@ def describe(
         taken = {*formula.predictor_columns, *formula.grouping_columns}
         categories = taken - {*formula.measured_columns}
     notes = notes_on_columns(table.notes, column or table.names, categories)
-    if output.as_json:
-        known = None if group is None else _with_group(table, group)
-        output.finish(
-            ok=True,
-            notes=notes,
-            variables=describe_variables(table, group, column),
-            group_sizes=None if known is None or group is None else group_sizes(known, group),
-            crosstab=None if cross is None else _crosstab(table, cross),
-            obstacles=_obstacles(table, group, column, model)[0],
-        )
-        return
+    variables = describe_variables(table, group, column)
+    sizes = None if group is None else group_sizes(_with_group(table, group), group)
+    counts = None if cross is None else _crosstab(table, cross)
+    found, ready = _obstacles(table, group, column, model)
     for note in notes[:_MOST_NOTES]:
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
     if len(notes) > _MOST_NOTES:
         console.print(f"note: {len(notes) - _MOST_NOTES} more notes; name columns by --column")
     if not worked:
-        _print_variables(table, group, column)
+        console.print(f"{variables}\n", soft_wrap=True, highlight=False)
     numeric = [name for name in column or table.names if table.columns[name].dtype != object]
-    if numeric or column:
-        console.print(str(describe_columns(table, numeric or column)), soft_wrap=True)
-    if group is not None:
-        sizes = group_sizes(_with_group(table, group), group)
+    if numeric:
+        console.print(str(describe_columns(table, numeric)), soft_wrap=True)
+    if sizes is not None:
         console.print(f"\n{sizes}\nRows of a group   {sizes.bars()}", soft_wrap=True)
-    if cross is not None:
-        console.print(f"\n{_crosstab(table, cross)}", soft_wrap=True)
+    if counts is not None:
+        console.print(f"\n{counts}", soft_wrap=True)
     if not worked:
-        _print_obstacles(table, group, column, model)
+        for line in _obstacle_lines(found, ready, grouped_by=group):
+            console.print(line, soft_wrap=True, highlight=False)
+    output.finish(
+        ok=True,
+        notes=notes,
+        variables=variables,
+        group_sizes=sizes,
+        crosstab=counts,
+        obstacles=found,
+    )
 
 
 def _with_group(table: "Table", group: str) -> "Table":
@@ -99,14 +102,6 @@ def _with_group(table: "Table", group: str) -> "Table":
 
     require_columns(table, [group])
     return take(table, ~is_missing(table.columns[group]))
-
-
-def _print_variables(table: "Table", group: str | None, columns: list[str] | None) -> None:
-    from bayes_mlm.data import describe_variables
-    from bayes_mlm.report import console as show
-
-    found = describe_variables(table, group, columns)
-    show.make_console().print(f"{found}\n", soft_wrap=True, highlight=False)
 
 
 def _crosstab(table: "Table", names: str) -> "Tabular":
@@ -140,20 +135,10 @@ def _obstacles(
     return found, f"{model} can be fitted: {design}{dropped}"
 
 
-def _print_obstacles(
-    table: "Table",
-    group: str | None,
-    columns: list[str] | None,
-    model: str | None,
-) -> None:
-    from bayes_mlm.report import console as show
-
-    console = show.make_console()
-    found, ready = _obstacles(table, group, columns, model)
-    console.print("\nObstacles to a fit:" if found else "\nNo obstacles to a fit.")
-    for one in found:
-        console.print(f"- {one}", soft_wrap=True, highlight=False)
-    if group is None:
-        console.print("--group COLUMN adds the level and the ICC of each variable, and the sizes")
+def _obstacle_lines(found: list[str], ready: str, *, grouped_by: str | None) -> "Iterator[str]":
+    yield "\nObstacles to a fit:" if found else "\nNo obstacles to a fit."
+    yield from (f"- {one}" for one in found)
+    if grouped_by is None:
+        yield "--group COLUMN adds the level and the ICC of each variable, and the sizes"
     if ready:
-        console.print(ready, soft_wrap=True, highlight=False)
+        yield ready

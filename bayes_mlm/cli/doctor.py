@@ -38,7 +38,7 @@ _SLEEPSTUDY = {"criterion": 1743.628, "Intercept": 251.405, "days": 10.467}
 @grouped
 def doctor(
     test: Annotated[
-        bool, typer.Option("--test/--no-test", help="Run the self-test, of about ten seconds.")
+        bool, typer.Option("--test/--no-test", help="Run the self-test, of a few seconds.")
     ] = True,
     nuts: Annotated[
         bool, typer.Option("--nuts", help="Sample by NUTS too, which compiles for a while first.")

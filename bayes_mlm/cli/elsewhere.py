@@ -15,7 +15,7 @@ _FOUND = {
     ),
     **dict.fromkeys(
         ("anova", "lrtest", "loo", "compare", "aic", "bic"),
-        f'loo-compare "y ~ x + (1 | g)" {_MODEL}',
+        f'loo-compare "y ~ 1 + (1 | g)" {_MODEL}',
     ),
     **dict.fromkeys(("ranef", "coef", "reffects", "blup"), f"lines {_MODEL}"),
     **dict.fromkeys(("fixef", "summary", "confint"), _FIT),

@@ -9,7 +9,7 @@ from bayes_mlm.base import StorageError
 type Inputs = Iterable[str | Path | None]
 
 
-# Endings of what is not read as data, which say of a name that it is one of a file.
+# Endings of figures, documents and programs: with those of data, of names that are of no folder.
 _OTHER = frozenset(
     {
         *(".png", ".svg", ".pdf", ".jpg", ".jpeg", ".eps", ".html", ".htm", ".md", ".tex", ".txt"),

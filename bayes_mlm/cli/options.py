@@ -112,7 +112,7 @@ _GROUPS = (Reading, NewPlaces, Sampling, Output)
 
 
 def grouped(command: "Callable[..., None]") -> "Callable[..., None]":
-    """Return a command whose parameters of type `Reading`, `Sampling`, `Output` are options each.
+    """Return a command whose parameters of type `Reading`, `Sampling`, ... are options each.
 
     An option of few words (a `Literal`) names the nearest of them where another is given.
 

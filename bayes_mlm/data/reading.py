@@ -177,7 +177,7 @@ def read_file(
 
 
 def _plain_endings() -> str:
-    """Return the endings of data files; compressed text has some of its own, which go unsaid."""
+    """Return the endings of data files, without the further ones of compressed text."""
     return ", ".join(one for one in READERS if not one.endswith(COMPRESSED))
 
 

@@ -7,24 +7,21 @@ model.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.base import EngineError, Floats, Ints, SeveralFactorsError
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.columns import Column
+from bayes_mlm.design.grouped_rows import GroupedRows
 from bayes_mlm.design.terms import (
     FixedColumns,
     GroupMeans,
-    GroupTerm,
-    Response,
     changed,
     terms_of_moments,
 )
-from bayes_mlm.formula import Formula, refuse_several
+from bayes_mlm.formula import Formula
 from bayes_mlm.model import GAUSSIAN, Family, ResidualRows
 from bayes_mlm.moments import (
     CellMoments,
@@ -46,7 +43,7 @@ _OF_TERM = ("Z", "effects", "correlated", "codes", "labels", "factor", "counts")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Design:
+class Design(GroupedRows):
     """The arrays of one model, with the names of their rows and columns.
 
     Of aggregated data (`bayes_mlm.design.aggregated`) the rows are not there: `moments()` answers,
@@ -90,11 +87,11 @@ class Design:
     inputs : mapping of str to ndarray, shape (n,)
         Columns of the table that X and Z have only functions of: x of ``log(x)``; of categories
         without a term of their own the places.
+    omitted : tuple of str
+        Of the arrays of one factor (`of_factor`): the model's other factors.
     """
 
-    response: Response
     fixed: FixedColumns
-    group_terms: tuple[GroupTerm, ...] = ()
     kind: str
     formula: Formula
     encoding: Encoding
@@ -103,21 +100,16 @@ class Design:
     notes: tuple[str, ...] = ()
     family: Family = GAUSSIAN
     residual: ResidualRows | None = None
-    aggregated: CellMoments | None = None
     crossed: CrossedTable | None = None
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
     inputs: Mapping[str, Floats] = field(default_factory=dict)
+    omitted: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return the formula, the kind and the size, on one line."""
         groups = "".join(f", {term.J} groups ({term.factor})" for term in self.group_terms)
         return f"<Design {str(self.formula)!r} [{self.kind}], n = {self.n}{groups}>"
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return int(self.y.size) if self.aggregated is None else self.aggregated.n
 
     @property
     def p(self) -> int:
@@ -163,21 +155,6 @@ class Design:
         """Names of the fixed-effect columns."""
         return self.fixed.terms
 
-    @property
-    def has_group_effects(self) -> bool:
-        """Whether a grouping factor has effects."""
-        return any(term.q for term in self.group_terms)
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """Names of the grouping factors."""
-        return tuple(term.factor for term in self.group_terms)
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether the design has rows, and not their moments alone."""
-        return self.aggregated is None
-
     def rows(self, remedy: str = "") -> "Design":
         """Return the design, after checking that it has rows.
 
@@ -194,6 +171,25 @@ class Design:
         if self.aggregated is not None:
             refuse_rows("values", remedy)
         return self
+
+    def require_all_factors(self, what: str) -> None:
+        """Check that no effects of the model's factors are omitted.
+
+        Parameters
+        ----------
+        what : str
+            What needs them, for the message: "predict".
+
+        Raises
+        ------
+        SeveralFactorsError
+        """
+        if self.omitted:
+            raise SeveralFactorsError(
+                f"{what} needs the effects of every grouping factor, and found are those of "
+                f"{self.factors[0]} without {' and '.join(self.omitted)}; use what of_factor was "
+                "called on"
+            )
 
     def moments(self, *, grouped: bool = True) -> GroupMoments:
         """Return the sufficient statistics by group, or of all rows as one group."""
@@ -234,7 +230,10 @@ class Design:
         return rows(self) if self.aggregated is None else moments(self.aggregated.cells)
 
     def of_factor(self, place: int) -> "Design":
-        """Return the design with one of its group terms only."""
+        """Return the design with one of its group terms only, for questions on its groups.
+
+        The rows, and what is fitted to them, need all (`require_all_factors`).
+        """
         if len(self.group_terms) == 1:
             return self
         encoding, moments = self.encoding.of_factor(place), self.aggregated
@@ -243,85 +242,9 @@ class Design:
             group_terms=self.group_terms[place : place + 1],
             formula=encoding.formula,
             encoding=encoding,
+            omitted=tuple(name for k, name in enumerate(self.factors) if k != place),
             aggregated=None if moments is None else by_group(by_level(moments, place)),
         )
-
-    def single_term(
-        self, what: str = "this", remedy: str = "use a model with one group term"
-    ) -> GroupTerm:
-        """Return the one group term; without a factor, a term of one group and no effects.
-
-        Parameters
-        ----------
-        what : str
-            What takes one factor at most, for the message: "REML".
-        remedy : str
-            What to do, for the message.
-
-        Raises
-        ------
-        SeveralFactorsError
-            If the model has several grouping factors.
-        """
-        refuse_several(self.factors, what, remedy)
-        return self.group_terms[0] if self.group_terms else self._no_groups
-
-    @property
-    def group_term(self) -> GroupTerm:
-        """The one group term; without a factor, a term of one group and no effects."""
-        return self.single_term()
-
-    @cached_property
-    def _no_groups(self) -> GroupTerm:
-        rows = self.aggregated is None
-        return GroupTerm(
-            factor="",
-            labels=np.zeros(1, dtype=np.int64),
-            codes=np.zeros(self.n, dtype=np.int64) if rows else None,
-            Z=np.empty((self.n, 0)) if rows else None,
-            effects=(),
-            counts=np.array([self.n]),
-        )
-
-    @property
-    def group(self) -> str | None:
-        """Name of the one grouping factor; None without groups."""
-        return self.group_term.factor or None
-
-    @property
-    def labels(self) -> NDArray[Any]:
-        """Labels of the groups of the one factor, shape (J,)."""
-        return self.group_term.labels
-
-    @property
-    def codes(self) -> Ints:
-        """Group of each row, an index into `labels`, shape (n,); zeros without groups."""
-        return self.group_term.codes
-
-    @property
-    def Z(self) -> Floats:  # noqa: N802  (the field's symbol)
-        """Group-effect columns of the one factor, shape (n, q)."""
-        return self.group_term.Z
-
-    @property
-    def effects(self) -> tuple[str, ...]:
-        """Names of the group-effect columns of the one factor."""
-        return self.group_term.effects
-
-    @property
-    def q(self) -> int:
-        """Number of group-effect columns of the one factor."""
-        return self.group_term.q
-
-    @property
-    def J(self) -> int:  # noqa: N802  (the field's symbol for the number of groups)
-        """Number of groups of the one factor; 1 without groups."""
-        return self.group_term.J
-
-    @property
-    def group_sizes(self) -> Ints:
-        """Rows in each group of the one factor, shape (J,)."""
-        return self.group_term.sizes
 
     @property
     def errors(self) -> str:

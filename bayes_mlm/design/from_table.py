@@ -156,7 +156,7 @@ def build_design(
     if strata is not None and strata not in {*factors, *coded}:
         notes = (*notes, *notes_on_labels(strata, levels_of(table.columns[strata])[0]))
     if structure.ar is not None:
-        refuse_several(factors, "an autoregression of residuals", "omit one of them")
+        refuse_several(factors, "an autoregression of residuals")
     by = found[0] if found else None
     codes = np.zeros(table.n, dtype=np.int64) if by is None else by.codes
     laid_out = lay_out_residual(

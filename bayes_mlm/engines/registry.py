@@ -183,7 +183,7 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
         return
     one = ENGINES[name]
     if not one.several_factors:
-        refuse_several(design.factors, f"the {one.label} engine")
+        refuse_several(design.factors, f"the {one.label} engine", "use engine='auto'")
     reason = one.why_not(design, priors)
     if reason:
         advice = f'; use engine="{one.instead}"' if one.instead else ""

@@ -93,6 +93,7 @@ def compare_with(
     of : Fit, optional
         Whose priors and settings the draws have; by default those requested, else the defaults.
     """
+    result.design.require_all_factors("compare")
     if not others:
         likely = likelihood_engine(result.design)
         if not likely or not is_drawing(result.engine):

@@ -156,6 +156,7 @@ def fit_design(
         If the engine does not draw, or cannot fit the model.
     """
     began = time.perf_counter() if started is None else started
+    design.require_all_factors("a fit")
     if not is_drawing(engine):
         raise EngineError(
             f"the {ENGINES[engine].label} engine does not draw; use estimate_design, or an engine "

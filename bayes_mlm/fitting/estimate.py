@@ -285,15 +285,16 @@ def posterior_of(result: Fit | Estimate) -> Fit | None:
     return result if isinstance(result, Fit) else None
 
 
-def expect_draws(caller: str, *results: object) -> None:
-    """Refuse what is no result, and an estimate where posterior draws are needed.
+def expect_draws(caller: str, *results: Fit | Estimate) -> None:
+    """Refuse what is no result, or of one of its factors, and an estimate, which has no draws.
 
     Raises
     ------
-    EngineError
+    EngineError, SeveralFactorsError
     """
     for result in results:
         expect(caller, result, Fit, Estimate)
+        result.design.require_all_factors(caller)
         if isinstance(result, Estimate):
             raise EngineError(
                 f"{caller} needs posterior draws, and {ENGINES[result.engine].label} has none: "
@@ -355,6 +356,7 @@ def estimate_design(
     """
     started = time.perf_counter()
     check_prob(prob)
+    design.require_all_factors("an estimate")
     name = likelihood_engine(design) if engine is None else engine
     if not name:
         design.family.require_residual_sd("REML or OLS")

@@ -18,6 +18,11 @@ def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
     chosen : ndarray of int, shape (S,)
         Which draws, chains joined.
 
+    Raises
+    ------
+    SeveralFactorsError
+        If effects of the model's factors are omitted.
+
     Examples
     --------
     >>> from bayes_mlm import fit
@@ -26,6 +31,7 @@ def linear_predictors(fit: Sampled, chosen: Ints) -> Floats:
     (3, 180)
     """
     design, draws = fit.design, fit.draws
+    design.require_all_factors("a linear predictor")
     n_draws = draws.n_chains * draws.n_draws
 
     def taken(name: str) -> Floats:

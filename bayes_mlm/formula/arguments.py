@@ -116,11 +116,11 @@ def _read_coding(tree: "Branch", source: Source) -> dict[str, OptionValue]:
         coding = name.removeprefix("contr.").capitalize()
         hint = nearest(name, CODINGS)
         if kind in ("NAME", "TEXT") and coding in CODINGS:
-            hint = f": {source.rewrite(tree, coding)}"
+            hint = f"; write: {source.rewrite(tree, coding)}"
         elif kind == "TEXT":
-            hint = f": {source.rewrite(tree, f'ref={tree}')}"
+            hint = f"; write: {source.rewrite(tree, f'ref={tree}')}"
         raise source.error(
-            start_of(tree), f"C takes after its column {_EXPECTED['coding']}, or ref={hint}"
+            start_of(tree), f"C takes after its column {_EXPECTED['coding']}, or ref=...{hint}"
         )
     found: dict[str, OptionValue] = {} if name == "Treatment" else {"coding": name}
     if kind != "call":

@@ -34,7 +34,6 @@ from bayes_mlm.base import DesignError, FormulaError, SeveralFactorsError
 from bayes_mlm.formula.expressions import Expression, Factor, Term, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree, printable, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
-from bayes_mlm.formula.notations import offers_of
 from bayes_mlm.formula.reader import read_outcome, read_predictors
 
 _WRITE = "; write: "
@@ -156,7 +155,7 @@ class Formula:
 
 
 def refuse_several(
-    factors: Sequence[str], what: str = "this", remedy: str = "use engine='nuts', or one group term"
+    factors: Sequence[str], what: str = "this", remedy: str = "use a model with one group term"
 ) -> None:
     """Refuse several grouping factors where one at most can be taken.
 
@@ -165,7 +164,7 @@ def refuse_several(
     factors : sequence of str
         Names of the grouping factors.
     what : str
-        What takes one: "REML".
+        What takes one: "the within model".
     remedy : str
         What to do, for the message.
 
@@ -175,11 +174,11 @@ def refuse_several(
 
     Examples
     --------
-    >>> refuse_several(["school", "class"], "REML")
+    >>> refuse_several(["school", "class"], "the within model")
     Traceback (most recent call last):
         ...
-    bayes_mlm.base.errors.SeveralFactorsError: REML takes one grouping factor and the formula has 2
-    (school, class); use engine='nuts', or one group term
+    bayes_mlm.base.errors.SeveralFactorsError: the within model takes one grouping factor and
+    the formula has 2 (school, class); use a model with one group term
     """
     if len(factors) > 1:
         raise SeveralFactorsError(
@@ -257,6 +256,8 @@ def _parse(text: str) -> Formula:
 
 def _with_offer(source: Source, error: FormulaError) -> FormulaError:
     """Return an error with the formula that the text stands for, if it is in another notation."""
+    from bayes_mlm.formula.notations import offers_of  # not loaded until a formula is refused
+
     message, _, shown = str(error).partition("\n")
     before, mark, written = message.partition(_WRITE)
     if mark and ("~" not in written or _is_formula(written)):  # of a long text, its part alone

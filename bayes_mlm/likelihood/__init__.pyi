@@ -50,8 +50,8 @@ from .parameters import (
     row_dim as row_dim,
     term_names as term_names,
 )
+from .prior_densities import log_density as log_density
 from .prior_distributions import draw_priors as draw_priors, log_priors as log_priors
-from .prior_families import log_density as log_density
 from .pymc.compiled import LogDensity as LogDensity, compile_log_density as compile_log_density
 from .pymc.models import (
     FACTORIES as FACTORIES,

@@ -21,7 +21,7 @@ from bayes_mlm.likelihood.parameters import (
     group_views,
     parameters_of,
 )
-from bayes_mlm.likelihood.prior_families import draw_prior, log_density
+from bayes_mlm.likelihood.prior_densities import draw_prior, log_density
 from bayes_mlm.model import Prior
 
 _POSITIVE = (0.0, math.inf)

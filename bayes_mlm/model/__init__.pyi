@@ -13,7 +13,6 @@ from .parameter import (
     half_student_t as half_student_t,
 )
 from .prior import Prior as Prior, is_within as is_within
-from .prior_families import prior_family as prior_family
 from .priors import (
     DIRECT_FAMILIES as DIRECT_FAMILIES,
     parse_prior as parse_prior,

@@ -37,6 +37,13 @@ def test_a_model_that_is_refused_says_why(run_command) -> None:
         assert reason in json.loads(out)["obstacles"][-1]
 
 
+def test_a_column_of_text_is_described(run_command) -> None:
+    code, out, _ = run_command("describe", "--data", "orthodont", "--column", "sex")
+    assert code == 0
+    assert "Female, Male" in out
+    assert "No obstacles to a fit." in out
+
+
 def test_a_crosstab_is_part_of_the_object(run_command) -> None:
     words = ["--data", "hsb", "--column", "ses", "--cross", "sector,female", "--json"]
     _, out, _ = run_command("describe", *words)

@@ -33,17 +33,6 @@ def run(monkeypatch, run_command, tmp_path):
     return run_command
 
 
-@pytest.fixture
-def no_sampling(monkeypatch):
-    """Fail loudly if a wrong input gets as far as a sampler."""
-
-    def refuse(*_, **__):
-        raise AssertionError("a wrong input reached the sampler")
-
-    monkeypatch.setattr("bayes_mlm.engines.nuts.sample_nuts", refuse)
-    monkeypatch.setattr("bayes_mlm.engines.direct.sample_direct", refuse)
-
-
 def read(path):
     return list(csv.DictReader(io.StringIO(path.read_text())))
 

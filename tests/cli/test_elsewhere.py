@@ -1,5 +1,6 @@
 """Commands of Stata and R are named with those here that do the same."""
 
+import shlex
 import subprocess
 import sys
 
@@ -19,8 +20,9 @@ def test_every_command_that_is_named_is_there(capsys: pytest.CaptureFixture[str]
         with pytest.raises(SystemExit) as stop:
             refuse_foreign([word])
         assert stop.value.code == 2
-        said = capsys.readouterr().err
-        assert said.split("bayes-mlm ")[1].split()[0].rstrip(":") in known
+        command, *words = shlex.split(capsys.readouterr().err.split("bayes-mlm ")[1])
+        assert command in known
+        assert len(set(words)) == len(words)  # a model given twice is refused
     refuse_foreign(["fit"])
     refuse_foreign([])
 

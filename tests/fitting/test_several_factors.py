@@ -159,7 +159,7 @@ def test_checks_say_what_they_do_not_do(fitted):
 
 
 def test_least_squares_refuses():
-    with pytest.raises(SeveralFactorsError, match="use engine='nuts'"):
+    with pytest.raises(SeveralFactorsError, match="use engine='auto'"):
         fit(FORMULA, crossed()[0], engine="ols")
 
 

@@ -22,7 +22,9 @@ OFFERED = {
     "mixed y c.x#c.z || school: x": "y ~ x:z + (1 + x || school)",
     "mixed y c.x##c.x || school:": "y ~ x + I(x ** 2) + (1 | school)",
     "mixed y i.a##i.b##c.x || school: x": "y ~ C(a) * C(b) * x + (1 + x || school)",
-    "mixed y x || district: || school: x, cov(un)": "y ~ x + (1 | district) + (1 + x | school)",
+    "mixed y x || a: || b: x, cov(un)": "y ~ x + (1 | a) + (1 + x | b:a)",
+    "mixed y x || a: x || b: x, cov(un)": "y ~ x + (1 + x || a) + (1 + x | b:a)",
+    "mixed y || a: || b: || c:": "y ~ 1 + (1 | a) + (1 | b:a) + (1 | c:b:a)",
     "mixed y || school:": "y ~ 1 + (1 | school)",
     "mixed y, || school:": "y ~ 1 + (1 | school)",
     "mixed y x || school:, mle": "y ~ x + (1 | school)",
@@ -205,7 +207,7 @@ def test_what_a_formula_does_not_say_is_noted(text: str, notes: tuple[str, ...])
 def test_several_levels_of_stata_have_their_own_covariances() -> None:
     text = "mixed y x || a: x, cov(un) || b: x"
     found = next(iter(offers_of(text))).formula
-    assert found == "y ~ x + (1 + x | a) + (1 + x || b)"
+    assert found == "y ~ x + (1 + x | a) + (1 + x || b:a)"
 
 
 @pytest.mark.parametrize("text", ["y ~ x", "y ~ x + (1 + x || g)", "y ~ C(x, Sum) / z + offset(w)"])

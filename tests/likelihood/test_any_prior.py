@@ -21,7 +21,7 @@ from bayes_mlm import (
 )
 from bayes_mlm.base import EngineError, PriorError
 from bayes_mlm.likelihood import model_priors
-from bayes_mlm.likelihood.prior_families import draw_prior, log_density
+from bayes_mlm.likelihood.prior_densities import draw_prior, log_density
 from bayes_mlm.model import parse_prior
 from bayes_mlm.model.prior_families import PRIOR_FAMILIES, prior_family
 

@@ -1,7 +1,6 @@
 """A bambi user's path: its examples run, its names are those of both, and the posteriors agree."""
 
 import re
-import runpy
 
 import numpy as np
 import pytest
@@ -9,15 +8,9 @@ import pytest
 import bayes_mlm
 from bayes_mlm import fit
 from tests.helpers import ROOT
+from tests.helpers.examples import block, run_as_file
 
 PAGE = (ROOT / "docs" / "bambi.md").read_text("utf-8")
-
-
-def run_example(name, folder):
-    code = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", PAGE, re.S)[1]
-    path = folder / "example.py"
-    path.write_text(code, "utf-8")
-    return runpy.run_path(str(path))
 
 
 def table_under(heading):
@@ -34,7 +27,7 @@ def codes(cell):
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    return run_example("here", tmp_path_factory.mktemp("here"))
+    return run_as_file(block(PAGE, "example: here"), tmp_path_factory.mktemp("here"))
 
 
 def test_the_names_here_are_those_of_the_page():
@@ -75,7 +68,7 @@ def test_bambi_has_the_same_posterior(here, tmp_path):
     bambi = pytest.importorskip("bambi")
     import arviz as az
 
-    theirs = run_example("bambi", tmp_path)
+    theirs = run_as_file(block(PAGE, "example: bambi"), tmp_path)
     ours, tree = here["tree"]["posterior"], theirs["tree"]["posterior"]
     pairs = {
         "days": ours["beta"].sel(term="days"),

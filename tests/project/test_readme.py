@@ -1,7 +1,6 @@
 """The README's example runs as printed, and its figures are ours."""
 
 import re
-import runpy
 import shlex
 import sys
 
@@ -13,28 +12,16 @@ from bayes_mlm.studies.published import tally
 from bayes_mlm.studies.record import WORKED_STUDY, load_record, records
 from bayes_mlm.studies.reproduction import check_study
 from tests.helpers import ROOT
+from tests.helpers.examples import block, run_as_file
 
 README = ROOT / "README.md"
-
-
-def block(name, language):
-    found = re.search(
-        rf"<!-- {name} -->\n```{language}\n(.*?)```\n<!-- end -->", README.read_text("utf-8"), re.S
-    )
-    assert found, f"README.md has no {name} block"
-    return found[1]
-
-
-def run_as_file(code, folder):
-    path = folder / "example.py"
-    path.write_text(code, "utf-8")
-    return runpy.run_path(str(path))
+PAGE = README.read_text("utf-8")
 
 
 def test_the_example_runs(monkeypatch, capsys, mock_fit, tmp_path):
     # The fit is a mock here; that NUTS gives it is held in test_sampling.
     monkeypatch.setattr(fitting, "fit_design", lambda *_, **__: mock_fit("hsb_sector_ses"))
-    code = block("example", "python")
+    code = block(PAGE, "example")
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
     run_as_file(code, tmp_path)
     printed = capsys.readouterr().out
@@ -45,7 +32,7 @@ def test_the_example_runs(monkeypatch, capsys, mock_fit, tmp_path):
 
 def test_the_example_of_large_data_runs(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    names = run_as_file(block("example: large", "python"), tmp_path)
+    names = run_as_file(block(PAGE, "example: large"), tmp_path)
     assert names["fitted"].design.n == int((names["students"].minority == 0).sum())
     assert "a random sample: 40 of" in capsys.readouterr().out
     again = names["fit"](tmp_path / "schools.sums", random_seed=1)
@@ -54,16 +41,15 @@ def test_the_example_of_large_data_runs(capsys, monkeypatch, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")  # ArviZ warns of a large k-hat where slopes vary
 def test_the_example_of_arviz_runs(tmp_path):
-    names = run_as_file(block("example: arviz", "python"), tmp_path)
+    names = run_as_file(block(PAGE, "example: arviz"), tmp_path)
     for found in (names["by_rows"], names["by_subjects"], names["exact"]):
         assert list(found.index) == ["slopes", "intercepts"]
 
 
 def test_the_counts_are_ours():
-    text = README.read_text("utf-8")
-    assert f"each of the {tally(check_study()).printed}\nfigures" in text
+    assert f"each of the {tally(check_study()).printed}\nfigures" in PAGE
     assert len(records(WORKED_STUDY)) == 12
-    assert "twelve models" in text
+    assert "twelve models" in PAGE
 
 
 def test_the_printed_output_is_real():
@@ -72,7 +58,7 @@ def test_the_printed_output_is_real():
     from bayes_mlm.fitting import Estimate, estimate_design
     from bayes_mlm.fitting.estimates import estimate_texts
 
-    shown = block("output: reproduce", "text")
+    shown = block(PAGE, "output: reproduce", "text")
     design = design_of(load_record("hsb_sector_ses"))
     for row in Estimate(solution=estimate_design(design).solution, design=design).summary():
         if row.quantity.startswith(("beta", "sigma", "icc")):
@@ -82,7 +68,7 @@ def test_the_printed_output_is_real():
 
 @pytest.mark.parametrize(("mark", "file"), [("benchmarks", "results"), ("large data", "large")])
 def test_the_benchmarks_shown_are_those_that_were_run(mark, file):
-    shown = README.read_text("utf-8").split(f"<!-- output: {mark} -->\n")[1].split("<!-- end")[0]
+    shown = PAGE.split(f"<!-- output: {mark} -->\n")[1].split("<!-- end")[0]
     results = README.parent / "benchmarks" / f"{file}.md"
     assert shown.startswith(results.read_text("utf-8"))
     assert "(missed)" not in shown
@@ -90,13 +76,13 @@ def test_the_benchmarks_shown_are_those_that_were_run(mark, file):
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/pooling.png", "benchmarks/growth.png"])
 def test_links_lead_somewhere(name):
-    assert name in README.read_text("utf-8")
+    assert name in PAGE
     assert (README.parent / name).is_file()
 
 
 def _commands() -> list[str]:
     """List the lines of the shell blocks, in order, but for those that set up or redo it all."""
-    blocks = re.findall(r"```sh\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     lines = [line.partition("    #")[0].strip() for one in blocks for line in one.splitlines()]
     lines = [part.strip() for line in lines for part in line.split("&&")]
     # `reproduce` is held by test_study, and what is drawn by NUTS takes a minute.

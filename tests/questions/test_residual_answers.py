@@ -38,7 +38,7 @@ from bayes_mlm.fitting.structured_densities import (
 from bayes_mlm.report.equations import equations
 from bayes_mlm.report.page import Origin
 from bayes_mlm.report.rendering import render_report
-from tests.model.test_residual import covariance
+from tests.helpers.residuals import covariance
 
 GROWTH = "distance ~ I(age - 11) * sex + (1 | subject)"
 SLOPES = "distance ~ I(age - 11) * sex + (I(age - 11) | subject)"

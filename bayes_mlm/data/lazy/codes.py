@@ -89,20 +89,20 @@ def _counts(
     scan: Scan, texts: Mapping[str, Sequence[str]], numbers: Mapping[str, Mapping[float, str]]
 ) -> dict[str, dict[str, int]]:
     """Count the codes of each column, by one query."""
-    asked: dict[str, nw.Expr] = {}
+    queries: dict[str, nw.Expr] = {}
     place: dict[str, tuple[str, str]] = {}
     for name, codes in texts.items():
         text = stripped(scan.col(name).cast(nw.String))
         for code in codes:
-            key = f"count{len(asked)}_"
-            asked[key], place[key] = count(text == code), (name, code)
+            key = f"count{len(queries)}_"
+            queries[key], place[key] = count(text == code), (name, code)
     for name, values in numbers.items():
         for value, code in values.items():
-            key = f"count{len(asked)}_"
-            asked[key], place[key] = count(scan.col(name) == value), (name, code)
+            key = f"count{len(queries)}_"
+            queries[key], place[key] = count(scan.col(name) == value), (name, code)
     counts: dict[str, dict[str, int]] = {}
-    if asked:
-        for key, many in collect_row(scan, asked).items():
+    if queries:
+        for key, many in collect_row(scan, queries).items():
             name, code = place[key]
             counts.setdefault(name, {})[code] = int(many) if many == many else 0
     return counts

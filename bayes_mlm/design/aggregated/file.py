@@ -1,12 +1,11 @@
 """File of a model's sufficient statistics, to which further data are added without old rows.
 
 The file is Parquet: a row a group (of several factors a combination of their levels), with its
-label, its count, the mean of each column less the
-centre, and the lower triangle of the scatter; what they are of (formula, categories, centre) is
-JSON in its metadata, with a SHA-256 of all bytes of the file (`seal`): a file with one changed bit
-is refused. It contains no rows, and sums of many rows disclose little about any one; but those
-of a group of one row *are* that row, and those of two or three nearly disclose them. `save_sums`
-counts small groups, and can refuse them.
+label, its count, the mean of each column less the centre, and the lower triangle of the scatter;
+what they are of (formula, categories, centre) is JSON in its metadata, with a SHA-256 of all bytes
+of the file (`seal`): a file with one changed bit is refused. It contains no rows, and sums of many
+rows disclose little about any one; but those of a group of one row *are* that row, and those of
+two or three nearly disclose them. `save_sums` counts small groups, and can refuse them.
 """
 
 import json
@@ -115,7 +114,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if design.has_rows:
+    if design.aggregated is None:
         raise StorageError(
             "this design has rows; aggregate them with sum_rows, or keep the fit (save_fit)"
         )
@@ -128,7 +127,6 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
         )
     path = Path(path)
     check_name(path)
-    assert design.aggregated is not None  # for mypy: without rows
     s = design.aggregated.cells
     small = int(np.count_nonzero(s.counts < least_rows))
     if small:
@@ -389,8 +387,7 @@ def _cells_of(document: _Document, summed: GroupMoments, arrays: Mapping[str, An
     if len(document.factors) < 2:
         return by_group(summed)
     factors = []
-    names = _label_columns(len(document.factors))
-    for name, one in zip(names, document.factors, strict=True):
+    for name, one in zip(_label_columns(len(document.factors)), document.factors, strict=True):
         labels, codes = levels_of(arrays[name])
         require(bool((codes >= 0).all()), f"a label of {one.name} is missing")
         factors.append(CellFactor(factor=one.name, labels=labels, codes=codes, effects=one.effects))

@@ -70,7 +70,7 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
         expect("merge_sums", one_design, Design)
     if one.crossed is not None or other.crossed is not None:
         raise DesignError(f"sums of {' and '.join(one.factors)} cannot be merged: {TOO_CROSSED}")
-    if one.has_rows or other.has_rows:
+    if one.aggregated is None or other.aggregated is None:
         raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
     _check_alike(one, other)
     batches = batches_of(one), batches_of(other)
@@ -81,7 +81,6 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
             "already, and would be counted twice; add each set once, or, if they are different "
             "rows, allow this (allow_repeats, --allow-repeats)"
         )
-    assert one.aggregated is not None and other.aggregated is not None  # noqa: PT018  for mypy
     summed = merge_cells(one.aggregated, other.aggregated)
     return one.with_moments(
         summed,

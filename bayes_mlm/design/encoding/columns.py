@@ -211,8 +211,8 @@ def notes_on_independent(formula: Formula, categorical: Collection[str]) -> tupl
 
     Notes
     -----
-    Each column has a variance of its own. lme4's double bar keeps the columns of a category
-    correlated among themselves, which shows nowhere in its results.
+    Each column has its variance. lme4's double bar keeps the columns of a category correlated
+    among themselves, which shows nowhere in its results.
     """
     found = [
         label(factor)

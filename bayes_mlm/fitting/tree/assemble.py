@@ -82,7 +82,13 @@ def lay_out_tree(fit: Sampled, *, mu: bool | None = None) -> Tree:
     fit : Fit or Sampled
     mu : bool, optional
         As in `variables_of`.
+
+    Raises
+    ------
+    SeveralFactorsError
+        Of a fit with the effects of one factor only.
     """
+    fit.design.require_all_factors("the tree of a fit")
     found, reasons = variables_of(fit, mu=mu)
     common = _common_attributes(fit)
     labels = labels_of(fit.design) | dict(fit.draws.coords)

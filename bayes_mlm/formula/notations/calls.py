@@ -91,9 +91,7 @@ def _random(text: str) -> Iterator[str]:
     """Yield the group terms of nlme's ``random``: ``~ x | g``, or ``list(g = ~ x)``."""
     listed = re.fullmatch(r"list\((.*)\)", text)
     for part in split_arguments(listed[1]) if listed else [text]:
-        found = re.fullmatch(
-            r"(?:(?P<group>\w+)\s*=\s*)?~\s*(?P<effects>[^|]*)(?:\|(?P<bar>.*))?", part
-        )
+        found = _RANDOM.fullmatch(part)
         if found and (group := found["bar"] or found["group"]):
             yield f"({found['effects'].strip()} | {group.strip()})"
 

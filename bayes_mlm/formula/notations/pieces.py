@@ -9,7 +9,7 @@ from bayes_mlm.formula.notations.offer import Offer, split_arguments
 type _Way = str | Callable[[re.Match[str]], str]
 _CODINGS = {"sum": "Sum", "helmert": "Helmert", "poly": "Poly", "treatment": "Treatment"}
 _LEVELS = re.compile(r"\b(?:[bBuUrRgG]|beta|gamma|[βγ])_?\d+(?:ij|j|i)?\b|\b(?:LEVEL|Level)\s*-?\d")
-_EFFECTS, _GROUP = r"([^()|]*)", r"([\w.:/ ]+?)"
+_EFFECTS, _GROUP = r"([^()|]*)", r"(\w[\w.:/ ]*?)"
 
 # Of one part each: what is written elsewhere, and here.
 _PARTS: tuple[tuple[str, _Way], ...] = (
@@ -68,7 +68,7 @@ def offer_pieces(text: str) -> Iterator[Offer]:
             ),
         )
         return
-    addition = re.match(r"\s*([\w.]+)\s*\|\s*(\w+)\([^~]*\)(?:\s*\+\s*\w+\([^~]*\))*\s*~", text)
+    addition = re.match(r"\s*([\w.]+)\s*\|\s*(\w+)\([^~]*\)\s*~", text)
     if addition:
         yield Offer(
             formula=cleaned(f"{addition[1]} ~{text[addition.end() :]}"),

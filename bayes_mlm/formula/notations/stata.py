@@ -56,7 +56,7 @@ def offer_stata(text: str) -> Iterator[Offer]:
         notes.append("write out the columns of a list such as x1-x5 or x*")
         yield Offer(formula="", of=of, place=place, notes=tuple(notes))
         return
-    terms = [*_group_terms(text, levels)]
+    terms = [*_group_terms(levels)]
     if name == "xtreg":
         panel = re.search(r"\bi\((\w+)\)", text)
         terms += [f"(1 | {panel[1] if panel else 'group'})"]
@@ -86,20 +86,22 @@ def _notes(text: str, name: str) -> Iterator[str]:
         yield 'reml is engine="reml" (--engine reml)'
 
 
-def _group_terms(text: str, levels: list[str]) -> Iterator[str]:
+def _group_terms(levels: list[str]) -> Iterator[str]:
+    """Yield the terms of the levels, each nested in those before it."""
+    nested = ""
     for level in levels:
         found = _LEVEL.match(level)
-        assert found is not None  # for mypy: they were looked at
+        assert found is not None  # for mypy: `offer_stata` has matched them
         slopes, group = found["slopes"].split(), found["group"]
         if group == "_all":  # all rows in one group, and crossed effects by an indicator's factor
             yield from (f"(1 | {one.removeprefix('R.')})" for one in slopes)
             continue
         options = level.partition(",")[2]
-        own = options if "cov" in options else text.rpartition("||")[2].partition(",")[2]
-        bar = "|" if re.search(r"cov\w*\(\s*un", own) else "||"
+        bar = "|" if re.search(r"cov\w*\(\s*un", options) else "||"
         intercept = "0" if re.search(r"\bnocons", options) and slopes else "1"
         written = " + ".join([intercept, *map(_term, slopes)])
-        yield f"({written} {bar if slopes else '|'} {group})"
+        nested = f"{group}:{nested}" if nested else group
+        yield f"({written} {bar if slopes else '|'} {nested})"
 
 
 def _fixed(text: str) -> str:

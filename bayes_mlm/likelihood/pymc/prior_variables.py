@@ -61,9 +61,9 @@ def variable(
     for place, key in enumerate(("lower", "upper")):
         end = first.support[place]
         if key not in ends and math.isfinite(end):
-            own = [prior.support[place] for prior in priors]
-            ends[key] = np.array(own) if shape else own[0]
-    if first.uncut.family != "Normal":  # which has a distribution of its own in PyMC
+            found = [prior.support[place] for prior in priors]
+            ends[key] = np.array(found) if shape else found[0]
+    if first.uncut.family != "Normal":  # which PyMC has as TruncatedNormal
         starts = [_start(prior) for prior in priors]
         shape["initval"] = np.array(starts) if shape else starts[0]
     uncut = getattr(pm, first.uncut.family).dist(**values)

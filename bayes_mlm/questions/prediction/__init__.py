@@ -160,6 +160,7 @@ def predict(
     expect("predict", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design
+    design.require_all_factors("predict")
     estimand = check_estimand(design, question, factor)
     question = estimand.question
     _check_kind(kind)

@@ -77,6 +77,7 @@ def variance_by_level(
     if null is not None:
         expect("variance_by_level (null)", null, Fit, Estimate)
     check_prob(prob)
+    fit.design.require_all_factors("variance_by_level")
     design, values = fit.design.whole, fit.values
     other = None
     if is_null(design):

@@ -15,7 +15,6 @@ from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.likelihood.pymc.prior_variables import draw_from_pymc, pymc_log_density
 from bayes_mlm.model import Prior, is_within
 
-_HALF = (0.0, math.inf)
 # Rounds of rejection after which a prior lies elsewhere.
 _MOST_ROUNDS = 1000
 _LINE = (-math.inf, math.inf)
@@ -28,18 +27,15 @@ class Distribution:
     Parameters
     ----------
     log_density : callable
-        ``(prior, values)`` to the log-density inside the support.
+        ``(prior, values)`` to the log-density inside the prior's support.
     draw : callable
         ``(prior, rng, shape)`` to draws.
-    support : tuple of float
-        Where values lie, where that does not depend on the prior.
     below : callable, optional
         ``(prior, value)`` to the probability of less, for priors that are cut.
     """
 
     log_density: Callable[[Prior, Floats], Floats]
     draw: Callable[[Prior, np.random.Generator, Any], Floats]
-    support: tuple[float, float] = _LINE
     below: Callable[[Prior, float], float] | None = None
 
 
@@ -96,39 +92,31 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
     "HalfNormal": Distribution(
         log_density=lambda p, x: _LOG_2 + _normal(x, 0.0, p["sigma"]),
         draw=lambda p, rng, shape: np.abs(rng.normal(0.0, p["sigma"], shape)),
-        support=_HALF,
     ),
     "HalfStudentT": Distribution(
         log_density=lambda p, x: _LOG_2 + _student(x, p["nu"], 0.0, p["sigma"]),
         draw=lambda p, rng, shape: np.abs(p["sigma"] * rng.standard_t(p["nu"], shape)),
-        support=_HALF,
     ),
     "HalfCauchy": Distribution(
         log_density=lambda p, x: _LOG_2 + _student(x, 1.0, 0.0, p["beta"]),
         draw=lambda p, rng, shape: np.abs(p["beta"] * rng.standard_cauchy(shape)),
-        support=_HALF,
     ),
     "Exponential": Distribution(
         log_density=lambda p, x: math.log(p["lam"]) - p["lam"] * x,
         draw=lambda p, rng, shape: rng.exponential(1.0 / p["lam"], shape),
-        support=_HALF,
         below=lambda p, value: -math.expm1(-p["lam"] * value),
     ),
     "Gamma": Distribution(
         log_density=_log_gamma,
         draw=lambda p, rng, shape: rng.gamma(p["alpha"], 1.0 / p["beta"], shape),
-        support=_HALF,
         below=_gamma_below,
     ),
     "InverseGamma": Distribution(
         log_density=_log_inverse_gamma,
         draw=lambda p, rng, shape: p["beta"] / rng.standard_gamma(p["alpha"], shape),
-        support=_HALF,
     ),
     "Uniform": Distribution(
-        log_density=lambda p, x: np.where(
-            (x >= p["lower"]) & (x <= p["upper"]), -math.log(p["upper"] - p["lower"]), -np.inf
-        ),
+        log_density=lambda p, x: np.full(np.shape(x), -math.log(p["upper"] - p["lower"])),
         draw=lambda p, rng, shape: rng.uniform(p["lower"], p["upper"], shape),
         below=_uniform_below,
     ),
@@ -138,8 +126,9 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
 def _by_numpy(prior: Prior, support: tuple[float, float]) -> Distribution | None:
     """Return the functions of a family, if they are here; None if PyMC is needed."""
     found = DISTRIBUTIONS.get(prior.family)
-    whole = found is not None and is_within(found.support, support)
-    return found if found is not None and (whole or found.below is not None) else None
+    if found is None or (found.below is None and not is_within(prior.support, support)):
+        return None
+    return found
 
 
 def log_density(prior: Prior, values: Floats, support: tuple[float, float] = _LINE) -> Floats:
@@ -161,7 +150,7 @@ def log_density(prior: Prior, values: Floats, support: tuple[float, float] = _LI
     family = _by_numpy(prior, support)
     if family is None:
         return pymc_log_density(prior, values, support)
-    lower, upper = max(family.support[0], support[0]), min(family.support[1], support[1])
+    lower, upper = max(prior.support[0], support[0]), min(prior.support[1], support[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         found = family.log_density(prior, values) - _log_mass(prior, family, lower, upper)
     return np.where((values >= lower) & (values <= upper), found, -np.inf)
@@ -169,7 +158,7 @@ def log_density(prior: Prior, values: Floats, support: tuple[float, float] = _LI
 
 def _log_mass(prior: Prior, family: Distribution, lower: float, upper: float) -> float:
     """Return the log of the probability between the ends; 0 where nothing is cut off."""
-    if (lower, upper) == family.support:
+    if (lower, upper) == prior.support:
         return 0.0
     assert family.below is not None  # for mypy: only such are cut here
     low = family.below(prior, lower) if math.isfinite(lower) else 0.0
