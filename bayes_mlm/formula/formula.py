@@ -155,7 +155,7 @@ class Formula:
 
 
 def refuse_several(
-    factors: Sequence[str], what: str = "this", remedy: str = "keep one group term"
+    factors: Sequence[str], what: str = "this", remedy: str = "use a model with one group term"
 ) -> None:
     """Refuse several grouping factors where one at most can be taken.
 
@@ -178,7 +178,7 @@ def refuse_several(
     Traceback (most recent call last):
         ...
     bayes_mlm.base.errors.SeveralFactorsError: the within model takes one grouping factor and
-    the formula has 2 (school, class); keep one group term
+    the formula has 2 (school, class); use a model with one group term
     """
     if len(factors) > 1:
         raise SeveralFactorsError(

@@ -109,7 +109,7 @@ class ModelPriors:
         if len(self.groups) > 1:
             raise EngineError(
                 f"the model has {len(self.groups)} grouping factors, and this is for one; "
-                "keep one group term"
+                "use a model with one group term"
             )
         return self.groups[0]
 

@@ -248,7 +248,7 @@ def test_gibbs_summaries_are_those_of_the_draws(design, dear):
 def test_results_do_not_depend_on_the_number_of_threads():
     import numba
 
-    from bayes_mlm.engines.crossed.kernels import SERIAL_LEVELS, draw_effects
+    from bayes_mlm.engines.crossed.kernels import SERIAL_LEVELS, draw_parts
     from bayes_mlm.moments.neighbours import SERIAL, divide_levels, sum_one
 
     m, rng, found = 2 * SERIAL_LEVELS, np.random.default_rng(1), []
@@ -262,8 +262,8 @@ def test_results_do_not_depend_on_the_number_of_threads():
         numba.set_num_threads(threads)
         u, moments, sums = np.zeros(m, dtype=np.float32), np.zeros((m, 3)), np.empty(m)
         parts, one = divide_levels(first), np.eye(1)
-        draw_effects(
-            counts, right, rest, parts, 1.0, 2.0, zero, zero, one, (3, 0, 1), 7, u, moments, 1
+        draw_parts(
+            parts, counts, right, rest, 1.0, 2.0, zero, zero, one, (3, 0, 1), 7, u, moments, 1
         )
         sum_one(first, other, parts, values, sums)
         found.append((u, moments, sums))

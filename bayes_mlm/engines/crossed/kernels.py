@@ -72,7 +72,7 @@ def condition(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def one_way(  # type: ignore[no-untyped-def]  # noqa: C901
+def one_way(  # type: ignore[no-untyped-def]
     log_f, log_e, n, sizes, levels, XX, Xr, total, prior, root
 ):
     """Return the log-density of a one-way layout at two sds, effects and coefficients integrated.
@@ -111,7 +111,13 @@ def one_way(  # type: ignore[no-untyped-def]  # noqa: C901
     for i in range(p + 1):
         for j in range(i + 1):
             root[i, j] = root[i, j] / ve + prior[i, j]
-    value = -n * log_e - 0.5 * logs
+    return _integrated(-n * log_e - 0.5 * logs, root)
+
+
+@njit(cache=True, nogil=True)
+def _integrated(value, root):  # type: ignore[no-untyped-def]
+    """Integrate the coefficients out of a log-density; `root` becomes its Cholesky factor."""
+    p = root.shape[0] - 1
     for j in range(p + 1):
         for k in range(j):
             root[j, j] -= root[j, k] * root[j, k]
@@ -129,7 +135,9 @@ def one_way(  # type: ignore[no-untyped-def]  # noqa: C901
 
 
 @njit(cache=True, nogil=True)
-def _draw_levels(  # type: ignore[no-untyped-def]
+def draw_levels(  # type: ignore[no-untyped-def]
+    start,
+    stop,
     counts,
     right,
     rest,
@@ -143,9 +151,30 @@ def _draw_levels(  # type: ignore[no-untyped-def]
     u,
     moments,
     kept,
-    start,
-    stop,
 ):
+    """Draw the effects of the levels from start to stop, and add to their running moments.
+
+    Parameters
+    ----------
+    start, stop : int
+    counts, right, rest : ndarray
+        Of the margin: rows, sums of X and of what is left of y.
+    vf, ve : float
+        Variances of effects and residuals.
+    beta, expected : ndarray, shape (p,)
+        Coefficients, and their mean given the sds.
+    inverse : ndarray, shape (p, p)
+        Inverse of the Cholesky factor of their precision.
+    counter : (int, int, int)
+        Sweep, margin and chain.
+    seed : int
+    u : ndarray of float32, shape (m,)
+    moments : ndarray, shape (m, 3)
+        Mean of the conditional means, sum of their squared deviations, sum of the conditional
+        variances.
+    kept : int
+        Draws with this one; 0 of one that is not kept.
+    """
     p = len(beta)
     for level in range(start, stop):
         weight = vf / (ve + counts[level] * vf)
@@ -171,33 +200,14 @@ def _draw_levels(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def draw_effects(  # type: ignore[no-untyped-def]
-    counts, right, rest, parts, vf, ve, beta, expected, inverse, counter, seed, u, moments, kept
+def draw_parts(  # type: ignore[no-untyped-def]
+    parts, counts, right, rest, vf, ve, beta, expected, inverse, counter, seed, u, moments, kept
 ):
-    """Draw the effects of all levels, and add to their running moments.
-
-    Parameters
-    ----------
-    counts, right, rest, parts : ndarray
-        Of the margin: rows, sums of X and of what is left of y, runs of levels.
-    vf, ve : float
-        Variances of effects and residuals.
-    beta, expected : ndarray, shape (p,)
-        Coefficients, and their mean given the sds.
-    inverse : ndarray, shape (p, p)
-        Inverse of the Cholesky factor of their precision.
-    counter : (int, int, int)
-        Sweep, margin and chain.
-    seed : int
-    u : ndarray of float32, shape (m,)
-    moments : ndarray, shape (m, 3)
-        Mean of the conditional means, sum of their squared deviations, sum of the conditional
-        variances.
-    kept : int
-        Draws with this one; 0 of one that is not kept.
-    """
-    if len(u) < SERIAL_LEVELS:
-        _draw_levels(
+    """Draw the effects of all levels as `draw_levels` does, runs of them by several threads."""
+    for k in prange(len(parts) - 1):
+        draw_levels(
+            parts[k],
+            parts[k + 1],
             counts,
             right,
             rest,
@@ -211,25 +221,4 @@ def draw_effects(  # type: ignore[no-untyped-def]
             u,
             moments,
             kept,
-            0,
-            len(u),
         )
-    else:
-        for part in prange(len(parts) - 1):
-            _draw_levels(
-                counts,
-                right,
-                rest,
-                vf,
-                ve,
-                beta,
-                expected,
-                inverse,
-                counter,
-                seed,
-                u,
-                moments,
-                kept,
-                parts[part],
-                parts[part + 1],
-            )

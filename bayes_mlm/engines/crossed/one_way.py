@@ -1,5 +1,6 @@
 """One margin of a crossed table as a one-way layout, given the effects of the other."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -118,3 +119,32 @@ class Conditional:
         self.density(log_f, log_e, prior, root)
         lower = np.tril(root)[:-1, :-1]
         return np.linalg.solve(lower.T, root[-1, :-1]), lower
+
+    def draw(
+        self,
+        log_sds: tuple[float, float],
+        prior: Floats,
+        rng: np.random.Generator,
+        counter: tuple[int, int, int],
+        seed: int,
+        u: Array,
+        moments: Floats,
+        kept: int,
+    ) -> Floats:
+        """Draw the coefficients (p,), and the effects into `u`; see `draw_levels`."""
+        from bayes_mlm.engines.crossed.kernels import SERIAL_LEVELS, draw_levels, draw_parts
+
+        expected, lower = self.coefficients(*log_sds, prior)
+        inverse = np.linalg.inv(lower)
+        beta = expected + inverse.T @ rng.standard_normal(len(expected))
+        margin = self.layout.margin
+        vf, ve = (math.exp(2.0 * one) for one in log_sds)
+        given = (
+            *(margin.counts, self.layout.right, self.rest, vf, ve),
+            *(beta, expected, inverse, counter, seed, u, moments, kept),
+        )
+        if len(u) < SERIAL_LEVELS:
+            draw_levels(0, len(u), *given)
+        else:
+            draw_parts(margin.parts, *given)
+        return beta

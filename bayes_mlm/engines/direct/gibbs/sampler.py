@@ -128,20 +128,16 @@ class _Chain:
         self.log_density = density(float(self.log_sds[place]), float(self.log_sds[2]))
 
     def _draw_effects(self, given: Conditional, place: int, kept: int) -> None:
-        from bayes_mlm.engines.crossed.kernels import draw_effects
-
-        log_f, log_e = float(self.log_sds[place]), float(self.log_sds[2])
-        expected, lower = given.coefficients(log_f, log_e, self.prior)
-        inverse = np.linalg.inv(lower)
-        beta = expected + inverse.T @ self.rng.standard_normal(len(expected))
-        margin = given.layout.margin
-        draw_effects(
-            *(margin.counts, given.layout.right, given.rest, margin.parts),
-            *(math.exp(2.0 * log_f), math.exp(2.0 * log_e), beta, expected, inverse),
-            *((self.sweep, place, self.number), self.seed),
-            *(self.effects[place], self.moments[place], kept),
+        self.beta = beta = given.draw(
+            (float(self.log_sds[place]), float(self.log_sds[2])),
+            self.prior,
+            self.rng,
+            (self.sweep, place, self.number),
+            self.seed,
+            self.effects[place],
+            self.moments[place],
+            kept,
         )
-        self.beta = beta
         mixed = self.priors.beta.mixed
         if mixed:
             away = (self.priors.beta.form @ np.append(beta, -1.0))[mixed]

@@ -1,11 +1,13 @@
 """Draw group effects where a factorisation is dear: one serves many draws.
 
-Given the variance parameters and beta, u is normal: its mean is linear in beta and smooth in the
-relative sds, and its deviation from that mean needs a factorisation. This is made at some anchors
-among the draws, one in each cell of draws that are near one another. Every draw has variance
-parameters of its own: its mean is the anchor's, moved by a regression of the means on the relative
-coordinates, and its deviation is drawn by the anchor's factor, scaled to the draw's sds. The
-anchors' exact densities check the draws, and what the regression leaves the means.
+Given the variance parameters and beta, u is normal. Given the effects of the other factors as well,
+those of a level have a covariance R R' of its own rows alone, which is cheap, and the mean R R'x,
+where x is the level's sum of what the others leave. The factorisation that x and the deviations of
+u need is made at some anchors among the draws, one in each cell of draws that are near one another.
+Every draw has variance parameters of its own and their R: its x, which is linear in beta and smooth
+in the relative sds, is the anchor's, moved by a regression on the relative coordinates, and its
+deviation is R times a draw by the anchor's factor, in units of the anchor's R. The anchors' exact
+densities check the draws, and what the regression leaves the means.
 """
 
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.direct.parametrisation import log_density, variances_at
 from bayes_mlm.engines.direct.posterior import Sums
+from bayes_mlm.engines.direct.quadratic import cholesky, solve_transposed
 from bayes_mlm.engines.direct.several.interpolant import pack, relative_coordinates
 from bayes_mlm.engines.direct.several.problem import SeveralProblem
 from bayes_mlm.engines.direct.several.refine import ApproximateDraws, Nodes, problem_at
@@ -26,7 +29,7 @@ _BUDGET = 1.0
 _LEAST, _MOST = 32, 128
 # Draws far from their anchors at which the means are checked.
 _OUTLYING = 4
-# Distance, in posterior sds, at which the conditional means level off: at no shrinkage, or at all.
+# Distance, in posterior sds, at which the regression levels off.
 _LEVEL = 2.0
 # Numbers of u that are worked on at a time.
 _CHUNK = 4_000_000
@@ -61,17 +64,16 @@ class AnchoredEffects:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Anchors:
-    """M anchors: their draws, exact means and the regression of these.
+    """M anchors and the regression of their x: at beta = 0, and what a unit of each beta adds.
 
-    `cells` are the draws (indices) of each; `means` (M, p+1, Q) the conditional means at beta = 0
-    and what a unit of each coefficient adds; `terms` (S, k) those of the regression at all draws;
-    `slopes` (k, p+1, Q) its coefficients; `left` (M, p+1, Q) what it leaves.
+    `places` are their draws; `cells` the draws (indices) of each; `terms` (S, k) those of the
+    regression at all draws; `slopes` (k, p+1, Q) its coefficients; `left` (M, p+1, Q) what it
+    leaves.
     """
 
     places: Ints
     cells: list[Ints]
     terms: Floats
-    means: Floats
     slopes: Floats
     left: Floats
 
@@ -117,8 +119,7 @@ def draw_anchored(
     sigma, lam = np.exp(at.log_sigma_e) / unit, problem.relative(at)
     ahead = np.column_stack([np.ones(len(x)), system.own_beta(beta) / unit])  # times the means
     u = np.empty((len(x), n_effects)) if keep else np.empty((0, 0))
-    within = [np.zeros((one.m, one.q, one.q)) for one in system.products.factors]
-    means, sums = np.empty((len(places), p + 1, n_effects)), []
+    sums, found, scaled = [], np.empty((len(places), p + 1, n_effects)), []
     units = np.vstack([np.zeros(p), np.eye(p)])
     for k, (anchor, cell) in enumerate(zip(places, cells, strict=True)):
         factor = Factor(system.plan)
@@ -127,39 +128,55 @@ def draw_anchored(
         noise = rng.standard_normal((len(cell) if keep else 0, system.plan.Q))
         some = np.vstack([units, np.zeros((len(noise), p))])
         noise = np.vstack([np.zeros((p + 1, system.plan.Q)), noise])
-        found = _flat(factor.effects(some, noise))
-        means[k] = found[: p + 1]
-        means[k, 1:] -= means[k, 0]
-        scale = _scales(problem, lam[cell], lam[anchor]) * sigma[cell, None]
+        back = [np.linalg.inv(one[:, :, 0].T).T for one in _roots(problem, lam[[anchor]])]
+        white = factor.effects(some, noise)
+        for one in white:
+            one[1:] -= one[0]
+        white = [_times("ijm,jkm->ikm", to, one) for to, one in zip(back, white, strict=True)]
+        found[k] = _flat(
+            [_times("jim,jkm->ikm", to, one[: p + 1]) for to, one in zip(back, white, strict=True)]
+        )
         if keep:
-            u[cell] = (found[p + 1 :] - means[k, 0]) * scale
+            u[cell] = _flat([one[p + 1 :] for one in white])
             continue
         blocks = factor.inverse_blocks(with_x=False)
-        share = _by_factor(problem, np.square(scale).sum(axis=0) / len(x))
-        for place, root in enumerate(factor.lam):
-            within[place] += share[place][:, :1, None] * (root @ blocks[place] @ root.T)
-    anchors = _regress(places, cells, _terms(z), means)
+        scaled.append(
+            [
+                (to.transpose(2, 0, 1) @ root @ np.linalg.cholesky(block)).transpose(1, 2, 0)
+                for to, root, block in zip(back, factor.lam, blocks, strict=True)
+            ]
+        )
+    anchors = _regress(places, cells, _terms(z), found)
     log_ratio, nodes = _exact(problem, approximate, x[places], relative[places], sums)
-    mean, spread = _moments(anchors, ahead)
+    mean = [np.zeros((one.m, one.q)) for one in system.products.factors]
+    square = [np.zeros((one.m, one.q, one.q)) for one in system.products.factors]
+    for k, part in _parts(cells, n_effects):
+        roots, right = _roots(problem, lam[part]), _right(anchors, k, part, ahead)
+        means = _given_right(roots, _by_factor(problem, right))
+        if keep:
+            white = _by_factor(problem, u[part] * sigma[part, None])
+            u[part] = _flat(means) + _flat(
+                [_times("ijbm,jbm->ibm", a, b) for a, b in zip(roots, white, strict=True)]
+            )
+            continue
+        for place, (root, one) in enumerate(zip(roots, means, strict=True)):
+            within = np.einsum("ijbm,jkm->ikbm", root, scaled[k][place]) * sigma[part, None]
+            apart = np.concatenate([np.moveaxis(one, -1, 0)[:, None], within], axis=1)
+            mean[place] += one.sum(axis=0) / len(x)
+            square[place] += np.einsum("ikbm,jkbm->ijm", apart, apart).T / len(x)
     if keep:
-        for part, some in _parts(anchors, ahead, n_effects):
-            u[part] += some
         variance = u[:: max(1, len(u) // 500)].var(axis=0)  # a yardstick: some draws suffice
     else:
-        variance = spread + np.concatenate([_diagonal(one) for one in within])
+        square = [a - b[:, :, None] * b[:, None] for a, b in zip(square, mean, strict=True)]
+        variance = np.concatenate([np.diagonal(one, axis1=1, axis2=2).ravel() for one in square])
     error = max(
-        _error(anchors, ahead, variance), _outlying(problem, anchors, z, lam, ahead, variance)
+        _error(problem, anchors, lam, ahead, variance),
+        _outlying(problem, anchors, z, lam, ahead, variance),
     )
-    if keep:
-        effects = system.of_terms(_by_factor(problem, u))
-        return AnchoredEffects(
-            effects=effects, mean=(), sd=(), log_ratio=log_ratio, error=error, nodes=nodes
-        )
-    sds = _sds_of_terms(problem, anchors, ahead, within)
     return AnchoredEffects(
-        effects=(),
-        mean=system.of_terms(_by_factor(problem, mean)),
-        sd=sds,
+        effects=system.of_terms(_by_factor(problem, u)) if keep else (),
+        mean=() if keep else system.of_terms(mean),
+        sd=() if keep else _sds_of_terms(problem, square),
         log_ratio=log_ratio,
         error=error,
         nodes=nodes,
@@ -204,23 +221,45 @@ def _by_factor(problem: SeveralProblem, effects: Floats) -> list[Floats]:
     ]
 
 
-def _scales(problem: SeveralProblem, lam: Floats, anchor: Floats) -> Floats:
-    """Return the sds (B, Q) of deviations at relative factors over those at the anchor's.
+def _roots(problem: SeveralProblem, lam: Floats) -> list[Floats]:
+    """Return R (q, q, B, m) of each factor at relative factors (B, k), in units of sigma_e.
 
-    As if a level's own rows were all there is, ``theta / sqrt(1 + n theta^2)``: the ratio is near 1
-    in any case. Of factors with several effects it is taken to be 1.
+    ``R R' = Lambda inv(I + Lambda'N Lambda) Lambda'`` with N the products of a level's own rows.
     """
-    plan, found = problem.system.plan, []
+    starts, found = problem.system.plan.arrays.lam_start, []
     for f, one in enumerate(problem.system.products.factors):
-        if one.q > 1:
-            found.append(np.ones((len(lam), one.size)))
-            continue
-        theta = np.abs(lam[:, plan.arrays.lam_start[f]])
-        base = abs(anchor[plan.arrays.lam_start[f]])
-        own = one.own[:, 0, 0]
-        ratio = (theta / base)[:, None]
-        found.append(ratio * np.sqrt((1.0 + own * base**2) / (1.0 + own * theta[:, None] ** 2)))
-    return np.concatenate(found, axis=1)
+        to = lam[:, starts[f] : starts[f + 1]].reshape(-1, one.q, one.q)
+        pairs = np.einsum("bka,blc->acbkl", to, to).reshape(one.q, one.q, len(lam), -1)
+        inner = pairs @ one.own.reshape(one.m, -1).T
+        inner[range(one.q), range(one.q)] += 1.0
+        lower = cholesky(inner.reshape(one.q, one.q, -1))
+        half = np.empty_like(lower)
+        for k, column in enumerate(np.eye(one.q)):
+            right = np.broadcast_to(column[:, None], lower.shape[1:])
+            half[:, k] = solve_transposed(lower, right)
+        found.append(np.einsum("bij,jkbm->ikbm", to, half.reshape(inner.shape)))
+    return found
+
+
+def _times(sum_of: str, matrices: Floats, effects: Floats) -> Floats:
+    """Multiply effects (..., m, q) by matrices (q, q, ...), whose levels are last."""
+    return np.moveaxis(np.einsum(sum_of, matrices, np.moveaxis(effects, -1, 0)), 0, -1)
+
+
+def _given_right(roots: list[Floats], right: list[Floats]) -> list[Floats]:
+    """Return the effects ``R R'x`` (B, m, q) of each factor."""
+    return [
+        _times("ijbm,jbm->ibm", root, _times("jibm,jbm->ibm", root, one))
+        for root, one in zip(roots, right, strict=True)
+    ]
+
+
+def _right(anchors: _Anchors, k: int, draws: Ints, ahead: Floats) -> Floats:
+    """Return x (B, Q) of draws in cell k, by the regression."""
+    weights = (anchors.terms[draws][:, :, None] * ahead[draws][:, None, :]).reshape(len(draws), -1)
+    found: Floats = weights @ anchors.slopes.reshape(weights.shape[1], -1)
+    found += ahead[draws] @ anchors.left[k]
+    return found
 
 
 def _terms(z: Floats) -> Floats:
@@ -241,7 +280,6 @@ def _regress(places: Ints, cells: list[Ints], terms: Floats, means: Floats) -> _
         places=places,
         cells=cells,
         terms=terms,
-        means=means,
         slopes=slopes.reshape(kept, *means.shape[1:]),
         left=left.reshape(means.shape),
     )
@@ -252,50 +290,33 @@ def _n_linear(terms: Floats) -> int:
     return int((-3 + np.sqrt(1 + 8 * terms.shape[1])) / 2)
 
 
-def _parts(anchors: _Anchors, ahead: Floats, n_effects: int) -> Iterator[tuple[Ints, Floats]]:
-    """Return the conditional means of the draws, cell by cell."""
-    flat = anchors.slopes.reshape(-1, n_effects)
-    for k, cell in enumerate(anchors.cells):
-        weights = anchors.terms[cell][:, :, None] * ahead[cell][:, None, :]
-        yield cell, weights.reshape(len(cell), -1) @ flat + ahead[cell] @ anchors.left[k]
+def _parts(cells: list[Ints], n_effects: int) -> Iterator[tuple[int, Ints]]:
+    """Return the draws of each cell, a part that fits the memory at a time."""
+    step = max(1, _CHUNK // n_effects)
+    for k, cell in enumerate(cells):
+        for start in range(0, len(cell), step):
+            yield k, cell[start : start + step]
 
 
-def _moments(anchors: _Anchors, ahead: Floats) -> tuple[Floats, Floats]:
-    """Return mean and variance (Q,) over the draws of the conditional means."""
-    weights = (anchors.terms[:, :, None] * ahead[:, None, :]).reshape(len(ahead), -1)
-    flat = anchors.slopes.reshape(weights.shape[1], -1)
-    covariance = np.atleast_2d(np.cov(weights.T, bias=True))
-    return weights.mean(axis=0) @ flat, np.einsum(
-        "aj,ab,bj->j", flat, covariance, flat, optimize=True
-    )
-
-
-def _diagonal(blocks: Floats) -> Floats:
-    return np.diagonal(blocks, axis1=1, axis2=2).ravel()
-
-
-def _sds_of_terms(
-    problem: SeveralProblem, anchors: _Anchors, ahead: Floats, within: list[Floats]
-) -> tuple[Floats, ...]:
-    """Return the sds (J, q) of the effects as given: within draws, and of their means."""
-    system = problem.system
-    weights = (anchors.terms[:, :, None] * ahead[:, None, :]).reshape(len(ahead), -1)
-    flat = anchors.slopes.reshape(weights.shape[1], -1)
-    covariance = np.atleast_2d(np.cov(weights.T, bias=True))
-    sds = []
-    for place, part in enumerate(_by_factor(problem, flat)):
-        between = np.einsum("amj,ab,bmk->mjk", part, covariance, part, optimize=True)
-        to = system.products.factors[place].transform * system.products.y_scale
-        whole = to @ (within[place] + between) @ to.T
-        sds.append(np.sqrt(np.diagonal(whole, axis1=1, axis2=2)))
+def _sds_of_terms(problem: SeveralProblem, covariance: list[Floats]) -> tuple[Floats, ...]:
+    """Return the sds (J, q) of the effects as given, from covariances (m, q, q) of each factor."""
+    system, sds = problem.system, []
+    for one, part in zip(system.products.factors, covariance, strict=True):
+        to = one.transform * system.products.y_scale
+        sds.append(np.sqrt(np.diagonal(to @ part @ to.T, axis1=1, axis2=2)))
     return tuple(sds[factor][:, columns] for factor, columns in system.term_places)
 
 
-def _error(anchors: _Anchors, ahead: Floats, variance: Floats) -> float:
+def _error(
+    problem: SeveralProblem, anchors: _Anchors, lam: Floats, ahead: Floats, variance: Floats
+) -> float:
     """Return the largest root mean square of what the regression leaves, in posterior sds."""
     m, k = len(anchors.places), anchors.terms.shape[1]
-    left = np.einsum("mj,mjq->mq", ahead[anchors.places], anchors.left)
-    share = np.sqrt((left**2).sum(axis=0) / max(m - k, 1) / np.maximum(variance, 1e-300))
+    total = np.zeros(len(variance))
+    for place, left in zip(anchors.places, anchors.left, strict=True):
+        right = _by_factor(problem, (ahead[place] @ left)[None])
+        total += _flat(_given_right(_roots(problem, lam[[place]]), right))[0] ** 2
+    share = np.sqrt(total / max(m - k, 1) / np.maximum(variance, 1e-300))
     return float(share.max(initial=0.0))
 
 
@@ -319,10 +340,10 @@ def _outlying(
     for one in np.argsort(-away)[:_OUTLYING].tolist():
         factor = Factor(problem.system.plan)
         factor.update(split(problem.system.plan, lam[one]))
-        beta = ahead[one, 1:]
-        exact = _flat([part[None] for part in factor.effects(beta)])[0]
-        slopes = np.tensordot(anchors.terms[one], anchors.slopes, 1) + anchors.left[of_cell[one]]
-        errors.append((ahead[one] @ slopes - exact) / np.sqrt(np.maximum(variance, 1e-300)))
+        exact = _flat([part[None] for part in factor.effects(ahead[one, 1:])])
+        right = _right(anchors, int(of_cell[one]), np.array([one]), ahead)
+        means = _given_right(_roots(problem, lam[[one]]), _by_factor(problem, right))
+        errors.append((_flat(means) - exact)[0] / np.sqrt(np.maximum(variance, 1e-300)))
     return 0.1 * float(np.sqrt(np.square(errors).mean(axis=0)).max(initial=0.0))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats, check_memory, one_thread
+from bayes_mlm.base import EngineError, Floats, check_memory, one_thread
 from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.importance import MAX_ROUNDS, PROPOSALS_PER_DRAW
 from bayes_mlm.engines.direct.parametrisation import dimension
@@ -23,8 +23,9 @@ from bayes_mlm.likelihood import (
     parameters_of,
 )
 
-# Seconds up to which every proposal is evaluated exactly.
-EXACT_SECONDS = 4.0
+# Seconds up to which every proposal is evaluated exactly, and where an interpolant is not exact
+# enough.
+EXACT_SECONDS, FALLBACK_SECONDS = 4.0, 60.0
 
 
 def draw_several(
@@ -70,10 +71,15 @@ def _draw(
         f"{n_draws:,} draws of the group effects",
         "draw fewer (draws, --draws)",
     )
-    if exact_seconds(problem, n_draws) <= EXACT_SECONDS:
+    drawn, seconds = None, exact_seconds(problem, n_draws)
+    if seconds > EXACT_SECONDS:
+        try:
+            drawn = draw_interpolated(problem, n_draws, rng, keep=keep and effects)
+        except EngineError:
+            if seconds > FALLBACK_SECONDS:
+                raise
+    if drawn is None or not (drawn.report.trusted or seconds > FALLBACK_SECONDS):
         drawn = draw_exactly(problem, n_draws, rng, effects=effects, keep=keep)
-    else:
-        drawn = draw_interpolated(problem, n_draws, rng, keep=keep and effects)
     report = drawn.report
     if effects:
         report = replace(report, effects="drawn" if keep else "summarised")

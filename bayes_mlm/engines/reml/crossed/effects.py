@@ -32,8 +32,6 @@ def conditional_sds(
     optimum : CrossedOptimum
     seed : int
     """
-    from bayes_mlm.engines.crossed.kernels import draw_effects
-
     layouts = OneWay(table=table, place=0), OneWay(table=table, place=1)
     scale = table.y_scale
     sds = optimum.point.sds * scale
@@ -46,15 +44,15 @@ def conditional_sds(
         kept = max(sweep + 1 - _BEFORE, 0)
         for place in (0, 1):
             given = layouts[place].condition(layouts[1 - place], effects[1 - place])
-            log_f, log_e = float(np.log(sds[place])), float(np.log(sds[2]))
-            expected, lower = given.coefficients(log_f, log_e, flat)
-            inverse = np.linalg.inv(lower)
-            beta = expected + inverse.T @ rng.standard_normal(len(expected))
-            draw_effects(
-                *(table.margins[place].counts, layouts[place].right, given.rest),
-                *(table.margins[place].parts, float(sds[place]) ** 2, float(sds[2]) ** 2),
-                *(beta, expected, inverse, (sweep, place, 0), seed),
-                *(effects[place], moments[place], kept),
+            given.draw(
+                (float(np.log(sds[place])), float(np.log(sds[2]))),
+                flat,
+                rng,
+                (sweep, place, 0),
+                seed,
+                effects[place],
+                moments[place],
+                kept,
             )
     of_x = optimum.point.coefficients
     inverse = np.linalg.inv(of_x.beta)
