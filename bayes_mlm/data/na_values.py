@@ -16,7 +16,7 @@ from bayes_mlm.data.texts import BLANKS
 
 _COLUMN = re.compile(r"(?P<name>[^=]*)=(?P<value>.*)", re.DOTALL)
 _FORM = 'such as "-999,k.A." for every column, "score=-9,-8;income=-1" for one or more'
-# Codes of missing values that surveys use, by the side of the scale on which they are.
+# Codes of missing values that surveys use: below the scale, and above it.
 _LOW = (-1, -7, -8, -9, -66, -77, -88, -99, -777, -888, -999, -9999, -99999, -999999)
 _HIGH = (99, 999, 9999, 99999, 999999)
 # A scale of fewer different values than this has no code that stands apart.

@@ -4,8 +4,10 @@ import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pytest
 
-from bayes_mlm import load_hsb
+from bayes_mlm import build_design, load_hsb, sum_rows
+from bayes_mlm.base.errors import BayesMLMError
 
 HSB = load_hsb()
 FORMULA = "mathach ~ ses * sector + (1 | schoolid)"
@@ -16,6 +18,18 @@ ENGINES = {
     "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
     "duckdb": lambda frame: duckdb.connect().from_df(frame),
 }
+
+
+def rows_and_sums(formula, table, engine):
+    """Return the designs of rows and of sums; None where both refuse the formula."""
+    try:
+        rows = build_design(formula, table)
+    except BayesMLMError as error:
+        # What rows refuse, sums refuse, in the same words but for what either can see.
+        with pytest.raises(type(error)):
+            sum_rows(formula, ENGINES[engine](table))
+        return None
+    return rows, sum_rows(formula, ENGINES[engine](table))
 
 
 def difference(rows, sums):

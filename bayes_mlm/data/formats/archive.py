@@ -17,22 +17,27 @@ def read_archive(
     path: Path, columns: Sequence[str] | None, options: ReadOptions, part: str = ""
 ) -> Table:
     """Read the data file of a zip archive, or the one that is named, as its kind is."""
+    with tempfile.TemporaryDirectory(prefix="bayes-mlm-") as folder:
+        whole, found, inner = _unpack(path, part, Path(folder))
+        check_options(whole, found, options)
+        return replace(found.read(whole, columns, options, inner), source=shown(path))
+
+
+def _unpack(path: Path, part: str, folder: Path) -> tuple[Path, Format, str]:
+    """Write the file of an archive that is to be read; return it, its kind, and the part of it."""
     try:
         with zipfile.ZipFile(path) as archive:
             name, found, inner = _member(path, archive.namelist(), part)
-            with tempfile.TemporaryDirectory(prefix="bayes-mlm-") as folder:
-                whole = Path(folder, PurePosixPath(name).name)
-                with archive.open(name) as packed, whole.open("wb") as target:
-                    shutil.copyfileobj(packed, target)
-                check_options(whole, found, options)
-                table = found.read(whole, columns, options, inner)
+            whole = folder / PurePosixPath(name).name
+            with archive.open(name) as packed, whole.open("wb") as target:
+                shutil.copyfileobj(packed, target)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(
             f"{shown(path)} is not an intact zip archive ({error}); copy it again"
         ) from error
     except RuntimeError as error:  # zipfile's of a password
         raise DataError(f"{shown(path)} cannot be read ({error}); unpack it first") from error
-    return replace(table, source=shown(path))
+    return whole, found, inner
 
 
 def _member(path: Path, names: Sequence[str], part: str) -> tuple[str, Format, str]:

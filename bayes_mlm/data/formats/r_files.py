@@ -86,9 +86,7 @@ def _frame(path: Path, root: Any, part: str) -> Any:
             f"{shown(path)} has {len(frames)} data frames ({listed}); name one after two colons: "
             f"{f'{path.name}::{next(iter(frames))}'!r}"
         )
-    raise DataError(
-        f"{shown(path)} holds no data frame; save one in R: saveRDS(as.data.frame(x), …)"
-    )
+    raise DataError(f"{shown(path)} has no data frame; save one in R: saveRDS(as.data.frame(x), …)")
 
 
 def _is_frame(node: Any) -> bool:

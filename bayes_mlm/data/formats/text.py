@@ -144,9 +144,8 @@ def _read(path: Path, columns: Sequence[str] | None, layout: TextLayout) -> Tabl
     arrays = {}
     notes: dict[str, tuple[str, ...]] = {"": layout.notes} if layout.notes else {}
     for name in wanted:
-        texts, found = table.column(name), tuple[str, ...]()
-        if declared is not None:
-            texts, found = _without_codes(name, texts, declared.of(name))
+        codes = () if declared is None else declared.of(name)
+        texts, found = _without_codes(name, table.column(name), codes)
         arrays[name] = parse_column(texts, layout.decimal)
         if found:
             notes[name] = found

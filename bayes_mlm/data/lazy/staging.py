@@ -18,7 +18,7 @@ from bayes_mlm.data.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """Files that were written as Parquet, and what Parquet does not hold of their columns.
+    """Files that were written as Parquet, and what Parquet does not store of their columns.
 
     Parameters
     ----------

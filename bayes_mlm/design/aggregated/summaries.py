@@ -44,7 +44,7 @@ def learn_basis(call: Call, scan: Scan, known: Constants) -> LearnedBasis:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Queries:
-    """Summaries of one column of numbers, each a query of the engine that holds it.
+    """Summaries of one column of numbers, each a query of its engine.
 
     Parameters
     ----------
