@@ -28,6 +28,7 @@ SLOPES = "y ~ x + (x | kind) + (1 | rater)"
 @pytest.fixture
 def interpolated(monkeypatch):
     monkeypatch.setattr(sampling, "EXACT_SECONDS", 0.0)
+    monkeypatch.setattr(sampling, "FALLBACK_SECONDS", 0.0)
 
 
 def made(formula, data, priors=None):

@@ -95,6 +95,7 @@ def test_ranks_are_uniform(kind, interpolated, data_sets, monkeypatch):
     """Chi-squared of the rank histogram of each quantity, at 0.001 over their number."""
     if interpolated:
         monkeypatch.setattr(sampling, "EXACT_SECONDS", 0.0)
+        monkeypatch.setattr(sampling, "FALLBACK_SECONDS", 0.0)
     rng = np.random.default_rng(20_261_128)
     ranks, untrusted = {}, 0
     for seed in range(data_sets):
