@@ -33,7 +33,6 @@ from .direct.priors import prior_form as prior_form, sd_log_density as sd_log_de
 from .direct.propriety import check_proper as check_proper
 from .direct.quadratic import (
     cholesky as cholesky,
-    make_kernel as make_kernel,
     solve_transposed as solve_transposed,
     triangle as triangle,
 )

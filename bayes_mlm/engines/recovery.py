@@ -13,7 +13,7 @@ from bayes_mlm.engines.direct.effects import (
     draw_effects,
     summarise_effects,
 )
-from bayes_mlm.engines.direct.quadratic import make_kernel
+from bayes_mlm.engines.direct.quadratic import Kernel
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import group_dim
 from bayes_mlm.moments import RotatedMoments, rotate_moments
@@ -53,7 +53,7 @@ def recover_effects(
     from p(theta | phi, y).
     """
     reduced = rotate_moments(design.moments())
-    kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
+    kernel, conditions = Kernel(reduced=reduced), conditions_of(design, draws)
     n_draws = len(conditions.sigma_e)
     dims = (group_dim(design), "effect")
     if n_draws * design.J * design.q > max_effects:
@@ -97,7 +97,7 @@ def effects_of_groups(
             "means and sds are there; use engine='reml', or draw fewer (draws, --draws)"
         )
     reduced = rotate_moments(design.moments())
-    kernel, conditions = make_kernel(reduced), conditions_of(design, draws)
+    kernel, conditions = Kernel(reduced=reduced), conditions_of(design, draws)
 
     def recover(places: Ints) -> Floats:
         some = replace(
@@ -164,7 +164,7 @@ def effect_moments(design: Design, draws: Draws) -> Callable[[Ints], tuple[Float
 
     def moments(places: Ints) -> tuple[Floats, Floats]:
         part = _some(reduced, places)
-        found = summarise_effects(part, make_kernel(part), conditions)
+        found = summarise_effects(part, Kernel(reduced=part), conditions)
         return found.mean, found.sd
 
     return moments

@@ -18,6 +18,8 @@ from bayes_mlm.base import DesignError, Flags, Floats, Ints, check_memory
 from bayes_mlm.moments.group_moments import GroupMoments
 from bayes_mlm.moments.transformed import TransformedSums
 
+type _Codes = Ints | npt.NDArray[np.int32]
+
 # Bytes that a row takes while the lists are made.
 _BYTES = 16
 _COLUMNS = 4  # of a pass over the lists
@@ -184,7 +186,7 @@ class CrossedSums:
         self._shift: Floats | None = None
         self._scale = np.ones(width)
 
-    def add(self, first: Ints, second: Ints, columns: Floats) -> None:
+    def add(self, first: _Codes, second: _Codes, columns: Floats) -> None:
         """Add rows: their levels of the two factors, (k,) each, and their [X, y], (k, p + 1).
 
         Raises

@@ -27,7 +27,7 @@ from bayes_mlm.engines.direct.priors import (
     scale_log_density,
     sd_log_density,
 )
-from bayes_mlm.engines.direct.quadratic import evaluate_quadratic, make_kernel
+from bayes_mlm.engines.direct.quadratic import Kernel, evaluate_quadratic
 from bayes_mlm.likelihood.gaussian import quadratic
 from bayes_mlm.model.priors import Prior, parse_prior
 from bayes_mlm.moments.rotated import rotate_moments
@@ -109,7 +109,7 @@ def test_sums_over_groups_are_those_of_marginal(effects: str) -> None:
     reduced = rotate_moments(design.moments())
     root = np.random.default_rng(1).normal(size=(50, reduced.q, reduced.q))
     s = root @ root.swapaxes(1, 2)
-    logdet, a = evaluate_quadratic(make_kernel(reduced), s)
+    logdet, a = evaluate_quadratic(Kernel(reduced=reduced), s)
     want_logdet, want_a = quadratic(reduced, s)
     np.testing.assert_allclose(logdet, want_logdet, rtol=1e-12)
     # Entries near zero are differences: their error is measured against the largest.

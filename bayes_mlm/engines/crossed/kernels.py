@@ -37,7 +37,7 @@ def philox(c0, c1, c2, c3, key):  # type: ignore[no-untyped-def]
 def condition(  # type: ignore[no-untyped-def]
     right, sums, size_of, their_right, their_counts, u, rest, Xr, total
 ):
-    """Take the other factor's effects from the outcome of a one-way layout.
+    """Subtract the effects of the other factor from the outcome of a one-way layout.
 
     Parameters
     ----------

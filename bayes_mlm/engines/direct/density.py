@@ -25,7 +25,6 @@ from bayes_mlm.engines.direct.quadratic import (
     Kernel,
     cholesky,
     evaluate_quadratic,
-    make_kernel,
     parts,
     solve_transposed,
 )
@@ -158,7 +157,7 @@ def make_problem(
     """Return the problem of data and priors; `means` are those of the design's X and Z."""
     return Problem(
         reduced=reduced,
-        kernel=make_kernel(reduced),
+        kernel=Kernel(reduced=reduced),
         priors=priors,
         beta=beta_prior(reduced, priors, means[: reduced.p]),
         effects_transform=effects_transform(reduced.effects, means[reduced.p :], priors),

@@ -85,11 +85,6 @@ class Kernel:
         return products
 
 
-def make_kernel(reduced: RotatedMoments) -> Kernel:
-    """Return the statistics arranged for `evaluate_quadratic`."""
-    return Kernel(reduced=reduced)
-
-
 def triangle(q: int) -> list[tuple[int, int]]:
     """List (row, column) of the lower triangle with its diagonal, by rows."""
     return [(a, b) for a in range(q) for b in range(a + 1)]

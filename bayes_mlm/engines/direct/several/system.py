@@ -113,7 +113,7 @@ class System:
 
 
 def make_system(design: Design) -> System:
-    """Reduce a design to cross-products, and lay out their factor."""
+    """Return the cross-products of a design, with the layout of their Cholesky factor."""
     products = design.cross_products()
     place_of = {one.factor: place for place, one in enumerate(products.factors)}
     first, where = dict.fromkeys(place_of, 0), []
