@@ -53,10 +53,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Fit:
     """One fitted model: posterior draws, what they were made from, and their diagnostics.
@@ -109,7 +105,7 @@ class Fit:
     versions: Mapping[str, str]
     verdict: Verdict
     seconds: float
-    created_at: str = field(default_factory=_now)
+    created_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     added: Mapping[str, "xr.Dataset"] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -224,8 +220,7 @@ class Fit:
 
     def joint_covariance(self, weights: Floats) -> Floats:
         """Return the posterior covariance (k, k) of linear combinations of the coefficients."""
-        found: Floats = weights @ np.cov(self.beta.T, ddof=1) @ weights.T
-        return found
+        return np.asarray(weights @ np.cov(self.beta.T, ddof=1) @ weights.T)
 
     def group_covariance(self) -> Floats:
         """Return the draws (S, q, q) of the covariance of the group effects."""
@@ -289,6 +284,8 @@ class Fit:
     def of_factor(self, factor: str | None) -> "Fit":
         """Return the fit with the group effects of one factor only, named as with one factor.
 
+        It refuses questions on rows and on the model as a whole, which need those of all factors.
+
         Raises
         ------
         SeveralFactorsError, DesignError
@@ -297,8 +294,7 @@ class Fit:
         place = place_of_factor(self.design.factors, factor, "group effects")
         if len(self.design.group_terms) < 2:
             return self
-        names = group_parameters(self.design)[place]
-        design = self.design.of_factor(place)
+        names, design = group_parameters(self.design)[place], self.design.of_factor(place)
         return replace(
             self,
             design=design,
@@ -385,11 +381,9 @@ class Fit:
         """
         from bayes_mlm.fitting.tree.assemble import lay_out_tree  # a fit does not need it
 
-        laid_out = lay_out_tree(self, mu=mu)
         check_choice("by", by, ("row", "group"))
-        if by == "group":
-            laid_out = laid_out.by_group()
-        return laid_out.to_datatree()
+        laid_out = lay_out_tree(self, mu=mu)
+        return (laid_out.by_group() if by == "group" else laid_out).to_datatree()
 
     @property
     def posterior(self) -> "xr.Dataset":

@@ -18,11 +18,13 @@ from .cross_products import (
     cross_products as cross_products,
 )
 from .crossed_table import (
-    MAX_COST as MAX_COST,
     CrossedSums as CrossedSums,
     CrossedTable as CrossedTable,
     Margin as Margin,
     crossed_table as crossed_table,
+)
+from .crossing import (
+    MAX_COST as MAX_COST,
     crossing_cost as crossing_cost,
     is_dense as is_dense,
     is_nested as is_nested,

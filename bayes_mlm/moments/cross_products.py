@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import DesignError, Flags, Floats, Ints, check_memory
+from bayes_mlm.moments.transformed import TransformedSums
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +104,7 @@ class Cells:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CrossProducts:
+class CrossProducts(TransformedSums):
     """All that the likelihood of a Gaussian model with grouping factors needs of the rows.
 
     The columns are centred and scaled by linear transformations, which lose no information and
@@ -111,61 +112,24 @@ class CrossProducts:
 
     Attributes
     ----------
-    n : int
-        Rows.
-    terms : tuple of str, length p
-        Names of the columns of X.
+    n, terms, total, transform
+        As of `TransformedSums`.
     factors : tuple of FactorProducts
         The one with most effects first.
     places : tuple of int
         Place of each in the order in which they were given.
     cells : mapping of (int, int) to Cells
         Of each pair of `factors`, the first before the second.
-    total : ndarray, shape (p + 1, p + 1)
-        ``[X, y]'[X, y]``.
-    transform : ndarray, shape (p + 1, p + 1)
-        The columns are ``[X, y] @ transform``, upper triangular in y.
     """
 
-    n: int
-    terms: tuple[str, ...]
     factors: tuple[FactorProducts, ...]
     places: tuple[int, ...]
     cells: dict[tuple[int, int], Cells]
-    total: Floats
-    transform: Floats
-
-    @property
-    def p(self) -> int:
-        """Number of columns of X."""
-        return len(self.terms)
 
     @property
     def n_effects(self) -> int:
         """Number of effects of all levels of all factors."""
         return sum(one.size for one in self.factors)
-
-    @property
-    def y_scale(self) -> float:
-        """Units of the outcome in one unit of the transformed one."""
-        return 1.0 / float(self.transform[-1, -1])
-
-    @property
-    def log_det(self) -> float:
-        """Log of the determinant of the transformation of X."""
-        if not self.p:
-            return 0.0
-        return float(np.linalg.slogdet(self.transform[:-1, :-1])[1])
-
-    def original_beta(self, beta: Floats) -> Floats:
-        """Return coefficients (..., p) of the columns as given, from those of the transformed."""
-        x, y = self.transform[:-1, :-1], self.transform[:-1, -1]
-        return np.asarray((beta @ x.T - y) * self.y_scale)
-
-    def beta_covariance(self, covariance: Floats) -> Floats:
-        """Return the covariance (p, p) of the coefficients of the columns as given."""
-        x = self.transform[:-1, :-1] * self.y_scale
-        return np.asarray(x @ covariance @ x.T)
 
     def original_effects(self, place: int, effects: Floats) -> Floats:
         """Return effects (..., m, q) of one of `factors` as given, from transformed ones."""

@@ -16,17 +16,13 @@ import numpy.typing as npt
 
 from bayes_mlm.base import DesignError, Flags, Floats, Ints, check_memory
 from bayes_mlm.moments.group_moments import GroupMoments
+from bayes_mlm.moments.transformed import TransformedSums
+
+type _Codes = Ints | npt.NDArray[np.int32]
 
 # Bytes that a row takes while the lists are made.
 _BYTES = 16
 _COLUMNS = 4  # of a pass over the lists
-# Seconds of a multiplication in the sparse head and in the dense tail of a Cholesky factor, as in
-# `bayes_mlm.likelihood.sparse.plan`.
-_SPARSE, _DENSE = 2.5e-9, 4.0e-11
-# Seconds of a factorisation above which conjugate gradients and Gibbs sampling are used.
-MAX_COST = 0.5
-# Rows for each level above which the tail is dense in any order of elimination.
-_DENSE_ROWS = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,51 +103,21 @@ class Margin:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CrossedTable:
+class CrossedTable(TransformedSums):
     """All that the likelihood of two crossed random intercepts needs of the rows.
 
     Attributes
     ----------
-    n : int
-        Rows.
-    terms : tuple of str, length p
-        Names of the columns of X, the constant among them.
+    n, terms, total, transform
+        As of `TransformedSums`; a constant is among the columns.
     margins : (Margin, Margin)
         The factor with more levels first.
     swapped : bool
         Whether the data have the factors in the other order.
-    total : ndarray, shape (p + 1, p + 1)
-        ``[X, y]'[X, y]``.
-    transform : ndarray, shape (p + 1, p + 1)
-        The columns are ``[X, y] @ transform``: centred and scaled, y less its least-squares fit.
     """
 
-    n: int
-    terms: tuple[str, ...]
     margins: tuple[Margin, Margin]
     swapped: bool
-    total: Floats
-    transform: Floats
-
-    @property
-    def p(self) -> int:
-        """Number of columns of X."""
-        return len(self.terms)
-
-    @property
-    def y_scale(self) -> float:
-        """Units of the outcome in one unit of the transformed one."""
-        return 1.0 / float(self.transform[-1, -1])
-
-    @property
-    def log_det(self) -> float:
-        """Log of the determinant of the transformation of X."""
-        return float(np.linalg.slogdet(self.transform[:-1, :-1])[1])
-
-    def original_beta(self, beta: Floats) -> Floats:
-        """Return coefficients (..., p) of the columns as given, from those of the transformed."""
-        x, y = self.transform[:-1, :-1], self.transform[:-1, -1]
-        return np.asarray((beta @ x.T - y) * self.y_scale)
 
     def pooled_moments(self, factor: str) -> GroupMoments:
         """Return moments by level of one factor, of X, of an intercept and of y as given.
@@ -220,7 +186,7 @@ class CrossedSums:
         self._shift: Floats | None = None
         self._scale = np.ones(width)
 
-    def add(self, first: Ints, second: Ints, columns: Floats) -> None:
+    def add(self, first: _Codes, second: _Codes, columns: Floats) -> None:
         """Add rows: their levels of the two factors, (k,) each, and their [X, y], (k, p + 1).
 
         Raises
@@ -381,45 +347,3 @@ def _finished(given: Floats, one: int, n: int) -> tuple[Floats, Floats]:
     total[-1, -1] = np.float64(n if rest > 0.0 else 0)
     total[:-1, -1] = total[-1, :-1] = 0.0
     return centre @ scale @ fit, total
-
-
-def crossing_cost(one: Ints, other: Ints) -> float:
-    """Return the seconds of a factorisation, at most, from rows by level (m,) of two factors.
-
-    The levels of the larger factor are eliminated first; each touches no more of the other's than
-    it has rows.
-
-    Examples
-    --------
-    >>> round(crossing_cost(np.full(200_000, 160), np.full(84_000, 380)), -1)
-    7920.0
-    """
-    larger, smaller = (one, other) if len(one) >= len(other) else (other, one)
-    tail = float(len(smaller))
-    touched = np.minimum(np.asarray(larger, dtype=float), tail)
-    return float(_SPARSE * (touched**2).sum() + _DENSE * tail**3 / 3.0)
-
-
-def is_dense(one: Ints, other: Ints) -> bool:
-    """Return whether no order of elimination leaves a sparse tail, from rows by level (m,)."""
-    return int(one.sum()) >= _DENSE_ROWS * (len(one) + len(other))
-
-
-def is_nested(inner: Ints, outer: Ints, m: int) -> bool:
-    """Return whether each of m levels occurs with one level of another factor.
-
-    Parameters
-    ----------
-    inner, outer : ndarray of int, shape (n,)
-        Levels of the rows of the two factors.
-    m : int
-        Levels of the first.
-
-    Examples
-    --------
-    >>> is_nested(np.array([0, 1, 2, 1]), np.array([0, 0, 1, 0]), 3)
-    True
-    """
-    known = np.zeros(m, dtype=np.int64)
-    known[inner] = outer
-    return bool((known[inner] == outer).all())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayes_mlm.base import Ints
 
@@ -37,7 +38,7 @@ class LevelCodes:
         """Levels by number."""
         return list(self._others) if self._others else self._found[: self._n].tolist()
 
-    def of_integers(self, values: Ints) -> Ints:
+    def of_integers(self, values: Ints) -> NDArray[np.int32]:
         """Return the numbers (n,) of the levels of rows, which are whole numbers."""
         from bayes_mlm.moments.neighbours import number_levels
 
@@ -47,10 +48,10 @@ class LevelCodes:
             n = number_levels(wide, self._keys, self._values, self._found, self._n, found)
             if n >= 0:
                 self._n = n
-                return found  # type: ignore[return-value]  # half the memory
+                return found
             self._grow()
 
-    def of_dictionary(self, levels: Sequence[Any], places: Ints) -> Ints:
+    def of_dictionary(self, levels: Sequence[Any], places: Ints) -> NDArray[np.int32]:
         """Return the numbers (n,) of the levels of rows, which are places in a list of levels."""
         known = self._others
         numbers = np.array([known.setdefault(one, len(known)) for one in levels], dtype=np.int32)

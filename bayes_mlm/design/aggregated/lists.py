@@ -141,7 +141,7 @@ def _columns(batch: dict[str, Any], places: Sequence[int | None]) -> Floats:
     return found
 
 
-def _numbers(codes: LevelCodes, values: NDArray[Any] | Labelled) -> Ints:
+def _numbers(codes: LevelCodes, values: NDArray[Any] | Labelled) -> NDArray[np.int32]:
     """Return the numbers (n,) of the levels of rows."""
     if isinstance(values, Labelled):
         return codes.of_dictionary(values.levels, values.places)

@@ -13,16 +13,15 @@ from bayes_mlm.base import (
     check_choice,
     check_prob,
     expect,
-    wald_reach,
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import certify
 from bayes_mlm.engines.reml.factor import SINGULAR, lower_factor, make_factor
 from bayes_mlm.engines.reml.inference import (
-    Interval,
     beta_covariances,
     original_covariance,
     variance_errors,
+    wald_intervals,
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals, profile_intervals
 from bayes_mlm.engines.reml.result import RemlFit
@@ -253,7 +252,6 @@ def _assemble(
     moments = group_effects(reduced, lam[None], beta[None])
     u_cov = sigma2 * moments.root[0] @ moments.root[0].swapaxes(1, 2)
     u_sd = np.sqrt(np.diagonal(u_cov, axis1=1, axis2=2))[moments.of_group]
-    half = wald_reach(level) * np.sqrt(np.diagonal(gls))
     by_column = [(a, b) for b in range(q) for a in range(b, q)]
     theta = np.array([lam[a, b] for a, b in by_column]) if correlated else np.diagonal(lam).copy()
     n_groups = len(labels)
@@ -271,10 +269,7 @@ def _assemble(
         beta=beta,
         beta_cov=gls,
         beta_cov_joint=joint,
-        beta_interval=tuple(
-            Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
-            for b, h in zip(beta, half, strict=True)
-        ),
+        beta_interval=wald_intervals(beta, gls, level),
         theta=theta,
         cov_u=sigma2 * relative,
         sigma_u=math.sqrt(sigma2) * sd,

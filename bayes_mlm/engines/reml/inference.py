@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Tabular, View, level, texts
+from bayes_mlm.base import Floats, Tabular, View, level, texts, wald_reach
 from bayes_mlm.engines.reml.search import Optimum, eliminate
 from bayes_mlm.moments import RotatedMoments
 
@@ -38,6 +38,15 @@ class Interval:
     level: float
     method: str
     note: str = ""
+
+
+def wald_intervals(estimates: Floats, covariance: Floats, level: float) -> tuple[Interval, ...]:
+    """Return the normal intervals of estimates (k,) with a covariance (k, k)."""
+    half = wald_reach(level) * np.sqrt(np.diagonal(covariance))
+    return tuple(
+        Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
+        for b, h in zip(estimates, half, strict=True)
+    )
 
 
 # A quantity's name, estimate, standard error and interval.

@@ -14,6 +14,7 @@ from bayes_mlm.engines.reml.inference import (
     ResidualEstimates,
     VarianceErrors,
     effect_name,
+    wald_intervals,
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.engines.reml.profile_structured import profile_from_zero
@@ -60,7 +61,6 @@ def add_structure(
     rows, transform = data.rows, data.transform
     beta = transform @ plain.beta + data.offset
     cov = transform @ plain.beta_cov @ transform.T
-    half = wald_reach(level) * np.sqrt(np.diagonal(cov))
     stratum_sds = plain.sigma_e * found.sds
     overall = math.sqrt(float(rows.share @ stratum_sds**2))
     n_par = rows.n_sds - 1 + (rows.spec.ar is not None)
@@ -74,10 +74,7 @@ def add_structure(
         beta=beta,
         beta_cov=cov,
         beta_cov_joint=transform @ plain.beta_cov_joint @ transform.T,
-        beta_interval=tuple(
-            Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
-            for b, h in zip(beta, half, strict=True)
-        ),
+        beta_interval=wald_intervals(beta, cov, level),
         sigma_e=overall,
         icc=None if plain.icc is None else _icc(float(plain.sigma_u[0]), overall),
         errors=errors,

@@ -198,7 +198,8 @@ def evaluate(plan: Plan, lam: Floats) -> tuple[Floats, Floats]:
 
     lam = np.ascontiguousarray(lam, dtype=float)
     if plan.tail <= SMALL_TAIL:
-        return kernels.evaluate_small(lam, plan.arrays)  # type: ignore[no-any-return]
+        logdets, roots = kernels.evaluate_small(lam, plan.arrays)
+        return np.asarray(logdets), np.asarray(roots)
     factor, p1 = Factor(plan), plan.products.p + 1
     logdet, root = np.empty(len(lam)), np.empty((len(lam), p1, p1))
     for b, one in enumerate(lam):
@@ -234,7 +235,8 @@ def evaluate_responses(
     lam, which = np.ascontiguousarray(lam, dtype=float), np.ascontiguousarray(which)
     if plan.tail <= SMALL_TAIL:
         own = arrays._replace(right=arrays.right.copy(), total=arrays.total.copy())
-        return kernels.evaluate_responses(lam, which, responses, own)  # type: ignore[no-any-return]
+        logdets, roots = kernels.evaluate_responses(lam, which, responses, own)
+        return np.asarray(logdets), np.asarray(roots)
     factor, p, last, rows = Factor(plan), plan.products.p, -1, len(arrays.right)
     logdet, root = np.empty(len(lam)), np.empty((len(lam), p + 1, p + 1))
     for b, (one, response) in enumerate(zip(lam, which.tolist(), strict=True)):

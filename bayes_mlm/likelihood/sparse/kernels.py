@@ -256,32 +256,38 @@ def mirror(S):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _evaluate(lam, a, Lx, LX, T, work, following, link, place, root):  # type: ignore[no-untyped-def]
+    """Fill the root of the Schur complement of X and y, and return log|M|; nan where singular."""
+    assemble(lam, a, Lx, LX, T)
+    total = factor_head(a, Lx, LX, T, work, following, link, place)
+    if np.isnan(total) or not factor_tail(T):
+        root[:] = np.nan
+        return np.nan
+    p1 = root.shape[0]
+    tz = T.shape[0] - p1
+    for k in range(tz):
+        total += 2.0 * np.log(T[k, k])
+    for j in range(p1):
+        for i in range(j, p1):
+            root[i, j] = T[tz + j, tz + i]
+    return total
+
+
+@njit(cache=True)
 def evaluate_small(lam, a):  # type: ignore[no-untyped-def]
     """Return log|M| (B,), and the root (B, p + 1, p + 1) of the Schur complement of X and y.
 
     For relative factors lam (B, k), by a tail that needs no LAPACK; nan where M is singular.
     """
     Q, head, tail = a.sizes
-    p1 = a.total.shape[0]
-    tz, n = tail - p1, lam.shape[0]
+    p1, n = a.total.shape[0], lam.shape[0]
     logdet, roots = np.empty(n), np.zeros((n, p1, p1))
     Lx, LX, T = np.zeros(len(a.Li)), np.zeros((head, p1)), np.zeros((tail, tail))
     work = np.zeros(Q)
     following, link = np.zeros(head, np.int64), np.zeros(head, np.int64)
     place = np.zeros(head, np.int64)
     for b in range(n):
-        assemble(lam[b], a, Lx, LX, T)
-        total = factor_head(a, Lx, LX, T, work, following, link, place)
-        if np.isnan(total) or not factor_tail(T):
-            logdet[b] = np.nan
-            roots[b] = np.nan
-            continue
-        for k in range(tz):
-            total += 2.0 * np.log(T[k, k])
-        logdet[b] = total
-        for j in range(p1):
-            for i in range(j, p1):
-                roots[b, i, j] = T[tz + j, tz + i]
+        logdet[b] = _evaluate(lam[b], a, Lx, LX, T, work, following, link, place, roots[b])
     return logdet, roots
 
 
@@ -342,7 +348,7 @@ def evaluate_responses(lam, which, responses, a):  # type: ignore[no-untyped-def
     """
     Q, head, tail = a.sizes
     p1 = a.total.shape[0]
-    p, tz, n = p1 - 1, tail - p1, lam.shape[0]
+    p, n = p1 - 1, lam.shape[0]
     rows, current = a.right.shape[0], -1
     logdet, roots = np.empty(n), np.zeros((n, p1, p1))
     Lx, LX, T = np.zeros(len(a.Li)), np.zeros((head, p1)), np.zeros((tail, tail))
@@ -358,16 +364,5 @@ def evaluate_responses(lam, which, responses, a):  # type: ignore[no-untyped-def
                 value = responses[current, rows + k]
                 a.total[p, k] = value
                 a.total[k, p] = value
-        assemble(lam[b], a, Lx, LX, T)
-        total = factor_head(a, Lx, LX, T, work, following, link, place)
-        if np.isnan(total) or not factor_tail(T):
-            logdet[b] = np.nan
-            roots[b] = np.nan
-            continue
-        for k in range(tz):
-            total += 2.0 * np.log(T[k, k])
-        logdet[b] = total
-        for j in range(p1):
-            for i in range(j, p1):
-                roots[b, i, j] = T[tz + j, tz + i]
+        logdet[b] = _evaluate(lam[b], a, Lx, LX, T, work, following, link, place, roots[b])
     return logdet, roots

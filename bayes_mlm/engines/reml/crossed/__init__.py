@@ -12,7 +12,6 @@ from bayes_mlm.base import (
     one_thread,
     scaled,
     tiny,
-    wald_reach,
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import Certificate
@@ -23,7 +22,7 @@ from bayes_mlm.engines.reml.crossed.search import (
     deviance,
     maximise_crossed,
 )
-from bayes_mlm.engines.reml.inference import Interval, VarianceErrors
+from bayes_mlm.engines.reml.inference import VarianceErrors, wald_intervals
 from bayes_mlm.engines.reml.several.intervals import interval_of_log, interval_of_share
 from bayes_mlm.engines.reml.several.result import FactorEstimates, SeveralFactorsFit
 from bayes_mlm.likelihood import Method, group_parameters
@@ -82,14 +81,9 @@ def fit_crossed(
     if method == "REML":
         loglik += table.log_det
     sds = optimum.sds * unit
-    of_x = table.transform[:-1, :-1] * sds[2]
-    beta, beta_cov = table.original_beta(at.found.beta[:, 0]), of_x @ at.coefficients.beta @ of_x.T
-    reach, n_par = wald_reach(level), table.p + 3
-
-    def wald(estimate: float, se: float) -> Interval:
-        return Interval(
-            lower=estimate - reach * se, upper=estimate + reach * se, level=level, method="Wald"
-        )
+    beta = table.original_beta(at.found.beta[:, 0])
+    beta_cov = table.original_covariance(at.coefficients.beta * optimum.sds[2] ** 2)
+    n_par = table.p + 3
 
     errors = np.where(sds > 0.0, sds * np.sqrt(np.diagonal(optimum.covariance)), np.nan)
     estimates = [
@@ -105,7 +99,7 @@ def fit_crossed(
         terms=design.terms,
         beta=beta,
         beta_cov=beta_cov,
-        beta_interval=tuple(map(wald, beta.tolist(), np.sqrt(np.diagonal(beta_cov)).tolist())),
+        beta_interval=wald_intervals(beta, beta_cov, level),
         sigma_e=float(sds[2]),
         sigma_e_se=float(errors[2]),
         sigma_e_interval=interval_of_log(float(sds[2]), float(errors[2]), level),

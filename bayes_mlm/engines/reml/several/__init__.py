@@ -13,12 +13,11 @@ from bayes_mlm.base import (
     check_prob,
     one_thread,
     tiny,
-    wald_reach,
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.factor import SINGULAR
-from bayes_mlm.engines.reml.inference import Interval, VarianceErrors
+from bayes_mlm.engines.reml.inference import VarianceErrors, wald_intervals
 from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
 from bayes_mlm.engines.reml.several.held import lower
 from bayes_mlm.engines.reml.several.inference import Variances, standard_error, variances_at
@@ -36,8 +35,8 @@ from bayes_mlm.engines.reml.several.result import (
 from bayes_mlm.engines.reml.several.search import Optimum, maximise
 from bayes_mlm.engines.reml.several.wald import wald_several
 from bayes_mlm.likelihood import (
+    GroupParameters,
     Method,
-    TermNames,
     check_bounded_outcome,
     explained_effects,
     group_parameters,
@@ -123,12 +122,7 @@ def fit_several(
     n_par = products.p + len(coordinates(plan)) + 1
     scale = products.y_scale**2 * optimum.factor.r2 / df
     beta = products.original_beta(optimum.factor.beta)
-    beta_cov = products.beta_covariance(optimum.factor.beta_cov) * optimum.factor.r2 / df
-    reach = wald_reach(level)
-
-    def wald(estimate: float, error: float) -> Interval:
-        half = reach * error
-        return Interval(lower=estimate - half, upper=estimate + half, level=level, method="Wald")
+    beta_cov = products.original_covariance(optimum.factor.beta_cov) * optimum.factor.r2 / df
 
     shares = _has_shares(design)
     errors = tuple(_errors(f, variances, shares=shares) for f in range(len(optimum.lam)))
@@ -148,7 +142,7 @@ def fit_several(
         terms=design.terms,
         beta=beta,
         beta_cov=beta_cov,
-        beta_interval=tuple(map(wald, beta.tolist(), np.sqrt(np.diagonal(beta_cov)).tolist())),
+        beta_interval=wald_intervals(beta, beta_cov, level),
         sigma_e=sigma_e,
         sigma_e_se=sigma_e_se,
         sigma_e_interval=intervals.sigma_e,
@@ -217,10 +211,9 @@ def _factors(
 
 
 def _rho_names(
-    name: TermNames, effects: tuple[str, ...], pairs: tuple[tuple[int, int], ...]
+    name: GroupParameters, effects: tuple[str, ...], pairs: tuple[tuple[int, int], ...]
 ) -> tuple[str, ...]:
-    parameter = getattr(name, "rho_u")  # noqa: B009
-    return tuple(parameter.element(f"{effects[a]},{effects[b]}") for a, b in pairs)
+    return tuple(name.rho_u.element(f"{effects[a]},{effects[b]}") for a, b in pairs)
 
 
 def _errors(f: int, variances: Variances, *, shares: bool) -> VarianceErrors:

@@ -79,7 +79,7 @@ class _Layout:
 
 
 def _layout(plan: Plan, lam: Sequence[Floats], first: Sequence[tuple[int, int]]) -> _Layout:
-    """Lay out factors with some effects (factor, effect) first."""
+    """Return the layout with some effects (factor, effect) first in their factors."""
     bases, places, flat, start = [], [], [], []
     for f, (one, root) in enumerate(zip(plan.products.factors, lam, strict=True)):
         chosen = [k for g, k in first if g == f]
@@ -116,7 +116,7 @@ def lower(root: Floats) -> Floats:
 
 
 def hold_sigma(plan: Plan, lam: Sequence[Floats], log_s2: float, method: Method) -> Coordinates:
-    """Hold the log of the residual variance."""
+    """Return coordinates whose first is the log of the residual variance."""
     layout = _layout(plan, lam, ())
     return Coordinates(
         plan=plan,
@@ -131,7 +131,7 @@ def hold_sigma(plan: Plan, lam: Sequence[Floats], log_s2: float, method: Method)
 def hold_sd(
     plan: Plan, lam: Sequence[Floats], log_s2: float, method: Method, f: int, k: int
 ) -> Coordinates:
-    """Hold the sd of an effect of a factor; the log of the residual variance comes last."""
+    """Return coordinates whose first is an effect's sd; the log residual variance comes last."""
     layout = _layout(plan, lam, ((f, k),))
     unit = float(np.linalg.norm(plan.products.factors[f].transform[k]))
     at = layout.place(f, 0, 0)
@@ -157,7 +157,7 @@ def hold_sd(
 def hold_correlation(
     plan: Plan, lam: Sequence[Floats], method: Method, f: int, pair: tuple[int, int]
 ) -> Coordinates:
-    """Hold the arc sine of the correlation of two effects of a factor.
+    """Return coordinates whose first is the arc sine of the correlation of two effects.
 
     With the row of the second effect ``t (sin, cos)`` of it, an end at a correlation of one is an
     ordinary point. Both sds are squares of coordinates: that they are not negative, which would
@@ -197,7 +197,10 @@ def hold_correlation(
 
 
 def hold_share(plan: Plan, lam: Sequence[Floats], method: Method, f: int) -> Coordinates:
-    """Hold the arc sine of the root of a factor's share, every effect being an intercept."""
+    """Return coordinates whose first is the arc sine of the root of a factor's share.
+
+    Every effect is an intercept.
+    """
     layout = _layout(plan, lam, ())
     units = np.array([float(one.transform[0, 0]) for one in plan.products.factors])
     rest = np.delete(np.arange(len(units)), f)
