@@ -36,8 +36,8 @@ from .group_moments import (
     one_group as one_group,
 )
 from .level_codes import LevelCodes as LevelCodes
+from .rank import RANK_TOLERANCE as RANK_TOLERANCE
 from .rotated import (
-    RANK_TOLERANCE as RANK_TOLERANCE,
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,
     rest_by_group as rest_by_group,

@@ -20,12 +20,8 @@ import numpy.typing as npt
 from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.moments.blocks import Blocks, in_blocks
 from bayes_mlm.moments.group_moments import GroupMoments
+from bayes_mlm.moments.rank import INSIDE, RANK_TOLERANCE, check_rank, rank_of
 
-# A pivot below this share of its column's sum of squares counts as zero. Two columns that differ
-# by 1e-4 of their spread leave a share of 1e-8; rounding leaves about 1e-15.
-RANK_TOLERANCE = 1e-12
-# A column's squares outside of the span of Z, below this share of them all, are rounding.
-_INSIDE = 1e-11
 # From this many classes on, by the number of effects, and of so few groups each, sums run over the
 # groups by compiled code, which takes a second to load; matrices of every class take longer.
 _MANY_CLASSES, _ALIKE = {1: 30_000, 2: 1_500, 3: 600}, 20
@@ -170,8 +166,8 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
     stacked = c.reshape(-1, p + 1)
     information = rest + stacked.T @ stacked
     if not aliased:
-        _check_rank(information[:p, :p], s.terms, ones)
-    inside = _rank(rest[:p, :p], np.diag(information)[:p])
+        check_rank(information[:p, :p], s.terms, ones)
+    inside = rank_of(rest[:p, :p], np.diag(information)[:p])
     z_rank = int(ranks @ size)
     transform = np.eye(q)
     if z_constant is not None:
@@ -207,7 +203,7 @@ def residual_squares(reduced: RotatedMoments) -> float:
     size = np.diagonal(rest)[:p] + np.square(reduced.c[:, :, :p]).sum(axis=(0, 1))
     norm = np.sqrt(np.maximum(size, np.finfo(float).tiny))
     value, vector = np.linalg.eigh(rest[:p, :p] / np.outer(norm, norm))
-    kept = value > _INSIDE
+    kept = value > INSIDE
     along = vector[:, kept].T @ (rest[:p, p] / norm)
     return float(rest[p, p] - (along**2 / value[kept]).sum())
 
@@ -367,49 +363,3 @@ def _products(c: Floats, of_group: Ints, n_classes: int) -> Floats:
             # C_b (outer) C_a is the transpose; only the symmetric part ever matters.
             out[:, b, a] = out[:, a, b].swapaxes(1, 2)
     return out.reshape(n_classes * q * q, k * k)
-
-
-def _rank(cross: Floats, scale: Floats) -> int:
-    """Count the independent columns behind cross-products, relative to `scale` (p,)."""
-    norm = np.sqrt(np.maximum(scale, np.finfo(float).tiny))
-    return int(np.count_nonzero(np.linalg.eigvalsh(cross / np.outer(norm, norm)) > _INSIDE))
-
-
-def _check_rank(cross: Floats, terms: tuple[str, ...], ones: Floats) -> None:
-    """Raise a DesignError that names the column of X which the others determine."""
-    p = len(terms)
-    diagonal = np.diag(cross)
-    for k in np.flatnonzero(diagonal <= 0).tolist():
-        raise DesignError(
-            f"column {terms[k]!r} is zero in every row; drop it from the formula"
-            if not ones.any()
-            else f"column {terms[k]!r} does not vary: it repeats the intercept; drop it"
-        )
-    norm = np.sqrt(diagonal)
-    work = cross / np.outer(norm, norm)
-    scaled = work.copy()
-    done: list[int] = []
-    for k in range(p):
-        pivot = work[k, k]
-        if pivot < RANK_TOLERANCE:
-            weight = np.zeros(p)
-            weight[done] = np.linalg.solve(scaled[np.ix_(done, done)], scaled[done, k])
-            weight[k] = -1.0
-            _name_alias(weight, terms, ones)
-        work = work - np.outer(work[:, k], work[k]) / pivot
-        done.append(k)
-
-
-def _name_alias(weight: Floats, terms: tuple[str, ...], ones: Floats) -> None:
-    """Raise for a dependence among columns: `weight` are its coefficients at unit length."""
-    involved = [k for k in range(len(terms)) if abs(weight[k]) > 1e-6]
-    is_constant = np.count_nonzero(ones) == 1
-    named = [k for k in involved if not (is_constant and ones[k])] or involved
-    # Of a group-level predictor and the dummies that add up to it, the predictor weighs most.
-    worst = max(named, key=lambda k: (round(float(abs(weight[k])), 6), k))
-    others = [terms[k] for k in involved if k != worst]
-    shown = ", ".join(repr(t) for t in others[:5]) + (", …" if len(others) > 5 else "")
-    raise DesignError(
-        f"column {terms[worst]!r} is a linear combination of {shown or 'the constant'}, so its "
-        "coefficient is not identified; drop one of them from the formula"
-    )

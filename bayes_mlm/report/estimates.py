@@ -92,10 +92,16 @@ def _page_caption(analysis: Analysis, spans: list[Span], drawn: bool, printed: b
     return texts
 
 
+def _variance_methods(analysis: Analysis) -> set[str]:
+    """Return how the intervals of variance parameters were made."""
+    rows = (row for one in analysis.estimates for row in one.solution.estimate_rows())
+    return {span.method for name, *_, span in rows if span and not name.startswith("beta[")}
+
+
 def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bool) -> list[str]:
-    structure = analysis.design.residual is not None
     profile = "t or Wald for beta, profile for sigma and icc"
-    ends = "Wald for beta, and for sigma, rho and icc" if structure else profile
+    wald = any(method.startswith("Wald") for method in _variance_methods(analysis))
+    ends = "Wald for beta, and for sigma, rho and icc" if wald else profile
     texts = [f"CI: {ends}."] if analysis.estimates else []
     if drawn:
         names = ", ".join(one.engine for one in analysis.summaries if is_drawing(one.engine))

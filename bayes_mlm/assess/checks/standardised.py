@@ -32,10 +32,14 @@ def standardised_effects(fit: Fit, factor: str | None = None) -> Floats:
     covariance = (roots @ roots.swapaxes(1, 2)).mean(axis=0)
     values, vectors = np.linalg.eigh(covariance)
     if several or not fit.design.family.is_additive:
-        u = samples(fit.draws, "u")
-        left = np.diagonal(covariance) - u.var(axis=0)
+        if "u" in fit.draws.posterior:
+            u = samples(fit.draws, "u")
+            mean, variance = u.mean(axis=0), u.var(axis=0)
+        else:  # too many to keep: summarised as they were drawn
+            mean, variance = fit.draws["u_mean"], np.square(fit.draws["u_sd"])
+        left = np.diagonal(covariance) - variance
         scale = np.where(left > LEAST_RELIABLE * np.diagonal(covariance), left, np.nan)
-        return np.asarray(u.mean(axis=0) / np.sqrt(scale))
+        return np.asarray(mean / np.sqrt(scale))
     given = residual_draws(fit.draws).mean
     residual_sd = float(given.sds[0, 0])
     lam = (vectors * np.sqrt(np.maximum(values, 0.0)) / residual_sd)[None]

@@ -270,7 +270,7 @@ def _columns(design: Design, csr_array: type) -> "csr_array":
 def _parts(
     design: Design, Z: "csr_array", of_row: Ints, n_parts: int, left_out: frozenset[int]
 ) -> Parts:
-    """Lay out the effects that the rows of each part have."""
+    """Return where the effects are that the rows of each part have."""
     from scipy.sparse import csr_array
 
     fresh = np.concatenate(

@@ -64,7 +64,7 @@ class ModelColumn:
     engine: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PublicationTable(Tabular):
     """Models in adjacent columns; the underlying data have a row for each estimate.
 
@@ -93,6 +93,11 @@ class PublicationTable(Tabular):
     columns: tuple[ModelColumn, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the title and the models, on one line."""
+        models = dict.fromkeys(column.model for column in self.columns)
+        return f"<PublicationTable {self.title!r}: {', '.join(models)}>"
 
     @property
     def names(self) -> tuple[str, ...]:
