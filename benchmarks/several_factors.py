@@ -127,7 +127,7 @@ def main() -> None:
             "",
             *table_lines("lme4", rows),
             "",
-            f"{machine()}; {versions()}",
+            f"{machine()}. " + ", ".join(f"{name} {one}" for name, one in versions().items()),
             "",
         ]
     )
