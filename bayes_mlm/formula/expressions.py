@@ -213,7 +213,10 @@ def _value(value: OptionValue, *, quoted: bool = True) -> str:
         mark = "'" if '"' in value else '"'
         return f"{mark}{value}{mark}" if quoted else value
     if isinstance(value, tuple):
-        return f"({', '.join(map(_number, value))}{',' if len(value) == 1 else ''})"
+        parts = [_value(one) for one in value]
+        if any(isinstance(one, str) for one in value):
+            return f"[{', '.join(parts)}]"
+        return f"({', '.join(parts)}{',' if len(value) == 1 else ''})"
     return str(value) if isinstance(value, bool) else _number(float(value))
 
 

@@ -25,7 +25,7 @@ from bayes_mlm.report.rendering import render_report
 from tests.helpers import ROOT
 
 
-def _check_counts(y):
+def _check_counts(y, _):
     if (y < 0).any() or (y != np.floor(y)).any():
         raise DataError("Poisson outcomes are counts 0, 1, 2, ...; look at the outcome column")
     return ()
