@@ -29,7 +29,7 @@ from bayes_mlm.data import (
     strip_labels,
     with_interactions,
 )
-from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
+from bayes_mlm.design.aggregated.layouts import base_of, instead_of_kind, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode, known_of
 from bayes_mlm.design.estimability import check_estimable
@@ -86,7 +86,7 @@ def for_kind(design: Design, kind: str) -> Design:
         return lay_out_sums(design, kind)
     if kind == "pooled":
         return replace(without_effects(design), kind=kind)
-    refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
+    refuse_several(design.factors, f"the {kind} model", instead_of_kind(design, kind))
     base = base_of(design, kind)
     X, terms = _lay_out(kind, design.X, design.group_term.by_row(base.means), base)
     laid_out = design.with_arrays(X=X, terms=terms, kind=kind)

@@ -29,11 +29,12 @@ Bolker and Walker (2015), Journal of Statistical Software 67(1), section 2.1, fo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import cast
 
 from bayes_mlm.base import DesignError, FormulaError, SeveralFactorsError
-from bayes_mlm.formula.expressions import Expression, Factor, Term, measured, unique
+from bayes_mlm.formula.expressions import Expression, Factor, Term, grouped_by, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree, printable, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
 from bayes_mlm.formula.reader import read_outcome, read_predictors
@@ -310,6 +311,14 @@ def _is_formula(text: str) -> bool:
     return True
 
 
+def _grouped(terms: tuple[Term, ...], names: Mapping[frozenset[str], str]) -> tuple[Term, ...]:
+    if not names:
+        return terms
+    return tuple(
+        tuple(cast("Factor", grouped_by(factor, names)) for factor in term) for term in terms
+    )
+
+
 def _read(source: Source) -> Formula:
     left, _, right = parse_tree(source).children
     outcome, trials = read_outcome(left, source)
@@ -326,11 +335,15 @@ def _read(source: Source) -> Formula:
         raise source.error(
             start_of(right), f"the outcome {outcome} is also the group; choose another"
         )
+    # In any order: between(x, school:class) where the factor is class:school.
+    names = {frozenset(one.columns): one.factor for one in predictors.group_terms if one.parts}
     return Formula(
         text=source.text,
         outcome=outcome,
-        terms=predictors.terms,
-        group_terms=predictors.group_terms,
+        terms=_grouped(predictors.terms, names),
+        group_terms=tuple(
+            replace(one, terms=_grouped(one.terms, names)) for one in predictors.group_terms
+        ),
         offsets=predictors.offsets,
         trials=trials,
     )

@@ -131,9 +131,10 @@ def test_leaving_out_groups_integrates_over_their_effects(fitted):
         np.testing.assert_allclose(found[:, s], dense, atol=1e-5)
 
 
-def test_checks_run_and_say_what_they_cannot_do(fitted):
-    found = check(fitted)
-    assert "Poisson" in str(found)
+def test_checks_are_posterior_predictive(fitted):
+    found = {one.topic: one for one in check(fitted)}
+    assert {"Calibration", "Dispersion", "Zeros"} <= set(found)
+    assert found["Dispersion"].fine
 
 
 def test_outcomes_it_cannot_have_are_refused():
