@@ -14,7 +14,8 @@ from bayes_mlm.engines.crossed.one_way import OneWay
 from bayes_mlm.engines.direct import sample_direct
 from bayes_mlm.engines.direct.gibbs.mixing import largest_eigenvalue
 from bayes_mlm.engines.reml.crossed import fit_crossed
-from bayes_mlm.engines.reml.crossed.search import evaluate_at, maximise_crossed, random_signs
+from bayes_mlm.engines.reml.crossed.points import evaluate_at
+from bayes_mlm.engines.reml.crossed.search import _search, maximise_crossed, random_signs
 from bayes_mlm.likelihood import model_priors
 from bayes_mlm.moments import CrossedSums, LevelCodes, crossed_table
 
@@ -178,6 +179,33 @@ def test_variance_at_the_boundary_is_zero():
     exact = fit_several(design)
     assert exact.factors[1].sigma_u[0] == pytest.approx(0.0, abs=1e-6)
     assert found.sigma_e == pytest.approx(exact.sigma_e, rel=1e-3)
+
+
+def test_reported_error_is_that_to_the_exact_route():
+    rng, ratios = np.random.default_rng(7), []
+    for seed in range(16):
+        n, users, films = (int(rng.integers(*one)) for one in ((2000, 9000), (60, 500), (20, 280)))
+        sds = np.exp(rng.normal(np.log([0.5, 0.5, 0.9]), [0.4, 0.4, 0.4]))
+        design = build_design(FORMULA, ratings(n, users, films, seed=seed, sds=tuple(sds)))
+        exact, table = fit_several(design), table_of(design)
+        given = [*((one.sigma_u[0], one.errors.sigma_u[0]) for one in exact.factors)]
+        sd, error = np.array([*given, (exact.sigma_e, exact.sigma_e_se)]).T
+
+        def away_and_bound(found, table=table, sd=sd, error=error):
+            bound = found.monte_carlo / np.sqrt(np.diagonal(found.covariance)) + found.step
+            order = [*table.in_formula_order(0, 1), 2]
+            return np.abs(found.sds[order] * table.y_scale - sd) / error, bound[order]
+
+        away, _ = away_and_bound(maximise_crossed(table))
+        assert away.max() < 0.01, seed
+        signs = random_signs(table.margins[1].m, 12, seed)
+        few = _search(table, "REML", signs, np.array([0.4, 0.4, 0.8]), exact=False)
+        away, bound = away_and_bound(few)
+        ratios.append(away / bound)
+    ratios = np.array(ratios)
+    assert ratios.size == 48
+    assert np.mean(ratios > 1.0) <= 0.15  # 0.05 is promised
+    assert np.mean(ratios) > 0.1  # and the bound is not far from the error
 
 
 def test_few_signs_near_zero_are_made_more():

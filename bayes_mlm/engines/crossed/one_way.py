@@ -148,11 +148,14 @@ class Conditional:
         """
         from bayes_mlm.engines.crossed.kernels import SERIAL_LEVELS, draw_levels, draw_parts
 
-        found = [self.coefficients(c, *log_sds[c], prior) for c, prior in enumerate(priors)]
+        found = [
+            self.coefficients(c, float(log_sds[c, 0]), float(log_sds[c, 1]), prior)
+            for c, prior in enumerate(priors)
+        ]
         expected = np.array([one for one, _ in found])
         inverse = np.array([np.linalg.inv(lower) for _, lower in found])
         normal = np.array([rng.standard_normal(expected.shape[1]) for rng in rngs])
-        beta = expected + np.einsum("cij,ci->cj", inverse, normal)
+        beta = np.asarray(expected + np.einsum("cij,ci->cj", inverse, normal))
         margin = self.layout.margin
         variances = np.exp(2.0 * log_sds)
         vf, ve = np.ascontiguousarray(variances.T)

@@ -8,7 +8,8 @@ import numpy as np
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.engines.crossed.one_way import OneWay
 from bayes_mlm.engines.reml.crossed.equations import Equations
-from bayes_mlm.engines.reml.crossed.search import TOLERANCE, CrossedOptimum
+from bayes_mlm.engines.reml.crossed.points import TOLERANCE
+from bayes_mlm.engines.reml.crossed.search import CrossedOptimum
 from bayes_mlm.moments import CrossedTable
 
 # Sweeps of block Gibbs sampling at the estimated sds, of each of several chains, and those before.
