@@ -61,7 +61,7 @@ class Response:
         Name of the outcome, or of the function of it that is modelled: ``log(y)``.
     y : ndarray, shape (n,)
         Its values, in the units of the data.
-    trials : ndarray of int, shape (n,), or None
+    trials : ndarray, shape (n,), or None
         Number of trials of each row, of binomial outcomes.
     offset : ndarray, shape (n,), or None
         Added to the linear predictor.
@@ -71,7 +71,7 @@ class Response:
 
     name: str
     y: RowArray[Floats] = RowArray()
-    trials: Ints | None = None
+    trials: Floats | None = None
     offset: Floats | None = None
     weights: Floats | None = None
 
@@ -83,6 +83,11 @@ class Response:
     def y_less_offset(self) -> Floats:
         """Values less the offset, shape (n,)."""
         return self.y if self.offset is None else self.y - self.offset
+
+    @property
+    def known(self) -> dict[str, Floats]:
+        """What a family is told of each outcome besides its value, shapes (n,): its trials."""
+        return {} if self.trials is None else {"trials": self.trials}
 
     def take(self, rows: Ints) -> "Response":
         """Return the outcome of some rows, in the order given."""

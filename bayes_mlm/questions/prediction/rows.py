@@ -1,7 +1,7 @@
 """Validate new rows and encode them in the columns of the design."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -88,7 +88,8 @@ class PredictionRows:
 
     For outcomes, which have residuals: `stratum` is the place of the residual sd of each row, and
     with AR(1) residuals `time` its time in steps and `near` its neighbours in time, where its group
-    is one of the data. For expected outcomes these are 0 and None.
+    is one of the data. For expected outcomes these are 0 and None. `known` is what the family is
+    told of each outcome: its trials.
     """
 
     X: Floats
@@ -98,6 +99,7 @@ class PredictionRows:
     stratum: Ints
     time: Floats
     near: Neighbours | None
+    known: Mapping[str, Floats]
 
     @property
     def Z(self) -> Floats:  # noqa: N802  (the field's symbol)
@@ -226,6 +228,7 @@ def arrange_rows(
         stratum=codes * 0 if residual is None else strata_of(residual, table),
         time=time,
         near=near,
+        known=rows.known,
     )
 
 
