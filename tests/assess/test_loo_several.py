@@ -11,6 +11,7 @@ from bayes_mlm import (
     leave_one_group_out,
     leave_one_row_out,
     log_marginal_likelihood,
+    sample_groups,
 )
 from bayes_mlm.assess.loo.parts import parts_of_groups, parts_of_rows
 from bayes_mlm.assess.loo.several import part_densities
@@ -158,6 +159,8 @@ def test_rows_cannot_be_left_out_of_sums():
     summed = fit(CROSSED, rows(), random_seed=1, draws=60, chains=2, rows="sum")
     with pytest.raises(RowsNeededError, match="leave_one_group_out"):
         leave_one_row_out(summed)
+    with pytest.raises(SeveralFactorsError, match="found are s and h; keep the rows"):
+        sample_groups(summed, rows())
 
 
 @pytest.mark.parametrize("factor", ["s", "h"])
@@ -172,3 +175,9 @@ def test_contextual_effects_by_factor_are_those_of_the_rows(factor):
         found = (other.estimate, other.sd, other.lower, other.upper)
         assert found == pytest.approx((one.estimate, one.sd, one.lower, one.upper), rel=1e-7)
     assert of_sums.notes == of_rows.notes
+
+
+def test_means_by_an_interaction_are_those_of_the_rows():
+    formula = "y ~ x + between(x, c:s) + (1 | s) + (1 | c:s)"
+    kept, summed = (fit(formula, rows(), engine="reml", rows=how) for how in ("keep", "sum"))
+    np.testing.assert_allclose(summed.solution.beta, kept.solution.beta, rtol=1e-7)

@@ -83,7 +83,9 @@ class _Request:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table that are needed."""
-        return tuple(dict.fromkeys([*self.formula.columns, *self.keys, *self.group_level]))
+        formula = self.formula
+        names = (name for name in formula.columns if name not in formula.interactions)
+        return tuple(dict.fromkeys([*names, *self.keys, *self.group_level]))
 
     @property
     def keys(self) -> tuple[str, ...]:
