@@ -25,7 +25,9 @@ def conditional_sds(
 
     In units of the table. The part of a variance that the other factor's effects being known would
     leave is exact; what their errors add, which is small where levels have many rows, is estimated
-    from draws. That of the coefficients is taken out again exactly.
+    from draws. That of the coefficients is taken out again exactly. These are few sweeps from the
+    estimates: where clusters of levels are linked by few rows, or none, the sds are too small
+    (medians by 7 to 18 % in simulated tables of two clusters).
 
     Parameters
     ----------
