@@ -81,8 +81,6 @@ class ApproximateDraws:
         infinite if a node has a higher density than any draw.
     doubt : float
         Root mean square over the draws of the uncertainty of the log-density, by the process.
-    n_exact : int
-        Factorisations.
     nodes : Nodes
         Exact evaluations that the interpolant has, or may have.
     """
@@ -94,7 +92,6 @@ class ApproximateDraws:
     worst: float
     missed: float
     doubt: float
-    n_exact: int
     nodes: Nodes
 
     @property
@@ -154,7 +151,7 @@ def draw_refined(
             counts = exact > found.log_density.max() - _DEPTH
             missed = max(done.missed, float(error[counts].max(initial=-math.inf)))
             nodes = nodes.joined(fresh)
-            done = replace(done, missed=missed, nodes=nodes, n_exact=len(nodes.relative))
+            done = replace(done, missed=missed, nodes=nodes)
         if done.good or len(nodes.relative) >= most:
             return done
         # Lost: the draws are where the density is lower than at a node.
@@ -192,7 +189,6 @@ def _check(
         worst=float(np.abs(error[:N_TEST]).max()),
         missed=missed,
         doubt=float(np.sqrt(np.mean(doubt**2))),
-        n_exact=len(nodes.relative) + len(x),
         nodes=nodes.joined(fresh),
     )
 
