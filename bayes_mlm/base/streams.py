@@ -26,6 +26,7 @@ class Stream(Enum):
     TREE_PREDICTIVE = "spawned", 5
     TREE_PRIOR = "spawned", 6
     TREE_PRIOR_PREDICTIVE = "spawned", 7
+    PREDICTIVE_CHECKS = "spawned", 8
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

@@ -111,8 +111,18 @@ def fit(
         str | None, typer.Option(help="Column of times: residuals of a group are AR(1) along it.")
     ] = None,
     family: Annotated[
-        str, typer.Option(help="Distribution of the outcome: gaussian, student_t (heavier tails).")
+        str,
+        typer.Option(
+            help="Distribution of the outcome: gaussian, student_t, bernoulli (passed or failed), "
+            "binomial, poisson, negative_binomial, cumulative (ordered), gamma, beta."
+        ),
     ] = "gaussian",
+    link: Annotated[
+        str | None, typer.Option(help="Link of the family, if not the usual one: probit, cloglog.")
+    ] = None,
+    trials: Annotated[
+        str | None, typer.Option(help="Column with the number of trials of a binomial outcome.")
+    ] = None,
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     cross_check: Annotated[
@@ -156,6 +166,8 @@ def fit(
         priors=read_pairs("--prior", prior or [], _PRIOR, PriorError),
         residual=_read_residual(sigma, ar),
         family=None if family == "gaussian" else family,
+        link=link,
+        trials=trials,
     )
     if out is not None:
         source = request.source.location if data is None else data

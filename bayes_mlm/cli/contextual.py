@@ -46,6 +46,9 @@ def contextual(
     group: Annotated[
         str | None, typer.Option(help="Grouping column, if not in the formula.")
     ] = None,
+    factor: Annotated[
+        str | None, typer.Option(help="Whose groups, if there are several grouping factors.")
+    ] = None,
     engine: AnyEngine = "auto",
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
@@ -60,7 +63,7 @@ def contextual(
     A model with one slope for both levels is extended to a Mundlak model first: the group means
     of its predictors are added.
     """
-    from bayes_mlm.base import DesignError, atomic_folder, tables_csv
+    from bayes_mlm.base import DesignError, SeveralFactorsError, atomic_folder, tables_csv
     from bayes_mlm.fitting import fit_by, with_estimate
     from bayes_mlm.questions import (
         contextual_effects,
@@ -78,11 +81,12 @@ def contextual(
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as bar:
         fit = fit_by(request, design, settings, engine=engine, progressbar=bar, prob=prob)
         tables = [
-            contextual_effects(one, means=means, prob=prob) for one in with_estimate(fit, prob)
+            contextual_effects(one, means=means, prob=prob, factor=factor)
+            for one in with_estimate(fit, prob)
         ]
         try:
             test = str(hausman(design))
-        except DesignError as reason:
+        except (DesignError, SeveralFactorsError) as reason:
             test = f"no Hausman test: {reason}"
     console = output.console
     console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]{laid_out}")
@@ -108,6 +112,8 @@ def _two_levels(
     from bayes_mlm.design import for_kind, pairs_of
 
     design = read_design(request, data)
+    if len(design.factors) > 1:
+        return request, design, ""
     found, left_out = pairs_of(design, means or None)
     fits = request.model.kind in ("pooled", "partial_pooling") and design.group is not None
     if found or left_out or not fits:

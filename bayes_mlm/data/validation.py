@@ -20,6 +20,11 @@ from bayes_mlm.data.table import Table
 
 _SHOWN = 3
 
+# Whole values of an outcome that may be ordered categories; counts that are far from normal.
+_FEW_CATEGORIES = 7
+_SMALL_COUNT = 5.0
+_LARGEST_COUNT = 1e6
+
 
 def require_columns(table: Table, names: Sequence[str]) -> None:
     """Require that a table has the columns named.
@@ -94,8 +99,8 @@ def require_numeric(table: Table, names: Sequence[str], *, role: str = "column")
             raise DataError(f"{role} {name!r} is text, not numbers: {_explain_text(table, name)}")
 
 
-def check_outcome(table: Table, name: str) -> tuple[str, ...]:
-    """Check that a column can be the outcome of a Gaussian model.
+def check_outcome(table: Table, name: str, *, gaussian: bool = True) -> tuple[str, ...]:
+    """Check that a column can be the outcome of a model of numbers.
 
     Parameters
     ----------
@@ -103,11 +108,13 @@ def check_outcome(table: Table, name: str) -> tuple[str, ...]:
         The rows, complete in this column.
     name : str
         The outcome.
+    gaussian : bool
+        Whether the model is Gaussian, which another family may suit better.
 
     Returns
     -------
     tuple of str
-        Notes for the reader of the results: on an outcome of two values.
+        Notes for the reader of the results: on two values, counts and ordered categories.
 
     Raises
     ------
@@ -120,16 +127,40 @@ def check_outcome(table: Table, name: str) -> tuple[str, ...]:
     >>> for remark in check_outcome(as_table({"passed": [0, 1, 1]}), "passed"):
     ...     print(remark)
     outcome 'passed' has only two values (0 and 1): a Gaussian model reads it as a linear \
-probability model, whose residuals cannot be normal; sds and icc are on the 0/1 scale
+probability model, whose residuals cannot be normal; sds and icc are on the 0/1 scale; \
+family='bernoulli' models its probability
     """
     require_numeric(table, [name], role="outcome")
     values = table.columns[name]
     low, high = values.min(), values.max()
     if _constant(values):
         raise DataError(constant_outcome(name, low))
-    if not ((values == low) | (values == high)).all():
+    if not gaussian:
         return ()
-    return (two_values(name, low, high),)
+    if ((values == low) | (values == high)).all():
+        return (two_values(name, low, high),)
+    return _whole_numbers(name, values.astype(float))
+
+
+def _whole_numbers(name: str, values: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return a note on an outcome that looks like a count, or like ordered categories."""
+    low, high, sample = values.min(), values.max(), values[:10_000]
+    if low < 0 or high > _LARGEST_COUNT or (sample != np.floor(sample)).any():
+        return ()
+    distinct = np.unique(values)
+    if (distinct != np.floor(distinct)).any():
+        return ()
+    if distinct.size <= _FEW_CATEGORIES and high <= _FEW_CATEGORIES + 1:
+        return (
+            f"outcome {name!r} has {distinct.size} whole values ({low:g} to {high:g}): if they are "
+            "ordered categories, family='cumulative' does not assume equal steps between them",
+        )
+    if low == 0 and values.mean() < _SMALL_COUNT:
+        return (
+            f"outcome {name!r} has whole values from 0 with a mean of {values.mean():.3g}: if they "
+            "are counts, family='poisson' or 'negative_binomial' suits them",
+        )
+    return ()
 
 
 def constant_outcome(name: str, value: Any) -> str:
@@ -155,7 +186,7 @@ def two_values(name: str, low: Any, high: Any) -> str:
     if (low, high) == (0, 1):
         return (
             f"{remark} reads it as a linear probability model, whose residuals cannot be normal; "
-            "sds and icc are on the 0/1 scale"
+            "sds and icc are on the 0/1 scale; family='bernoulli' models its probability"
         )
     return f"{remark} assumes normal residuals, which two values cannot have"
 

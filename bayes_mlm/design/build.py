@@ -53,7 +53,7 @@ from bayes_mlm.design.from_table import build_design
 from bayes_mlm.design.group_structure import check_aggregated
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.model import FAMILIES, HasRequest, ModelSpec
+from bayes_mlm.model import HasRequest, ModelSpec, family_of
 
 type Rows = Literal["auto", "keep", "sum"]
 
@@ -130,7 +130,7 @@ def design_of(
 
 def _need_rows(model: ModelSpec, why: str) -> None:
     """Refuse sums for a model whose likelihood is not one of sums by group."""
-    family = FAMILIES[model.family]
+    family = family_of(model.family)
     if not family.gaussian_moments:
         raise DataError(f"{family.label} outcomes need the rows, and {why}")
     if not model.residual.is_plain:

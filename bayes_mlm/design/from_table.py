@@ -14,7 +14,6 @@ from bayes_mlm.data import (
     check_footer,
     check_group,
     check_group_level,
-    check_outcome,
     check_predictors,
     count_labels,
     handle_missing,
@@ -29,21 +28,23 @@ from bayes_mlm.data import (
     strip_labels,
     with_interactions,
 )
-from bayes_mlm.design.design import VARIES, Design
+from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoded, encode, factors_of, inputs_of, learn_encoding
 from bayes_mlm.design.encoding.columns import notes_on_independent
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.group_columns import columns_of_rows
+from bayes_mlm.design.group_means import means_of_rows
 from bayes_mlm.design.group_structure import check_group_terms
-from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
+from bayes_mlm.design.outcome import check_coded, learn_outcome, outcome_notes
+from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response
 from bayes_mlm.formula import Formula, parse_formula, refuse_several
 from bayes_mlm.model import (
-    FAMILIES,
     Family,
     Residual,
     as_residual,
     check_structure,
+    family_of,
     lay_out_residual,
 )
 
@@ -77,7 +78,8 @@ def build_design(
         How residuals depart from independent ones of one sd: ``{"sigma": "sector"}``,
         ``{"ar": "age"}``; see `bayes_mlm.model.residual`.
     family : str or Family
-        Distribution of the outcome given its linear predictor: a name in `FAMILIES`.
+        Distribution of the outcome given its linear predictor: a name in `FAMILIES`, with its link
+        if that is not the usual one: ``"bernoulli(probit)"``.
     strip : bool
         Whether to strip spaces from the ends of labels, as of new data that the design replays.
 
@@ -110,7 +112,7 @@ def build_design(
     table = with_interactions(table, parsed.interactions, new=True)
     grouping = {*factors, *parsed.grouping_columns}
     structure = as_residual(residual)
-    family = FAMILIES[family] if isinstance(family, str) else family
+    family = family_of(family) if isinstance(family, str) else family
     check_structure(structure, family)
     named = [*parsed.columns, *factors, *group_level, *structure.columns]
     names = [name for name in dict.fromkeys(named) if name not in parsed.interactions]
@@ -125,10 +127,10 @@ def build_design(
     require_finite(table, numbers)
     for name in numbers:
         refuse_magnitudes([name], table.columns[name])
-    notes = check_outcome(table, parsed.outcome.columns[0])
+    notes = check_coded(parsed, table, family)
     notes = (
         *notes,
-        *notes_on_sentinels(table, (*parsed.outcome.columns, *parsed.measured_columns)),
+        *notes_on_sentinels(table, (*parsed.outcome_columns, *parsed.measured_columns)),
     )
     found = _check_factors(parsed, factors, table)
     if kept.n_dropped:
@@ -147,7 +149,15 @@ def build_design(
         categories=set(parsed.predictor_columns) - set(measured),
     )
     titles = {name: table.labels[name] for name in names if name in table.labels}
-    encoding = replace(learn_encoding(parsed, table, group=group), strip=strip, titles=titles)
+    coded_outcome = learn_outcome(parsed, table, family)
+    encoding = learn_encoding(
+        parsed,
+        table,
+        group=group,
+        outcome=coded_outcome,
+        thresholds=family.thresholds is not None,
+    )
+    encoding = replace(encoding, strip=strip, titles=titles)
     notes = (*notes, *notes_on_levels(encoding.levels, table.n, table.categories))
     notes = (*notes, *notes_on_independent(parsed, {one.factor for one in encoding.levels}))
     for one in found:
@@ -169,7 +179,14 @@ def build_design(
     )
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
-    notes = (*notes, *family.check_response(arrays.y))
+    response = Response(
+        name=encoding.outcome, y=arrays.y, offset=arrays.offset, trials=arrays.trials
+    )
+    notes = (
+        *notes,
+        *outcome_notes(coded_outcome, arrays.y, table, family),
+        *family.check_response(arrays.y, response.known),
+    )
     for made, columns in _columns_of(arrays):
         refuse_magnitudes(made, columns)
     group_terms = _group_terms(parsed, found, arrays)
@@ -182,13 +199,13 @@ def build_design(
         ),
     )
     design = Design(
-        response=Response(name=encoding.outcome, y=arrays.y, offset=arrays.offset),
+        response=response,
         fixed=FixedColumns(X=arrays.X, terms=arrays.terms),
         group_terms=group_terms,
         kind="partial_pooling" if parsed.group_terms else "pooled",
         formula=parsed,
         encoding=encoding,
-        base=None if len(found) != 1 else group_means(arrays.X, arrays.terms, found[0]),
+        base=None if len(found) != 1 else means_of_rows(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
         notes=(
             *notes_on_columns(table.notes, names, {*grouping, *coded}),
@@ -257,16 +274,3 @@ def _group_terms(
             found, formula.group_terms, arrays.Z, arrays.effects, strict=True
         )
     )
-
-
-def group_means(X: Floats, terms: tuple[str, ...], groups: Groups | GroupTerm) -> GroupMeans:
-    """Return the means of columns (n, p) by group, and which of them vary within groups."""
-    codes = groups.codes
-    means = means_by_group(X, codes, groups.labels.size)
-    # By column: a large table leaves room for no more than one copy of X.
-    inside = [
-        float(np.sqrt(np.square(column - mean[codes]).mean()))
-        for column, mean in zip(X.T, means.T, strict=True)
-    ]
-    sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
-    return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)

@@ -29,9 +29,9 @@ from bayes_mlm.data import (
     strip_labels,
     with_interactions,
 )
-from bayes_mlm.design.aggregated.layouts import base_of, lay_out_sums
+from bayes_mlm.design.aggregated.layouts import base_of, instead_of_kind, lay_out_sums
 from bayes_mlm.design.design import INTERCEPT, Design
-from bayes_mlm.design.encoding import encode
+from bayes_mlm.design.encoding import encode, known_of
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.new_rows import GroupRows, NewRows
 from bayes_mlm.design.terms import GroupMeans, changed, means_by_group
@@ -86,7 +86,7 @@ def for_kind(design: Design, kind: str) -> Design:
         return lay_out_sums(design, kind)
     if kind == "pooled":
         return replace(without_effects(design), kind=kind)
-    refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
+    refuse_several(design.factors, f"the {kind} model", instead_of_kind(design, kind))
     base = base_of(design, kind)
     X, terms = _lay_out(kind, design.X, design.group_term.by_row(base.means), base)
     laid_out = design.with_arrays(X=X, terms=terms, kind=kind)
@@ -164,12 +164,13 @@ def replay(
     table = with_interactions(as_learned(design, table), design.formula.interactions)
     arrays = encode(design.encoding, table, outcome=False, extend=extend)
     offset = np.zeros(table.n) if arrays.offset is None else arrays.offset
+    known = known_of(design.encoding, table)
     if len(design.group_terms) > 1:
         found = zip(design.group_terms, _laid_out_effects(design, arrays.Z), strict=True)
         groups_of_rows = tuple(
             GroupRows(Z=Z, codes=_codes_of(table, term.factor, term.labels)) for term, Z in found
         )
-        return NewRows(X=arrays.X, offset=offset, groups=groups_of_rows)
+        return NewRows(X=arrays.X, offset=offset, groups=groups_of_rows, known=known)
     X = arrays.X
     codes = np.full(table.n, -1, dtype=np.int64)
     if design.group is not None and design.group in table.columns:
@@ -189,7 +190,8 @@ def replay(
         Z = np.ones((table.n, 1))
     else:
         Z = arrays.Z[0] if design.q else np.empty((table.n, 0))
-    return NewRows(X=X, offset=offset, groups=(GroupRows(Z=Z, codes=codes),))
+    of_rows = (GroupRows(Z=Z, codes=codes),)
+    return NewRows(X=X, offset=offset, groups=of_rows, known=known)
 
 
 def _laid_out_effects(design: Design, Z: Sequence[Floats]) -> list[Floats]:

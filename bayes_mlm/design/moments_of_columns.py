@@ -51,6 +51,8 @@ def column_moments(design: Design) -> ColumnMoments:
     if design.aggregated is None:
         terms = design.group_terms
         y = design.y_less_offset if design.family.link == "identity" else design.y
+        if design.response.trials is not None:  # the share of all trials
+            y = y / design.response.trials.mean()
         return ColumnMoments(
             y_mean=float(np.mean(y)),
             y_sd=float(np.std(y)),

@@ -1,6 +1,7 @@
 """The columns of new data, laid out as those of a design."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bayes_mlm.base import Floats, Ints
 
@@ -33,11 +34,14 @@ class NewRows:
         In the order of the design's `group_terms`; one without groups has one, of codes -1.
     offset : ndarray, shape (m,)
         What is added to the linear predictor; zero without an offset.
+    known : mapping of str to ndarray, shape (m,)
+        What a family is told of each outcome: its trials, one where the new data do not have them.
     """
 
     X: Floats
     offset: Floats
     groups: tuple[GroupRows, ...]
+    known: Mapping[str, Floats] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return how many there are, on one line."""

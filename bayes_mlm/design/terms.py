@@ -61,7 +61,7 @@ class Response:
         Name of the outcome, or of the function of it that is modelled: ``log(y)``.
     y : ndarray, shape (n,)
         Its values, in the units of the data.
-    trials : ndarray of int, shape (n,), or None
+    trials : ndarray, shape (n,), or None
         Number of trials of each row, of binomial outcomes.
     offset : ndarray, shape (n,), or None
         Added to the linear predictor.
@@ -71,7 +71,7 @@ class Response:
 
     name: str
     y: RowArray[Floats] = RowArray()
-    trials: Ints | None = None
+    trials: Floats | None = None
     offset: Floats | None = None
     weights: Floats | None = None
 
@@ -83,6 +83,11 @@ class Response:
     def y_less_offset(self) -> Floats:
         """Values less the offset, shape (n,)."""
         return self.y if self.offset is None else self.y - self.offset
+
+    @property
+    def known(self) -> dict[str, Floats]:
+        """What a family is told of each outcome besides its value, shapes (n,): its trials."""
+        return {} if self.trials is None else {"trials": self.trials}
 
     def take(self, rows: Ints) -> "Response":
         """Return the outcome of some rows, in the order given."""
@@ -280,12 +285,6 @@ class GroupTerm:
         """Return the places of the term's groups among the labels of more groups, shape (J,)."""
         known = _places(labels)
         return np.array([known[label] for label in self.labels.tolist()], dtype=np.int64)
-
-    def is_within(self, other: "GroupTerm") -> bool:
-        """Return whether each of the term's groups lies in one group of another: nested in it."""
-        outer = np.zeros(self.J, dtype=np.int64)
-        outer[self.codes] = other.codes
-        return bool(np.array_equal(outer[self.codes], other.codes))
 
     def names(self, places: Ints | slice = slice(None)) -> list[Any]:
         """Return the labels of all groups or of some, as values of Python."""

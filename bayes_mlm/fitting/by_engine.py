@@ -127,7 +127,7 @@ def _model_of(result: Result) -> tuple[object, ...]:
     moments = column_moments(design.whole)
     columns = (moments.y_mean, moments.y_sd, *moments.x_mean, *moments.x_sd)
     digits = tuple(f"{value:.9g}" for value in columns)  # of rows and of sums alike
-    return str(design.formula), design.kind, design.n, design.family.name, residual, digits
+    return str(design.formula), design.kind, design.n, design.family.text, residual, digits
 
 
 def _by(

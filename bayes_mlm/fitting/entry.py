@@ -73,8 +73,15 @@ def fit(
         models.
     family : str, optional
         With a formula: the distribution of the outcome given its linear predictor, by default
-        "gaussian"; "student_t" has heavier tails, and other families may be registered
-        (`bayes_mlm.model.family`). NUTS draws all but the Gaussian.
+        "gaussian"; "student_t" has heavier tails, "bernoulli" is passed or failed, "binomial"
+        successes among trials, "poisson" and "negative_binomial" counts, "cumulative" ordered
+        categories, "gamma" positive measurements, "beta" shares; others may be registered
+        (`bayes_mlm.model.family`).
+    link : str, optional
+        Of the family, if not the usual one: "probit", "cloglog".
+    trials : str or int, optional
+        The column (or number) of trials of a binomial outcome, instead of
+        ``successes | trials(n) ~ ...`` in the formula.
     decimal, delimiter, encoding, sheet, cells, omit_rows, codes, na_values : optional
         How a file is read, where it does not state it itself: as of `bayes_mlm.read_table`.
     strip : bool

@@ -7,7 +7,14 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast
 
-from bayes_mlm.base import DataError, EngineError, check_choice, suggest
+from bayes_mlm.base import (
+    DataError,
+    EngineError,
+    FormulaError,
+    SpecError,
+    check_choice,
+    suggest,
+)
 from bayes_mlm.data import DATASETS, IN_MEMORY, DataSource, ReadOptions, na_text
 from bayes_mlm.design import Design, is_sums, model_of_sums
 from bayes_mlm.engines import Settings
@@ -25,6 +32,7 @@ from bayes_mlm.model import (
     Residual,
     as_residual,
     check_request,
+    family_of,
     is_formula,
     read_distribution,
 )
@@ -66,6 +74,8 @@ class RequestOptions(TypedDict, total=False):
     priors: Mapping[str, Any] | None
     residual: Residual | Mapping[str, Any] | None
     family: str | None
+    link: str | None
+    trials: str | int | None
     strip: bool
     decimal: Literal[".", ","] | None
     delimiter: str | None
@@ -130,7 +140,8 @@ def as_request(
     if kind is not None:
         check_choice("kind", kind, KINDS)
     level = options.get("group_level") or ()
-    residual, family = options.get("residual"), options.get("family")
+    residual, family = options.get("residual"), _family(options.get("family"), options.get("link"))
+    trials = options.get("trials")
     reading: dict[str, Any] = {
         "missing": options.get("missing") or "error",
         "strip": options.get("strip") or False,
@@ -148,9 +159,10 @@ def as_request(
         reading["strip"] = reading["strip"] or stripped
         group = None if parse_formula(model).group_terms else grouping
     if requested is not None:
-        if kind or group or level or residual is not None or family is not None:
+        changed = (kind, group, level, residual, family, trials)
+        if any(one is not None and one != () for one in changed):
             raise EngineError(
-                "a record states its kind, group, group_level, residual and family; "
+                "a record states its kind, group, group_level, residual, family and trials; "
                 "change them there"
             )
         source = requested.source
@@ -166,7 +178,7 @@ def as_request(
         )
     else:
         request = _request_for(
-            str(model),
+            _with_trials(str(model), trials),
             data,
             kind=kind,
             group=group,
@@ -178,6 +190,25 @@ def as_request(
         )
     check_request(request)
     return request
+
+
+def _family(family: str | None, link: str | None) -> str | None:
+    """Return a family's text with its link."""
+    if link is None:
+        return family
+    if family is None:
+        raise SpecError(f"link={link!r} needs its family, as in family='bernoulli'")
+    return family_of(family, link).text
+
+
+def _with_trials(formula: str, trials: str | int | None) -> str:
+    """Return a formula with its number of trials, given apart from it."""
+    if trials is None:
+        return formula
+    left, tilde, right = formula.partition("~")
+    if "trials(" in left:
+        raise FormulaError(f"the formula has trials already, and trials={trials!r} is given")
+    return f"{left.strip()} | trials({trials}) {tilde}{right}"
 
 
 def _meant(name: str) -> str:
@@ -219,7 +250,7 @@ def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> Mo
         group=None if design.formula.group_terms else design.group,
         priors=priors,
         residual=PLAIN if design.residual is None else design.residual.spec,
-        family=design.family.name,
+        family=design.family.text,
     )
     return ModelRequest(model=model, source=DataSource(strip=design.encoding.strip))
 

@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Draws, samples
-from bayes_mlm.model import Auxiliary, colour
+from bayes_mlm.model import Auxiliary, Known, colour
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,8 +21,8 @@ class ResidualDraws:
         Residual sds: one, or one a level of the factor; none of a family without one.
     rho : ndarray, shape (S,)
         Correlation of residuals one step apart; 0 without AR(1).
-    others : mapping of str to ndarray, shape (S,)
-        Further auxiliary parameters of the family: the degrees of freedom ``nu``.
+    others : mapping of str to ndarray, shape (S,) or (S, k)
+        Further auxiliary parameters of the family: the degrees of freedom ``nu``, thresholds.
     """
 
     sds: Floats
@@ -36,9 +36,15 @@ class ResidualDraws:
         found: Floats = self.sds[:, design.residual.stratum]
         return found
 
-    def auxiliary(self, design: Design) -> Auxiliary:
-        """Return the family's auxiliary parameters, shapes (S, 1), and (S, n) of sds by level."""
+    def auxiliary(self, design: Design, known: Known | None = None) -> Auxiliary:
+        """Return what the family's functions take besides eta.
+
+        Auxiliary parameters (S, 1), or (S, 1, k) of k thresholds, sds by level (S, n), and what is
+        known of each outcome (1, n): of the design's, unless of others.
+        """
         found = {name: values[:, None] for name, values in self.others.items()}
+        known = design.response.known if known is None else known
+        found |= {name: values[None] for name, values in known.items()}
         if design.family.residual_sd is not None:
             found[design.family.residual_sd] = self.row_sds(design)
         return found
@@ -54,7 +60,7 @@ class ResidualDraws:
         return ResidualDraws(
             sds=self.sds.mean(axis=0, keepdims=True),
             rho=self.rho.mean(keepdims=True),
-            others={name: one.mean(keepdims=True) for name, one in self.others.items()},
+            others={name: one.mean(axis=0, keepdims=True) for name, one in self.others.items()},
         )
 
 

@@ -53,7 +53,7 @@ from bayes_mlm.fitting.tree.computed import Computed
 from bayes_mlm.fitting.tree.groups import KEPT, MAX_NUMBERS
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import known_parameters, parameters_of, term_names
-from bayes_mlm.model import FAMILIES, ResidualRows
+from bayes_mlm.model import ResidualRows, family_of
 from bayes_mlm.moments import CellFactor, CellMoments, GroupMoments, by_group
 
 FORMAT = 3
@@ -323,7 +323,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         base=base,
         n_dropped=kept.n_dropped,
         notes=kept.notes,
-        family=FAMILIES[document.request.model.family],
+        family=family_of(document.request.model.family),
         residual=_residual_from(kept.residual, constant),
         inputs=_inputs_from(constant),
     )

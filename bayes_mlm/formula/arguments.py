@@ -20,6 +20,7 @@ _EXPECTED = {
     "numbers": "numbers, as in knots=(10, 20)",
     "flag": "True or False",
     "label": 'a category, as in ref="a"',
+    "labels": 'all categories in their order, as in levels=["low", "high"]',
     "coding": f"the name of a coding ({', '.join(CODINGS)})",
 }
 
@@ -76,6 +77,8 @@ def _read(
     value: OptionValue | None
     if option.kind == "numbers":
         value = _numbers(bare, source)
+    elif option.kind == "labels":
+        value = _labels(bare, source)
     elif option.kind == "flag":
         value = _TRUTH.get(str(bare)) if kind_of(bare) == "NAME" else None
     elif option.kind == "label":
@@ -146,17 +149,28 @@ def _read_coding(tree: "Branch", source: Source) -> dict[str, OptionValue]:
 
 def _numbers(tree: "Branch", source: Source) -> tuple[float, ...] | None:
     """Read ``(1, 2)``, ``[1, 2]`` or R's ``c(1, 2)``; one number stands for itself."""
-    children: list[Branch] = [tree]
-    if kind_of(tree) == "list":
-        children = list(cast("Tree[Token]", tree).children)
-    elif kind_of(tree) == "call" and str(cast("Tree[Token]", tree).children[0]) == "c":
-        arguments = cast("list[Tree[Token]]", cast("Tree[Token]", tree).children[1:])
-        children = [one.children[-1] for one in arguments]
+    children = _listed_values(tree)
     if len(children) > MAX_KNOTS:
         raise source.error(start_of(tree), f"at most {MAX_KNOTS} numbers can be given")
     found = [_number(unwrap(child)) for child in children]
     known = [one for one in found if one is not None]
     return tuple(known) if known and len(known) == len(found) else None
+
+
+def _labels(tree: "Branch", source: Source) -> tuple[float | str, ...] | None:
+    """Read ``["low", "high"]``: two categories or more, none of them twice."""
+    found = [_label(unwrap(child), source) for child in _listed_values(tree)]
+    known = tuple(one for one in found if isinstance(one, str | int | float))
+    return known if 1 < len(known) == len(found) == len(set(known)) else None
+
+
+def _listed_values(tree: "Branch") -> "list[Branch]":
+    if kind_of(tree) == "list":
+        return list(cast("Tree[Token]", tree).children)
+    if kind_of(tree) == "call" and str(cast("Tree[Token]", tree).children[0]) == "c":
+        arguments = cast("list[Tree[Token]]", cast("Tree[Token]", tree).children[1:])
+        return [one.children[-1] for one in arguments]
+    return [tree]
 
 
 def _number(tree: "Branch") -> float | None:

@@ -5,7 +5,8 @@ and decides, node by node, which NumPy function stands for it.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from bayes_mlm.formula.function import FUNCTIONS, FunctionKind, Options, OptionValue
 
@@ -139,6 +140,32 @@ def measured(expression: Expression) -> tuple[str, ...]:
             return ()
 
 
+def grouped_by(expression: Expression, names: Mapping[frozenset[str], str]) -> Expression:
+    """Return an expression whose `within` and `between` name their groups as the model does.
+
+    Parameters
+    ----------
+    names : mapping of frozenset of str to str
+        Name of each grouping factor, by the columns that it is made of.
+
+    Examples
+    --------
+    >>> call = Call("between", Name("x"), "school:class")
+    >>> str(grouped_by(call, {frozenset(["class", "school"]): "class:school"}))
+    'between(x, `class:school`)'
+    """
+    match expression:
+        case Call(_, argument, group):
+            by = None if group is None else names.get(frozenset(group.split(":")), group)
+            return replace(expression, argument=grouped_by(argument, names), group=by)
+        case Negative(operand):
+            return Negative(grouped_by(operand, names))
+        case Operation(operator, left, right):
+            return Operation(operator, grouped_by(left, names), grouped_by(right, names))
+        case _:
+            return expression
+
+
 def calls(expression: Expression) -> tuple[Call, ...]:
     """List the calls inside an expression, the innermost first."""
     match expression:
@@ -213,7 +240,10 @@ def _value(value: OptionValue, *, quoted: bool = True) -> str:
         mark = "'" if '"' in value else '"'
         return f"{mark}{value}{mark}" if quoted else value
     if isinstance(value, tuple):
-        return f"({', '.join(map(_number, value))}{',' if len(value) == 1 else ''})"
+        parts = [_value(one) for one in value]
+        if any(isinstance(one, str) for one in value):
+            return f"[{', '.join(parts)}]"
+        return f"({', '.join(parts)}{',' if len(value) == 1 else ''})"
     return str(value) if isinstance(value, bool) else _number(float(value))
 
 

@@ -7,6 +7,8 @@ language:
 ==========================  =====================================================================
 ``y ~ a + b``               outcome, and predictors; an intercept unless ``0 +`` or ``- 1`` is there
 ``log(y) ~ a``              a function of the outcome
+``s | trials(n) ~ a``       s successes among n trials; ``p(s, n) ~ a`` is the same
+``C(y, levels=[...]) ~ a``  an outcome of categories, in their order
 ``a:b``, ``a * b``          interaction; ``a + b + a:b``
 ``a / b``, ``(a + b)**2``   ``a + a:b``; all interactions up to the power
 ``- a:b``                   takes a term out again
@@ -27,11 +29,12 @@ Bolker and Walker (2015), Journal of Statistical Software 67(1), section 2.1, fo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import cast
 
 from bayes_mlm.base import DesignError, FormulaError, SeveralFactorsError
-from bayes_mlm.formula.expressions import Expression, Factor, Term, measured, unique
+from bayes_mlm.formula.expressions import Expression, Factor, Term, grouped_by, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree, printable, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
 from bayes_mlm.formula.reader import read_outcome, read_predictors
@@ -56,6 +59,8 @@ class Formula:
         One for each bar, in order of appearance; no two have the same factor.
     offsets : tuple of Expression
         What is added to the linear predictor with a coefficient of 1; several are summed.
+    trials : Expression or None
+        The number of trials of an outcome that counts successes.
 
     Examples
     --------
@@ -71,12 +76,14 @@ class Formula:
     terms: tuple[Term, ...]
     group_terms: tuple[GroupFormula, ...] = ()
     offsets: tuple[Expression, ...] = ()
+    trials: Expression | None = None
 
     def __str__(self) -> str:
         """Return the formula multiplied out; parsing this gives an equal formula."""
         bars = "".join(f" + {term}" for term in self.group_terms)
         offsets = "".join(f" + offset({one})" for one in self.offsets)
-        return f"{self.outcome} ~ {join_terms(self.terms)}{offsets}{bars}"
+        trials = "" if self.trials is None else f" | trials({self.trials})"
+        return f"{self.outcome}{trials} ~ {join_terms(self.terms)}{offsets}{bars}"
 
     @property
     def grouping_factors(self) -> tuple[str, ...]:
@@ -122,7 +129,13 @@ class Formula:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column needed, in order of appearance: outcome, predictors, groups."""
-        return unique(self.outcome.columns + self.predictor_columns)
+        return unique(self.outcome_columns + self.predictor_columns)
+
+    @property
+    def outcome_columns(self) -> tuple[str, ...]:
+        """The columns left of the ~: of the outcome and its number of trials."""
+        trials = () if self.trials is None else self.trials.columns
+        return unique(self.outcome.columns + trials)
 
     @property
     def predictor_columns(self) -> tuple[str, ...]:
@@ -298,9 +311,17 @@ def _is_formula(text: str) -> bool:
     return True
 
 
+def _grouped(terms: tuple[Term, ...], names: Mapping[frozenset[str], str]) -> tuple[Term, ...]:
+    if not names:
+        return terms
+    return tuple(
+        tuple(cast("Factor", grouped_by(factor, names)) for factor in term) for term in terms
+    )
+
+
 def _read(source: Source) -> Formula:
     left, _, right = parse_tree(source).children
-    outcome = read_outcome(left, source)
+    outcome, trials = read_outcome(left, source)
     predictors = read_predictors(right, source)
     if any(outcome in term for term in predictors.terms + predictors.effects):
         raise source.error(
@@ -314,10 +335,15 @@ def _read(source: Source) -> Formula:
         raise source.error(
             start_of(right), f"the outcome {outcome} is also the group; choose another"
         )
+    # In any order: between(x, school:class) where the factor is class:school.
+    names = {frozenset(one.columns): one.factor for one in predictors.group_terms if one.parts}
     return Formula(
         text=source.text,
         outcome=outcome,
-        terms=predictors.terms,
-        group_terms=predictors.group_terms,
+        terms=_grouped(predictors.terms, names),
+        group_terms=tuple(
+            replace(one, terms=_grouped(one.terms, names)) for one in predictors.group_terms
+        ),
         offsets=predictors.offsets,
+        trials=trials,
     )

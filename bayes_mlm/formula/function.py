@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 type FunctionKind = Literal[
     "elementwise", "centring", "grouped", "categorical", "identity", "basis", "offset"
 ]
-type OptionKind = Literal["count", "number", "numbers", "flag", "label", "coding"]
-type OptionValue = bool | int | float | str | tuple[float, ...]
+type OptionKind = Literal["count", "number", "numbers", "flag", "label", "labels", "coding"]
+type OptionValue = bool | int | float | str | tuple[float | str, ...]
 type Options = Mapping[str, OptionValue]
 type Constants = Mapping[str, tuple[float, ...]]
 
@@ -34,7 +34,8 @@ class Option:
         As written before the equals sign.
     kind : str
         A whole number of 1 or more (count), a number, several (numbers), True or False (flag), a
-        category (label), or the name of a coding of categories (coding).
+        category (label), several in their order (labels), or the name of a coding of categories
+        (coding).
     positional : bool
         Whether it is shown without its name: ``poly(x, 2)``.
     """

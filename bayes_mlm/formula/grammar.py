@@ -37,7 +37,8 @@ group: "(" (bar | sum) ")"
 call: NAME "(" (argument ("," argument)*)? ")"
 argument: (NAME EQUALS)? _value
 _value: sum | TEXT | list
-list: "(" sum "," (sum ("," sum)*)? ")" | "[" (sum ("," sum)*)? "]"
+list: "(" _item "," (_item ("," _item)*)? ")" | "[" (_item ("," _item)*)? "]"
+_item: sum | TEXT
 
 TILDE: "~"
 DOUBLE_BAR: "||"

@@ -44,8 +44,13 @@ class _Sum:
         return self.bars + self.offsets
 
 
-def read_outcome(tree: "Branch", source: Source) -> Factor:
-    """Read the left-hand parts: a column or a function of one."""
+def read_outcome(tree: "Branch", source: Source) -> tuple[Factor, Expression | None]:
+    """Read the left-hand parts: a column or a function of one, and its number of trials.
+
+    The trials are written ``successes | trials(n)``, as in brms, or ``p(successes, n)``, as in
+    bambi.
+    """
+    tree, trials = _read_trials(tree, source)
     outcome = read_expression(tree, source)
     if not isinstance(outcome, Name | Call):
         raise source.error(
@@ -53,13 +58,32 @@ def read_outcome(tree: "Branch", source: Source) -> Factor:
             "the outcome is a column or a function of it; write I(...) for arithmetic",
         )
     kind = outcome.kind if isinstance(outcome, Call) else "identity"
-    if kind == "categorical":
-        raise source.error(start_of(tree), "the outcome is numeric; C(...) makes categories of it")
     if kind in ("basis", "offset"):
         raise source.error(
             start_of(tree), f"the outcome is one column; {outcome} belongs right of the ~"
         )
-    return outcome
+    return outcome, trials
+
+
+def _read_trials(tree: "Branch", source: Source) -> "tuple[Branch, Expression | None]":
+    """Part the outcome from its number of trials."""
+    bare = unwrap(tree)
+    if kind_of(bare) == "call" and str(cast("Tree[Token]", bare).children[0]) == "p":
+        arguments = cast("list[Tree[Token]]", cast("Tree[Token]", bare).children[1:])
+        if len(arguments) == 2:
+            first, second = (one.children[-1] for one in arguments)
+            return first, read_expression(second, source)
+    if kind_of(bare) != "bar":
+        return tree, None
+    left, _, right = cast("Tree[Token]", bare).children
+    call = cast("Tree[Token]", unwrap(right))
+    name = str(call.children[0]) if kind_of(call) == "call" else ""
+    if name != "trials" or len(call.children) != 2:
+        raise source.error(
+            start_of(right),
+            "after the outcome and | stands its number of trials: successes | trials(n) ~ ...",
+        )
+    return left, read_expression(cast("Tree[Token]", call.children[1]).children[-1], source)
 
 
 def read_predictors(tree: "Branch", source: Source) -> Predictors:

@@ -113,9 +113,18 @@ class ModelPriors:
             )
         return self.groups[0]
 
+    @property
+    def group_sds(self) -> tuple[Prior, ...]:
+        """Those of the sds of every term of group effects, in order."""
+        return tuple(prior for one in self.groups for prior in one.sigma_u)
+
     def with_group_sds(self, sigma_u: tuple[Prior, ...]) -> "ModelPriors":
-        """Return the priors with others of the sds of the only term of group effects."""
-        return replace(self, groups=(replace(self._only, sigma_u=sigma_u),))
+        """Return the priors with others of the sds of every term of group effects, in order."""
+        left, groups = list(sigma_u), []
+        for one in self.groups:
+            mine, left = left[: len(one.sigma_u)], left[len(one.sigma_u) :]
+            groups.append(replace(one, sigma_u=tuple(mine)))
+        return replace(self, groups=tuple(groups))
 
     def of_term(self, place: int) -> "ModelPriors":
         """Return the priors with those of one term of group effects only."""

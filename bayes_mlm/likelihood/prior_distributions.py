@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, column_moments
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import design_transform, transform_spread
 from bayes_mlm.likelihood.free_variables import correlation_cholesky, free_transform
@@ -45,8 +45,9 @@ def log_priors(
     -------
     dict of str to ndarray
         By the parameter's name: ``beta`` (..., p), ``sigma_u`` (..., q) or (...), ``rho_u`` (...)
-        of the whole matrix, and the others as they are. A flat prior counts as 0. The distribution
-        of the group effects belongs to the model and is not among them.
+        of the whole matrix, and the others as they are. A flat prior
+        counts as 0. The distribution of the group effects belongs to the model and is not among
+        them.
 
     Examples
     --------
@@ -80,6 +81,11 @@ def log_priors(
     for name, prior, support in _of_residuals(design, priors):
         if isinstance(prior, tuple):
             found[name] = _by_column(prior, reported[name])
+        elif _are_thresholds(design, name):
+            free = reported[name] - _at_means(design, reported)[..., None]
+            # Of so many draws in increasing order: the constant in equal parts.
+            order = math.lgamma(free.shape[-1] + 1.0) / free.shape[-1]
+            found[name] = log_density(prior, free) + order
         else:
             found[name] = log_density(prior, reported[name], support)
     return found
@@ -141,9 +147,25 @@ def draw_priors(
     for name, prior, support in _of_residuals(design, priors):
         if isinstance(prior, tuple):
             found[name] = np.column_stack([draw_prior(one, rng, n_draws) for one in prior])
+        elif _are_thresholds(design, name):
+            size = (n_draws, len(design.encoding.between_levels))
+            free = np.sort(draw_prior(prior, rng, size), axis=1)
+            found[name] = free + _at_means(design, found)[..., None]
         else:
             found[name] = draw_prior(prior, rng, n_draws, support)
     return found | _derived(design, found)
+
+
+def _are_thresholds(design: Design, name: str) -> bool:
+    thresholds = design.family.thresholds
+    return thresholds is not None and thresholds.name == name
+
+
+def _at_means(design: Design, values: Mapping[str, Floats]) -> Floats:
+    """Return the fixed part where the predictors are at their means, which thresholds refer to."""
+    if not design.p:
+        return np.zeros(())
+    return np.asarray(values["beta"] @ column_moments(design).x_mean)
 
 
 def _of_residuals(

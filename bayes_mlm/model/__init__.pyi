@@ -4,8 +4,10 @@ from .families import (
     GAUSSIAN as GAUSSIAN,
     LEAST_NU as LEAST_NU,
     STUDENT_T as STUDENT_T,
+    family_of as family_of,
 )
-from .family import Auxiliary as Auxiliary, Family as Family
+from .family import Auxiliary as Auxiliary, Family as Family, Known as Known
+from .links import LINKS as LINKS, Link as Link
 from .parameter import (
     Parameter as Parameter,
     Role as Role,

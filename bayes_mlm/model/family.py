@@ -1,15 +1,19 @@
 """Distributions of the outcome given its linear predictor, as values of functions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Registry, UnsupportedModelError
+from bayes_mlm.base import Floats, Registry, SpecError, UnsupportedModelError, suggest
 from bayes_mlm.model.parameter import Parameter
 
 type Auxiliary = Mapping[str, Floats]
+# What is known of each outcome besides its value: the number of trials.
+type Known = Mapping[str, Floats]
+# How a column becomes outcomes: as it is, as 0 and 1, as 0, 1, ..., K - 1.
+type OutcomeKind = Literal["number", "two levels", "ordered levels"]
 
 
 def identity(eta: Floats, *_: object) -> Floats:
@@ -22,7 +26,7 @@ def same_scale(mean: float, sd: float) -> tuple[float, float]:
     return mean, sd
 
 
-def no_notes(y: Floats) -> tuple[str, ...]:  # noqa: ARG001
+def no_notes(y: Floats, known: Known) -> tuple[str, ...]:  # noqa: ARG001
     """Accept every finite outcome."""
     return ()
 
@@ -41,7 +45,8 @@ class Family:
     link : str
         "identity", "log", "logit", ...
     auxiliary : tuple of Parameter
-        Parameters besides the linear predictor, with default priors.
+        Parameters besides the linear predictor, with default priors. The functions get their
+        values, and what is known of each outcome (`trials`), by name.
     log_density : callable
         ``(y, eta, aux)`` to log p(y | eta), of each row.
     score : callable
@@ -62,7 +67,17 @@ class Family:
         Mean and sd of the outcome, to centre and scale of the default priors of the intercept and
         the slopes, on the scale of the linear predictor.
     check_response : callable
-        Raises a DataError for outcomes that it cannot have; returns notes.
+        ``(y, known)``: raises a DataError for outcomes that it cannot have; returns notes.
+    chances : callable, optional
+        ``(eta, aux)`` to the probability of each category, shape (..., n, K), of ordered outcomes.
+    outcome : {"number", "two levels", "ordered levels"}
+        How a column becomes outcomes.
+    takes_trials : bool
+        Whether an outcome is a count among a number of trials.
+    latent_variance : float, optional
+        Variance of the latent outcome given the linear predictor, of families that have one.
+    links : mapping of str to callable
+        The family with each link that it can have, by the link's name; empty of a family with one.
     normal_scores : callable
         ``(z, aux)``: residuals of sd one to the normal quantiles of their probability, of an
         additive family.
@@ -92,7 +107,12 @@ class Family:
     inverse_link: Callable[[Floats], Floats] = identity
     mean: Callable[[Floats, Auxiliary], Floats] | None = None
     scale: Callable[[float, float], tuple[float, float]] = same_scale
-    check_response: Callable[[Floats], tuple[str, ...]] = no_notes
+    check_response: Callable[[Floats, Known], tuple[str, ...]] = no_notes
+    chances: Callable[[Floats, Auxiliary], Floats] | None = None
+    outcome: OutcomeKind = "number"
+    takes_trials: bool = False
+    latent_variance: float | None = None
+    links: "Mapping[str, Callable[[], Family]]" = field(default_factory=dict)
     normal_scores: Callable[[Floats, Auxiliary], Floats] = identity
     mixing: Callable[[Auxiliary, np.random.Generator, tuple[int, ...]], Floats] | None = None
     gaussian_moments: bool = False
@@ -100,6 +120,37 @@ class Family:
     def __repr__(self) -> str:
         """Return name and link on one line."""
         return f"<Family {self.name!r}, link {self.link!r}>"
+
+    @property
+    def text(self) -> str:
+        """Its name, with its link where that is not the usual one: ``bernoulli(probit)``."""
+        usual = next(iter(self.links), self.link)
+        return self.name if self.link == usual else f"{self.name}({self.link})"
+
+    def with_link(self, link: str | None) -> "Family":
+        """Return the family with another of its links; as it is without a name.
+
+        Raises
+        ------
+        SpecError
+            If it has no such link; with those it has.
+
+        Examples
+        --------
+        >>> FAMILIES["bernoulli"].with_link("probit")
+        <Family 'bernoulli', link 'probit'>
+        """
+        if link is None or link == self.link:
+            return self
+        if link not in self.links:
+            known = list(self.links) or [self.link]
+            raise SpecError(f"the {self.name} family has no link {link!r}{suggest(link, known)}")
+        return self.links[link]()
+
+    @property
+    def thresholds(self) -> Parameter | None:
+        """The parameter that stands for the intercept, one between any two categories."""
+        return next((one for one in self.auxiliary if one.dims), None)
 
     def expected(self, eta: Floats, aux: Auxiliary) -> Floats:
         """Return the expected outcome at a linear predictor."""

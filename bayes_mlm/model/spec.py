@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from bayes_mlm.base import ABSENT, FormulaError, SpecError, expand_home, unreadable_reason
 from bayes_mlm.formula import Formula, parse_formula, refuse_several
-from bayes_mlm.model.families import FAMILIES
+from bayes_mlm.model.families import family_of
 from bayes_mlm.model.residual.structure import (
     PLAIN,
     Residual,
@@ -44,7 +44,8 @@ class ModelSpec:
     residual : Residual, optional
         How the residuals depart from independent ones of one sd.
     family : str
-        Distribution of the outcome given the linear predictor: a name in `FAMILIES`.
+        Distribution of the outcome given the linear predictor: a name in `FAMILIES`, with its link
+        if that is not the usual one: ``"bernoulli(probit)"``.
 
     Examples
     --------
@@ -103,7 +104,7 @@ def check_model(model: ModelSpec, at: str) -> None:
     except SpecError as error:
         raise SpecError(f"{at}: {error}") from error
     try:
-        family = FAMILIES[model.family]
+        family = family_of(model.family)
     except SpecError as error:
         raise SpecError(f"{at}: {error}") from error
     check_structure(model.residual, family, at)

@@ -25,6 +25,7 @@ from bayes_mlm.assess.checks.nested import (
     omitted_effects,
     slopes_by_level,
 )
+from bayes_mlm.assess.checks.predictive import RESIDUALS, predictive_assessments
 from bayes_mlm.assess.checks.reference import holm
 from bayes_mlm.assess.checks.result import LEVEL, Assessment, Check, GroupRow, GroupRows
 from bayes_mlm.assess.checks.shape import (
@@ -57,12 +58,6 @@ _LEAST_GROUPS = 5
 _NO_ROWS = (
     "The data were reduced to sums by group, and this check needs rows: give a sample of groups "
     "with their rows (sample_groups)."
-)
-# Of families without a residual sd.
-_OF_FAMILY = (
-    "Not tested: {0.design.family.label} outcomes have no residual sd, which these checks compare "
-    "with; look at the posterior predictive figures, and compare models by leave-one-out.",
-    "Are the residuals as the model says?",
 )
 # Kinds whose residuals are independent normals of one sd.
 _PLAIN_ONLY = ("between", "no_pooling")
@@ -105,7 +100,8 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
     -----
     Slopes, curvature and effects that are missing are tested by REML against the larger model. The
     statistics of residuals and group effects are compared with those of data redrawn under the
-    model at its posterior means. Which groups a result hangs on is a note, and no test.
+    model at its posterior means. Which groups a result hangs on is a note, and no test. Several
+    grouping factors, and families without a residual sd, have posterior predictive checks.
 
     References
     ----------
@@ -146,19 +142,15 @@ def check(fit: Fit, *, sample: Fit | None = None) -> Check:
 
 
 def _of_several(fit: Fit) -> Check:
-    """Return the page of a model with several grouping factors: the draws alone are judged."""
-    named = ", ".join(fit.design.factors)
-    untested = Assessment(
-        topic="Residuals and group effects",
-        question="Are they as the model says?",
-        found=f"Not tested: these checks are of models with one grouping factor, and this has "
-        f"{len(fit.design.factors)} ({named}); look at the posterior predictive figures, and "
-        "compare models by leave-one-row-out.",
-    )
+    """Return the page of a model with several grouping factors, by posterior predictive checks."""
+    if fit.design.has_rows:
+        found = list(predictive_assessments(fit))
+    else:
+        found = [Assessment(topic=RESIDUALS[0], question=RESIDUALS[1], found=_NO_ROWS)]
     return Check(
         model=fit.spec.title,
         group=None,
-        rows=(_on_computation(fit), untested),
+        rows=(_on_computation(fit), *_together(found)),
         groups=GroupRows(rows=(), verdict=fit.verdict),
         verdict=fit.verdict,
     )
@@ -221,7 +213,7 @@ def _group_rows(fit: Fit, spread: Heteroscedasticity | None) -> tuple[GroupRow, 
 
 def _assessments(fit: Fit, whose: Fit, rows: tuple[GroupRow, ...]) -> Iterator[Assessment]:
     if not fit.design.family.is_additive:
-        yield Assessment(topic="Residuals", question=_OF_FAMILY[1], found=_OF_FAMILY[0].format(fit))
+        yield from predictive_assessments(whose)
         return
     seed = fit.settings.random_seed + _STREAM
     values = values_of_outcome(fit, whose)

@@ -20,7 +20,7 @@ from bayes_mlm.design import INTERCEPT, Design, design_of, rows_or_source
 from bayes_mlm.engines import Settings, why_not_direct
 from bayes_mlm.fitting import Fit, as_request, make_settings, named_apart
 from bayes_mlm.formula import parse_formula
-from bayes_mlm.likelihood import model_priors
+from bayes_mlm.likelihood import group_parameters, model_priors
 from bayes_mlm.model import HasRequest, ModelRequest, ModelSpec
 
 
@@ -213,12 +213,14 @@ def _prepare(
             "priors={'sigma_u': ...}), or weight one fit's draws by arviz.psense_summary(fit.data)"
         )
     shown = _group_terms(design) if terms is None else [t for t in terms if t in design.terms]
-    sds = ["sigma_u"] if design.has_icc else [f"sigma_u[{effect}]" for effect in design.effects]
+    sds = [name for one in group_parameters(design) for name in one.sd_names]
+    if len(design.factors) == 1 and not design.has_icc:
+        sds = [f"sigma_u[{effect}]" for effect in design.effects]
     icc = ["icc"] if design.has_icc else []
     return VariedModel(
         model=model,
         design=design,
-        statistics=design.moments(),
+        statistics=design.moments() if len(design.factors) == 1 else None,
         priors=stated,
         choices=choices,
         wanted=(*sds, *icc, *(f"beta[{term}]" for term in shown)),

@@ -20,7 +20,13 @@ from bayes_mlm.assess.sensitivity.rows import SensitivityRow
 from bayes_mlm.base import Array, EngineError, Finding, Floats, Verdict, count, scaled
 from bayes_mlm.design import Design
 from bayes_mlm.engines import Direct, Settings, cautions, quantities, sample_direct, why_improper
-from bayes_mlm.likelihood import ModelPriors, design_transform, transform_spread
+from bayes_mlm.likelihood import (
+    ModelPriors,
+    design_transform,
+    group_parameters,
+    group_views,
+    transform_spread,
+)
 from bayes_mlm.model import ModelSpec
 from bayes_mlm.moments import GroupMoments
 
@@ -40,8 +46,8 @@ class VariedModel:
     model : ModelSpec
     design : Design
         Laid out for its kind.
-    statistics : GroupMoments
-        Of the design.
+    statistics : GroupMoments or None
+        Of a design with one grouping factor.
     priors : ModelPriors
         The reference priors.
     choices : tuple of PriorChoice
@@ -54,7 +60,7 @@ class VariedModel:
 
     model: ModelSpec
     design: Design
-    statistics: GroupMoments
+    statistics: GroupMoments | None
     priors: ModelPriors
     choices: tuple[PriorChoice, ...]
     wanted: tuple[str, ...]
@@ -109,12 +115,16 @@ def _sample(model: VariedModel, choice: PriorChoice) -> Direct:
 
 def _log_sigma_u(fitted: Direct, model: VariedModel) -> Floats:
     """Return the logarithms of the sds that the priors are for."""
-    design, sds = model.design, fitted.draws["sigma_u"]
-    if design.group_term.pairs:
-        back = np.linalg.inv(design_transform(design, model.priors))
-        sds, _ = transform_spread(back, sds, fitted.draws["rho_u"])
+    found = []
+    terms = zip(group_views(model.design), group_parameters(model.design), strict=True)
+    for place, (view, names) in enumerate(terms):
+        sds = fitted.draws[names.sigma_u.name]
+        if view.group_term.pairs:
+            back = np.linalg.inv(design_transform(view, model.priors.of_term(place)))
+            sds, _ = transform_spread(back, sds, fitted.draws[names.rho_u.name])
+        found.append(sds.reshape(-1, view.q))
     with np.errstate(divide="ignore"):  # an sd below 1e-308 is 0
-        log_sd: Array = np.log(sds).reshape(-1, design.q)
+        log_sd: Array = np.log(np.concatenate(found, axis=1))
     return log_sd
 
 
@@ -145,12 +155,14 @@ def _reweighted(
     model: VariedModel, choice: PriorChoice, baseline: _Posterior, log_sigma_u: Floats, base: Direct
 ) -> _Posterior | None:
     """Return the importance-weighted draws of the reference; None where they are unreliable."""
-    old, new = model.priors.sigma_u, choice.sigma_u
+    old, new = model.priors.group_sds, choice.sigma_u
     if not base.report.trusted or not covers(old, new):
         return None
     # The weights of an improper posterior look like any others: it must be found out beforehand.
     flat = any(not prior.is_proper for prior in new)
-    if flat and why_improper(model.priors.with_group_sds(new), model.statistics):
+    if flat and (
+        model.statistics is None or why_improper(model.priors.with_group_sds(new), model.statistics)
+    ):
         return None
     weights = reweight(log_sigma_u, old, new)
     if weights is None or weights.k_hat > MAX_K_HAT or weights.share < LEAST_SHARE:

@@ -27,7 +27,7 @@ from typing import Any
 
 from bayes_mlm.base import PriorError
 from bayes_mlm.design import Design
-from bayes_mlm.likelihood import ModelPriors, model_priors
+from bayes_mlm.likelihood import ModelPriors, group_parameters, model_priors
 from bayes_mlm.model import Prior, parse_prior
 
 
@@ -39,8 +39,8 @@ class PriorChoice:
     ----------
     label : str
         Short text: the prior itself; of several that differ in scale only, that of the first.
-    sigma_u : tuple of Prior, length q
-        One for each group effect.
+    sigma_u : tuple of Prior
+        One for each group effect, of every factor.
     text : str
         The priors in full precision, as a record or ``--prior`` takes them:
         ``HalfNormal(sigma=5.0)``, or ``sigma_u[Intercept]=...; sigma_u[ses]=...``.
@@ -97,20 +97,20 @@ def choose_priors(
     """
     wanted = _default_grid(design) if priors is None else _read(design, stated, priors)
     labels = {sigma_u: str(sigma_u[0]) for sigma_u in _default_grid(design)}
-    ordered = [stated.sigma_u, *(sigma_u for sigma_u in wanted if sigma_u != stated.sigma_u)]
+    ordered = [stated.group_sds, *(sigma_u for sigma_u in wanted if sigma_u != stated.group_sds)]
     return tuple(
         PriorChoice(
             label=labels.get(sigma_u) or _write(design, [str(prior) for prior in sigma_u]),
             sigma_u=sigma_u,
             text=_write(design, [prior.to_text() for prior in sigma_u]),
-            baseline=sigma_u == stated.sigma_u,
+            baseline=sigma_u == stated.group_sds,
         )
         for sigma_u in ordered
     )
 
 
 def _default_grid(design: Design) -> list[tuple[Prior, ...]]:
-    scales = [prior["sigma"] for prior in model_priors(design).sigma_u]
+    scales = [prior["sigma"] for prior in model_priors(design).group_sds]
     return [tuple(column) for column in zip(*map(_grid, scales), strict=True)]
 
 
@@ -140,7 +140,7 @@ def _read(design: Design, stated: ModelPriors, priors: Sequence[Any]) -> list[tu
         if isinstance(given, Mapping):
             sigma_u = _read_named(design, stated, given)
         else:
-            sigma_u = (parse_prior("sigma_u", given),) * len(stated.sigma_u)
+            sigma_u = (parse_prior("sigma_u", given),) * len(stated.group_sds)
         if sigma_u in found:
             raise PriorError(f"the prior {_write(design, list(map(str, sigma_u)))} is given twice")
         found.append(sigma_u)
@@ -154,10 +154,10 @@ def _read_named(design: Design, stated: ModelPriors, given: Mapping[str, Any]) -
                 f"{name!r} cannot be varied here; priors are for sigma_u, or one of several as "
                 "sigma_u[EFFECT]"
             )
-    read = model_priors(design, given).sigma_u
-    named = ["sigma_u" in given or f"sigma_u[{effect}]" in given for effect in design.effects]
+    read = model_priors(design, given).group_sds
+    named = ["sigma_u" in given or any(one in given for one in of) for of in _names(design)]
     return tuple(
-        new if use else old for new, old, use in zip(read, stated.sigma_u, named, strict=True)
+        new if use else old for new, old, use in zip(read, stated.group_sds, named, strict=True)
     )
 
 
@@ -165,5 +165,16 @@ def _write(design: Design, texts: list[str]) -> str:
     """Write one prior for all effects, or each under the name a record gives it."""
     if len(set(texts)) == 1:
         return texts[0]
-    named = zip(design.effects, texts, strict=True)
-    return "; ".join(f"sigma_u[{effect}]={text}" for effect, text in named)
+    named = zip(_names(design), texts, strict=True)
+    return "; ".join(f"{names[0]}={text}" for names, text in named)
+
+
+def _names(design: Design) -> list[tuple[str, ...]]:
+    """Return the names under which a prior of each sd of group effects may be given."""
+    found: list[tuple[str, ...]] = []
+    for term, names in zip(design.group_terms, group_parameters(design), strict=True):
+        for effect, sd in zip(term.effects, names.sd_names, strict=True):
+            of_effect = f"sigma_u[{effect}]"
+            several = len(design.factors) > 1
+            found.append((sd, names.sigma_u.text, of_effect) if several else (of_effect, sd))
+    return found

@@ -13,7 +13,7 @@ from bayes_mlm.base import DesignError, Floats
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.terms import GroupMeans
-from bayes_mlm.formula import refuse_several
+from bayes_mlm.formula import Name, refuse_several
 from bayes_mlm.moments import GroupMoments, one_group, without_effects
 
 
@@ -35,7 +35,7 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     if kind == "pooled":
         assert design.aggregated is not None  # for mypy: the caller looked
         return design.with_moments(without_effects(design.aggregated), kind=kind)
-    refuse_several(design.factors, f"the {kind} model", "keep one of them, or use partial_pooling")
+    refuse_several(design.factors, f"the {kind} model", instead_of_kind(design, kind))
     s = design.moments()
     p = s.p
     x, z, y = list(range(p)), list(range(p, p + s.q)), [p + s.q]
@@ -64,6 +64,25 @@ def lay_out_sums(design: Design, kind: str) -> Design:
     found = _with(design, laid_out, kind)
     check_estimable(found)
     return found
+
+
+def instead_of_kind(design: Design, kind: str) -> str:
+    """Return what to write where a kind of model takes one grouping factor and there are several.
+
+    Of the Mundlak model the formula with the group means of each factor, which is the same model.
+    """
+    formula = design.formula
+    coded = {one.column for one in design.encoding.levels}
+    plain = [str(term[0]) for term in formula.terms if len(term) == 1 and isinstance(term[0], Name)]
+    means = [
+        f"between({name}, {factor})"
+        for factor in formula.grouping_factors
+        for name in plain
+        if name not in coded
+    ]
+    if kind != "mundlak" or not means:
+        return "keep one of them, or use partial_pooling"
+    return f"write the group means of each: {' + '.join([str(formula), *means])}"
 
 
 def base_of(design: Design, kind: str) -> GroupMeans:

@@ -24,7 +24,7 @@ from bayes_mlm.design.encoding.columns import (
     part_values,
 )
 from bayes_mlm.design.encoding.inputs import is_text, numeric_column, raw_column
-from bayes_mlm.design.encoding.levels import codes_of, learn_levels
+from bayes_mlm.design.encoding.levels import Levels, codes_of, learn_levels
 from bayes_mlm.design.encoding.result import Encoding, factor_values
 from bayes_mlm.design.encoding.values import Learned, evaluate, learn_values
 from bayes_mlm.formula import Call, Factor, Formula, Name, calls, label, unique
@@ -39,6 +39,7 @@ __all__ = [
     "encode",
     "factors_of",
     "inputs_of",
+    "known_of",
     "learn_encoding",
     "notes_beyond",
     "with_crossings",
@@ -63,6 +64,8 @@ class Encoded:
         Names of the columns of each Z.
     offset : ndarray, shape (n,), or None
         What is added to the linear predictor; None without an offset.
+    trials : ndarray, shape (n,), or None
+        The number of trials; None without any.
     """
 
     y: Floats
@@ -71,9 +74,17 @@ class Encoded:
     terms: tuple[str, ...]
     effects: tuple[tuple[str, ...], ...]
     offset: Floats | None = None
+    trials: Floats | None = None
 
 
-def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None) -> Encoding:
+def learn_encoding(
+    formula: Formula,
+    table: "Table",
+    *,
+    group: str | None = None,
+    outcome: Levels | None = None,
+    thresholds: bool = False,
+) -> Encoding:
     """Learn from a table what the columns of a formula depend on.
 
     Parameters
@@ -84,6 +95,10 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         Rows without missing values in the columns used.
     group : str, optional
         For a formula without a bar: the column that `within` and `between` group by.
+    outcome : Levels, optional
+        The categories of an outcome that is not numbers.
+    thresholds : bool
+        Whether thresholds stand for the intercept, so that X has none.
 
     Returns
     -------
@@ -120,7 +135,8 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
     check_independent(formula)
     levels = tuple(learn_levels(factor, table) for factor in categorical)
     numeric = [factor for factor in formula.factors if factor not in categorical]
-    learned = learn_values([formula.outcome, *numeric, *formula.offsets], table, group=by)
+    measured = [] if outcome is not None else [formula.outcome]
+    learned = learn_values([*measured, *numeric, *formula.offsets], table, group=by)
     encoding = Encoding(
         formula=formula,
         group=by,
@@ -128,6 +144,8 @@ def learn_encoding(formula: Formula, table: "Table", *, group: str | None = None
         centrings=tuple(learned.centrings.values()),
         means=tuple(learned.means.values()),
         bases=tuple(learned.bases.values()),
+        outcome_levels=outcome,
+        thresholds=thresholds,
     )
     check_columns(encoding.terms, encoding.effects, formula.grouping_factors)
     return with_crossings(
@@ -220,13 +238,39 @@ def encode(
     refuse_empty(encoding.layout, encoding.crossings, values, table.source)
     terms = encoding.x_columns
     return Encoded(
-        y=evaluate(formula.outcome, table, learned) if outcome else np.empty(0),
+        y=_outcome(encoding, table, learned) if outcome else np.empty(0),
         X=_fill(terms, values, table.n),
         Z=tuple(_fill(columns, values, table.n) for columns in encoding.z_columns),
         terms=tuple(column.name for column in terms),
         effects=encoding.effects,
         offset=_offset(formula, table, learned),
+        trials=_trials(formula, table, learned) if outcome else None,
     )
+
+
+def _outcome(encoding: Encoding, table: "Table", learned: Learned) -> Floats:
+    """Return the outcome by row: a number, or the place of its category."""
+    if encoding.outcome_levels is None:
+        return evaluate(encoding.formula.outcome, table, learned)
+    return codes_of(encoding.outcome_levels, table).astype(np.float64)
+
+
+def known_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:
+    """Return what a family is told of each outcome of new data, shapes (n,).
+
+    The number of trials is one where the data do not have its columns, so that an expected outcome
+    is a probability.
+    """
+    trials = encoding.formula.trials
+    if trials is None:
+        return {}
+    if not trials.columns or not set(trials.columns) <= set(table.names):
+        return {"trials": np.ones(table.n)}
+    return {"trials": evaluate(trials, table, encoding.learned)}
+
+
+def _trials(formula: Formula, table: "Table", learned: Learned) -> Floats | None:
+    return None if formula.trials is None else evaluate(formula.trials, table, learned)
 
 
 def inputs_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:

@@ -102,12 +102,15 @@ def with_reference(
     DataError
         If no row has it; with the nearest that rows have.
     """
-    ref = factor.settings.get("ref") if isinstance(factor, Call) else None
-    if ref is None:
+    settings = factor.settings if isinstance(factor, Call) else {}
+    ref, order = settings.get("ref"), settings.get("levels")
+    if ref is None and order is None:
         return levels
     named = {label_text(level): place for place, level in enumerate(levels)}
     for place, text in enumerate(labels_of(levels, labels)):
         named.setdefault(text, place)
+    if isinstance(order, tuple):
+        return _in_stated_order(factor, levels, named, order)
     wanted = label_text(ref)
     if wanted not in named:
         folded = {name.casefold(): name for name in named}
@@ -120,6 +123,24 @@ def with_reference(
         )
     place = named[wanted]
     return (levels[place], *levels[:place], *levels[place + 1 :])
+
+
+def _in_stated_order(
+    factor: Factor,
+    levels: tuple[Scalar, ...],
+    named: Mapping[str, int],
+    order: tuple[float | str, ...],
+) -> tuple[Scalar, ...]:
+    """Order categories as a formula states: ``C(x, levels=["low", "high"])``."""
+    stated = [label_text(one) for one in order]
+    found = [named[text] for text in stated if text in named]
+    left = [str(level) for place, level in enumerate(levels) if place not in found]
+    if left:
+        raise DataError(
+            f"{label(factor)}: levels= omits {', '.join(map(repr, left[:_LISTED]))} of column "
+            f"{factor.columns[0]!r}; list every category that has rows"
+        )
+    return tuple(levels[place] for place in found)
 
 
 def labels_of(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -44,6 +45,10 @@ class Encoding:
         Whether spaces were stripped from the ends of labels, as they are in new data.
     titles : mapping of str to str
         Variable labels of columns of the table, which stand for their names in titles.
+    outcome_levels : Levels or None
+        The categories of the outcome, those of 0, 1, ...; None of an outcome that is numbers.
+    thresholds : bool
+        Whether thresholds stand for the intercept, which X then does not have.
     """
 
     formula: Formula
@@ -55,6 +60,8 @@ class Encoding:
     bases: tuple[LearnedBasis, ...] = ()
     strip: bool = False
     titles: Mapping[str, str] = field(default_factory=dict, compare=False)
+    outcome_levels: Levels | None = None
+    thresholds: bool = False
 
     def title(self, name: str) -> str:
         """Return the variable label of a column, or its name where it has none.
@@ -106,7 +113,17 @@ class Encoding:
     @property
     def outcome(self) -> str:
         """Name of the outcome, as in ``log(y)``."""
-        return label(self.formula.outcome)
+        levels = self.outcome_levels
+        return label(self.formula.outcome) if levels is None else levels.column
+
+    @property
+    def between_levels(self) -> tuple[str, ...]:
+        """Names of the thresholds between the categories of the outcome: ``low|middle``."""
+        levels = self.outcome_levels
+        if levels is None or not self.thresholds:
+            return ()
+        names = [levels.name(place) for place in range(len(levels.levels))]
+        return tuple(f"{low}|{high}" for low, high in pairwise(names))
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -122,7 +139,8 @@ class Encoding:
     def x_columns(self) -> tuple[Column, ...]:
         """Columns of X, those aliased by empty cells dropped."""
         dropped = {name for one in self.crossings for name in one.dropped}
-        return tuple(column for column in self.layout.x if column.name not in dropped)
+        found = tuple(column for column in self.layout.x if column.name not in dropped)
+        return tuple(one for one in found if one.parts) if self.thresholds else found
 
     @property
     def z_columns(self) -> tuple[tuple[Column, ...], ...]:
@@ -151,7 +169,7 @@ class Encoding:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table that `encode` reads, in order of appearance."""
-        return unique(self.formula.outcome.columns + self.predictor_columns)
+        return unique(self.formula.outcome_columns + self.predictor_columns)
 
     @property
     def predictor_columns(self) -> tuple[str, ...]:
@@ -195,6 +213,8 @@ class Encoding:
             "bases": [asdict(item) for item in self.bases],
             "strip": self.strip,
             "titles": dict(self.titles),
+            "outcome_levels": None if self.outcome_levels is None else asdict(self.outcome_levels),
+            "thresholds": self.thresholds,
         }
 
     @staticmethod
@@ -217,6 +237,8 @@ class Encoding:
                 bases=msgspec.convert(payload.get("bases", []), tuple[LearnedBasis, ...]),
                 strip=msgspec.convert(payload.get("strip", False), bool),
                 titles=msgspec.convert(payload.get("titles", {}), dict[str, str]),
+                outcome_levels=msgspec.convert(payload.get("outcome_levels"), Levels | None),
+                thresholds=msgspec.convert(payload.get("thresholds", False), bool),
             )
             _check_complete(encoding)
         except (KeyError, TypeError, FormulaError, msgspec.ValidationError) as error:
@@ -240,7 +262,8 @@ def factor_values(
 def _check_complete(encoding: Encoding) -> None:
     """Refuse a stored encoding that does not match its formula."""
     formula = encoding.formula
-    factors = (formula.outcome, *formula.factors, *formula.offsets)
+    outcome = (formula.outcome,) if encoding.outcome_levels is None else ()
+    factors = (*outcome, *formula.factors, *formula.offsets)
     known = {item.factor for item in encoding.levels}
     found = [call for factor in factors if str(factor) not in known for call in calls(factor)]
     centred = {str(c.argument) for c in found if c.kind == "centring"}

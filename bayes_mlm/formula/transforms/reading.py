@@ -5,6 +5,8 @@ from bayes_mlm.formula.function import Function, Option, Options, register
 
 
 def _check_coding(options: Options) -> str:
+    if "ref" in options and "levels" in options:
+        return "levels= has the order, the reference first; omit ref="
     if "ref" in options and options.get("coding", "Treatment") != "Treatment":
         return f"ref= is the reference of Treatment coding, and {options['coding']} has none"
     return ""
@@ -34,11 +36,12 @@ register(
     Function(
         name="C",
         kind="categorical",
-        summary='the column x read as categories; C(x, ref="a") sets the reference, and '
-        f"C(x, Sum) another coding ({', '.join(CODINGS)})",
+        summary='the column x read as categories; C(x, ref="a") sets the reference, '
+        f'C(x, levels=["a", "b"]) the order, and C(x, Sum) another coding ({", ".join(CODINGS)})',
         options=(
             Option(name="coding", kind="coding", positional=True),
             Option(name="ref", kind="label"),
+            Option(name="levels", kind="labels"),
         ),
         check=_check_coding,
     )

@@ -208,7 +208,7 @@ def _given_knots(options: Options) -> tuple[float, ...]:
     """Return the knots that are given; none where they are chosen by quantiles."""
     knots = options.get("knots", ())
     assert isinstance(knots, tuple)  # for mypy: read as numbers
-    return knots
+    return tuple(float(one) for one in knots)
 
 
 def _checked_knots(ends: tuple[float, float], knots: list[float]) -> tuple[float, ...]:

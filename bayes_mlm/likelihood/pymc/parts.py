@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.base import UnsupportedModelError
+from bayes_mlm.design import INTERCEPT, Design, column_moments
 from bayes_mlm.likelihood.default_priors import ModelPriors
 from bayes_mlm.likelihood.effect_centring import design_transform, hold_at_means
 from bayes_mlm.likelihood.free_variables import free_transform, group_regressions
@@ -26,6 +27,8 @@ from bayes_mlm.likelihood.pymc.series import autocorrelation, observe_series
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
+
+    from bayes_mlm.model import Prior
 
 
 def data(name: str, values: Any, dims: tuple[str, ...]) -> "TensorVariable":
@@ -293,8 +296,44 @@ def observe(
         return
     for one in design.family.auxiliary:
         if one.name not in aux:
-            aux[one.name] = cut_variable(one.name, priors.auxiliary[one.name], one.support)
+            prior = priors.auxiliary[one.name]
+            aux[one.name] = (
+                ordered_thresholds(design, one.name, prior)
+                if one.dims
+                else cut_variable(one.name, prior, one.support)
+            )
+    aux |= {name: data(name, known, (dim,)) for name, known in design.response.known.items()}
     design.family.observe(outcome_variable(design), eta, aux, observed, dim)
+
+
+def ordered_thresholds(design: Design, name: str, prior: "Prior") -> "TensorVariable":
+    """Make the thresholds, in increasing order; sampled where the predictors are at their means.
+
+    That is where their prior is stated, as that of an intercept is. Given the prior of each they
+    are the order statistics of so many draws, hence the constant.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+    from scipy.special import gammaln
+
+    names = design.encoding.between_levels
+    (dim,) = design.family.thresholds.dims  # type: ignore[union-attr]  # they are made of it
+    if prior.family != "Normal":
+        raise UnsupportedModelError(f"thresholds have a Normal prior, found {prior}")
+    spread = prior["sigma"] * np.linspace(-1.0, 1.0, len(names)) if len(names) > 1 else np.zeros(1)
+    free = pm.Normal(
+        f"{name}_free_",
+        mu=prior["mu"],
+        sigma=prior["sigma"],
+        shape=len(names),
+        transform=pm.distributions.transforms.ordered,
+        initval=prior["mu"] + spread,
+    )
+    pm.Potential(f"{name}_order_", pt.as_tensor(gammaln(len(names) + 1.0)))
+    beta = pm.modelcontext(None).named_vars.get("beta")
+    means = column_moments(design).x_mean
+    shift = 0.0 if beta is None or not design.p else (pt.as_tensor(means) * beta).sum()
+    return pm.Deterministic(name, free + shift, dims=dim)
 
 
 def coords(design: Design) -> dict[str, Any]:
@@ -311,6 +350,9 @@ def coords(design: Design) -> dict[str, Any]:
             coords[names.pair] = effect_pairs(view)
     if design.residual is not None and design.residual.strata:
         coords["stratum"] = design.residual.strata
+    if design.family.thresholds is not None:
+        (dim,) = design.family.thresholds.dims
+        coords[dim] = design.encoding.between_levels
     return coords
 
 

@@ -29,7 +29,7 @@ from bayes_mlm.design import (
     without,
 )
 from bayes_mlm.engines import fit_reml, has_random_effects
-from bayes_mlm.formula import label_term
+from bayes_mlm.formula import label_term, refuse_several
 from bayes_mlm.moments import refuse_rows
 
 # Share of a group mean that is linearly independent of the columns before it, at least.
@@ -185,6 +185,12 @@ def hausman(design: Design) -> Hausman:
     """
     expect("hausman", design, Design)
     design = design.whole
+    refuse_several(
+        design.factors,
+        "the Hausman test",
+        "put the group means of each into the formula, between(x, factor): their coefficients "
+        "are the contextual effects that it tests",
+    )
     if design.group is None or design.base is None or design.kind == "between":
         raise DesignError(
             "the Hausman test compares slopes within groups with those common to both levels, and "

@@ -233,13 +233,14 @@ def _draw(
     found = [np.empty(n) for _ in range(4)]
     kept = np.empty((len(beta), n)) if keep else None
     residuals = Residuals(fit, new, rng) if normal and kind == "observation" else None
-    aux = residual_draws(fit.draws).auxiliary(design) if not normal else {}
+    given = residual_draws(fit.draws)
     for rows, terms in batches(new.groups, effects):
         values = beta @ new.X[rows].T + new.offset[rows]
         for one in terms:
             if one.status == "known" or not normal:
                 one.add_to(values)
         if not normal:
+            aux = given.auxiliary(design, {name: one[rows] for name, one in new.known.items()})
             made = _outcomes(family, values, aux, rng if kind == "observation" else None)
             still = np.zeros(made.shape)
             _store(found, rows, _summary(made, still, still, prob))

@@ -1,7 +1,7 @@
 """Validate new rows and encode them in the columns of the design."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -88,7 +88,8 @@ class PredictionRows:
 
     For outcomes, which have residuals: `stratum` is the place of the residual sd of each row, and
     with AR(1) residuals `time` its time in steps and `near` its neighbours in time, where its group
-    is one of the data. For expected outcomes these are 0 and None.
+    is one of the data. For expected outcomes these are 0 and None. `known` is what the family is
+    told of each outcome: its trials.
     """
 
     X: Floats
@@ -98,6 +99,7 @@ class PredictionRows:
     stratum: Ints
     time: Floats
     near: Neighbours | None
+    known: Mapping[str, Floats]
 
     @property
     def Z(self) -> Floats:  # noqa: N802  (the field's symbol)
@@ -161,9 +163,7 @@ def check_estimand(
             "question='new_group' (--question new_group)"
         )
     outer = {place_of_factor(factors, name, "a new group") for name in named}
-    new = {
-        place for place in range(len(factors)) if any(_is_within(design, place, k) for k in outer)
-    }
+    new = {place for place in range(len(factors)) if any(design.is_nested(place, k) for k in outer)}
     usual: GroupStatus = "mean" if found == "population" else "known"
     status: list[GroupStatus] = [
         "new" if found == "new_group" and place in new else usual for place in range(len(factors))
@@ -178,15 +178,6 @@ def check_estimand(
         new_factors=by_status["new"],
         known_factors=by_status["known"],
     )
-
-
-def _is_within(design: Design, inner: int, outer: int) -> bool:
-    """Return whether the groups of a factor lie within those of another, by formula or by rows."""
-    columns = [set(design.formula.columns_of(name)) for name in design.factors]
-    if columns[inner] >= columns[outer]:
-        return True
-    terms = design.group_terms
-    return design.has_rows and terms[inner].is_within(terms[outer])
 
 
 def arrange_rows(
@@ -237,6 +228,7 @@ def arrange_rows(
         stratum=codes * 0 if residual is None else strata_of(residual, table),
         time=time,
         near=near,
+        known=rows.known,
     )
 
 
