@@ -60,7 +60,8 @@ from .encoding.columns import (
     place_name as place_name,
 )
 from .encoding.levels import Levels as Levels, notes_on_levels as notes_on_levels
-from .from_table import build_design as build_design, group_means as group_means
+from .from_table import build_design as build_design
+from .group_means import group_means as group_means
 from .layouts import (
     as_learned as as_learned,
     for_kind as for_kind,

@@ -33,6 +33,7 @@ from bayes_mlm.moments import (
     cross_products,
     cross_products_of_cells,
     from_rows,
+    is_nested,
     one_group,
     refuse_rows,
 )
@@ -245,6 +246,17 @@ class Design(GroupedRows):
             omitted=tuple(name for k, name in enumerate(self.factors) if k != place),
             aggregated=None if moments is None else by_group(by_level(moments, place)),
         )
+
+    def is_nested(self, place: int, other: int) -> bool:
+        """Return whether each group of one factor lies in one group of another, by their places."""
+        if self.crossed is not None:
+            return place == other
+        found = self.aggregated
+        inner, outer = (
+            self.group_terms[k].codes if found is None else found.factors[k].codes
+            for k in (place, other)
+        )
+        return is_nested(inner, outer, self.group_terms[place].J)
 
     @property
     def errors(self) -> str:

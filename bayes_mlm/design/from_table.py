@@ -28,15 +28,16 @@ from bayes_mlm.data import (
     strip_labels,
     with_interactions,
 )
-from bayes_mlm.design.design import VARIES, Design
+from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoded, encode, factors_of, inputs_of, learn_encoding
 from bayes_mlm.design.encoding.columns import notes_on_independent
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.group_columns import columns_of_rows
+from bayes_mlm.design.group_means import means_of_rows
 from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.outcome import check_coded, learn_outcome, outcome_notes
-from bayes_mlm.design.terms import FixedColumns, GroupMeans, GroupTerm, Response, means_by_group
+from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response
 from bayes_mlm.formula import Formula, parse_formula, refuse_several
 from bayes_mlm.model import (
     Family,
@@ -204,7 +205,7 @@ def build_design(
         kind="partial_pooling" if parsed.group_terms else "pooled",
         formula=parsed,
         encoding=encoding,
-        base=None if len(found) != 1 else group_means(arrays.X, arrays.terms, found[0]),
+        base=None if len(found) != 1 else means_of_rows(arrays.X, arrays.terms, found[0]),
         n_dropped=kept.n_dropped,
         notes=(
             *notes_on_columns(table.notes, names, {*grouping, *coded}),
@@ -273,16 +274,3 @@ def _group_terms(
             found, formula.group_terms, arrays.Z, arrays.effects, strict=True
         )
     )
-
-
-def group_means(X: Floats, terms: tuple[str, ...], groups: Groups | GroupTerm) -> GroupMeans:
-    """Return the means of columns (n, p) by group, and which of them vary within groups."""
-    codes = groups.codes
-    means = means_by_group(X, codes, groups.labels.size)
-    # By column: a large table leaves room for no more than one copy of X.
-    inside = [
-        float(np.sqrt(np.square(column - mean[codes]).mean()))
-        for column, mean in zip(X.T, means.T, strict=True)
-    ]
-    sizes = np.abs([[X.min(axis=0)], [X.max(axis=0)]]).max(axis=(0, 1))
-    return GroupMeans(terms=terms, means=means, varies=np.array(inside) > VARIES * sizes)

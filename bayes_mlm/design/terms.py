@@ -286,12 +286,6 @@ class GroupTerm:
         known = _places(labels)
         return np.array([known[label] for label in self.labels.tolist()], dtype=np.int64)
 
-    def is_within(self, other: "GroupTerm") -> bool:
-        """Return whether each of the term's groups lies in one group of another: nested in it."""
-        outer = np.zeros(self.J, dtype=np.int64)
-        outer[self.codes] = other.codes
-        return bool(np.array_equal(outer[self.codes], other.codes))
-
     def names(self, places: Ints | slice = slice(None)) -> list[Any]:
         """Return the labels of all groups or of some, as values of Python."""
         return list(self.labels[places].tolist())

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DataError, DesignError, Ints, Stream, expect, stream
+from bayes_mlm.base import (
+    DataError,
+    DesignError,
+    Ints,
+    SeveralFactorsError,
+    Stream,
+    expect,
+    stream,
+)
 from bayes_mlm.data import (
     Table,
     engine_errors,
@@ -145,6 +153,11 @@ def sample_table(
     """Fetch the rows of some groups of a design of summed data; as `sample_groups`."""
     if design.has_rows:
         raise DesignError("sample_groups is for summed data; this fit has its rows")
+    if len(design.factors) > 1:
+        raise SeveralFactorsError(
+            f"sample_groups takes one grouping factor, and found are {' and '.join(design.factors)}"
+            '; keep the rows (rows="keep", --rows keep), or fit a part of the data'
+        )
     if design.group is None:
         raise DesignError(
             "rows are sampled by group, and this model has no groups; fit it to a sample of the "

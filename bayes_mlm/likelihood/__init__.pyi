@@ -71,6 +71,7 @@ from .sparse.factor import (
     split as split,
 )
 from .sparse.identified import (
+    NO_RESIDUALS as NO_RESIDUALS,
     check_bounded_outcome as check_bounded_outcome,
     explained_effects as explained_effects,
 )

@@ -7,7 +7,7 @@ add up over rows, and no cell of three factors is needed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -134,41 +134,6 @@ class CrossProducts(TransformedSums):
     def original_effects(self, place: int, effects: Floats) -> Floats:
         """Return effects (..., m, q) of one of `factors` as given, from transformed ones."""
         return np.asarray(effects @ self.factors[place].transform.T * self.y_scale)
-
-    def with_response(
-        self, y: Floats, columns: Sequence[EffectColumns], X: Floats
-    ) -> "CrossProducts":
-        """Return the products with another outcome (n,) of the same rows.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        columns : sequence of EffectColumns
-            As they were given to `cross_products`.
-        X : ndarray, shape (n, p)
-        """
-        transform = self.transform.copy()
-        transform[:, -1] = 0.0
-        transform[-1, -1] = 1.0
-        W = X @ transform[:-1, :-1]
-        products = W.T @ y
-        beta = np.linalg.lstsq(self.total[:-1, :-1], products, rcond=None)[0]
-        rest = y - W @ beta
-        scale = _scale(rest)
-        rest /= scale
-        transform[:-1, -1] = -transform[:-1, :-1] @ beta / scale
-        transform[-1, -1] = 1.0 / scale
-        total = self.total.copy()
-        total[-1, :-1] = total[:-1, -1] = W.T @ rest
-        total[-1, -1] = rest @ rest
-        factors = []
-        for place, one in zip(self.places, self.factors, strict=True):
-            given, right = columns[place], one.right.copy()
-            right[:, :, -1] = _by_level(given.Z @ one.transform, rest[:, None], given.codes, one.m)[
-                :, :, 0
-            ]
-            factors.append(replace(one, right=right))
-        return replace(self, total=total, transform=transform, factors=tuple(factors))
 
 
 def cross_products(

@@ -25,8 +25,7 @@ def of_one_factor(fit: Fit | Estimate, factor: str | None) -> Fit | Estimate:
     design = found.design
     if design is fit.design:
         return found
-    base = group_means(design.X, design.terms, design.group_term)
-    return replace(found, design=replace(design, base=base))
+    return replace(found, design=replace(design, base=group_means(design)))
 
 
 def check_kept(fit: Fit, factors: tuple[str, ...]) -> None:

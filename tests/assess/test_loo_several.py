@@ -5,9 +5,17 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 
-from bayes_mlm import fit, leave_one_group_out, leave_one_row_out, log_marginal_likelihood
+from bayes_mlm import (
+    contextual_effects,
+    fit,
+    leave_one_group_out,
+    leave_one_row_out,
+    log_marginal_likelihood,
+    sample_groups,
+)
+from bayes_mlm.assess.loo.parts import parts_of_groups, parts_of_rows
 from bayes_mlm.assess.loo.several import part_densities
-from bayes_mlm.base.errors import SeveralFactorsError, UnsupportedModelError
+from bayes_mlm.base.errors import RowsNeededError, SeveralFactorsError, UnsupportedModelError
 
 NESTED = "y ~ x + (x | s) + (1 | c:s)"
 CROSSED = "y ~ x + (1 | s) + (1 | h)"
@@ -63,7 +71,9 @@ def test_densities_are_those_of_dense_algebra(formula, factor, left_out):
         term = design.group_terms[design.factors.index(factor)]
         of_row, many = term.codes, term.J
     chosen = np.arange(0, 50, 5)
-    loo, lpd = part_densities(fitted, chosen, of_row, many, frozenset(left_out))
+    loo, lpd = part_densities(
+        fitted, chosen, parts_of_rows(design, of_row, many, frozenset(left_out))
+    )
     for place, draw in enumerate(chosen):
         shared, fresh, noise, r = dense(fitted, draw, left_out)
         V = shared + fresh + noise
@@ -120,3 +130,54 @@ def test_too_many_effects_are_refused_for_groups(monkeypatch):
         leave_one_group_out(fitted, factor="s")
     rough = leave_one_row_out(fitted)  # given the group effects
     assert rough.elpd == pytest.approx(exact.elpd, abs=1.0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize(
+    ("formula", "factor"), [(NESTED, "s"), (NESTED, "c:s"), (CROSSED, "s"), (CROSSED, "h")]
+)
+def test_groups_are_left_out_of_sums_as_of_rows(formula, factor, offset):
+    data = rows().sample(frac=1.0, random_state=3).iloc[:-3]
+    data["y"] += offset
+    kept = fit(formula, data, random_seed=1, draws=60, chains=2)
+    summed = fit(formula, data, random_seed=1, draws=60, chains=2, rows="sum")
+    place = kept.design.factors.index(factor)
+    left_out = frozenset(k for k in range(2) if kept.design.is_nested(k, place))
+    assert len(left_out) == 1 + (factor == "s" and formula == NESTED)
+    chosen = np.arange(0, 120, 10)
+    found, wanted = (
+        part_densities(kept, chosen, parts_of_groups(one.design, place, left_out))
+        for one in (summed, kept)
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-8)
+    of_sums, of_rows = (leave_one_group_out(one, factor=factor) for one in (summed, kept))
+    assert of_sums.labels.tolist() == of_rows.labels.tolist()
+    assert of_sums.elpd == pytest.approx(of_rows.elpd, rel=1e-6)
+
+
+def test_rows_cannot_be_left_out_of_sums():
+    summed = fit(CROSSED, rows(), random_seed=1, draws=60, chains=2, rows="sum")
+    with pytest.raises(RowsNeededError, match="leave_one_group_out"):
+        leave_one_row_out(summed)
+    with pytest.raises(SeveralFactorsError, match="found are s and h; keep the rows"):
+        sample_groups(summed, rows())
+
+
+@pytest.mark.parametrize("factor", ["s", "h"])
+def test_contextual_effects_by_factor_are_those_of_the_rows(factor):
+    formula = f"y ~ x + between(x, {factor}) + (1 | s) + (1 | h)"
+    of_rows, of_sums = (
+        contextual_effects(fit(formula, rows(), engine="reml", rows=how), factor=factor)
+        for how in ("keep", "sum")
+    )
+    assert len(of_rows.rows) == 3
+    for one, other in zip(of_rows.rows, of_sums.rows, strict=True):
+        found = (other.estimate, other.sd, other.lower, other.upper)
+        assert found == pytest.approx((one.estimate, one.sd, one.lower, one.upper), rel=1e-7)
+    assert of_sums.notes == of_rows.notes
+
+
+def test_means_by_an_interaction_are_those_of_the_rows():
+    formula = "y ~ x + between(x, c:s) + (1 | s) + (1 | c:s)"
+    kept, summed = (fit(formula, rows(), engine="reml", rows=how) for how in ("keep", "sum"))
+    np.testing.assert_allclose(summed.solution.beta, kept.solution.beta, rtol=1e-7)

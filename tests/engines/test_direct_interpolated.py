@@ -180,6 +180,10 @@ def test_an_interpolated_report_says_what_is_wrong():
     )
     assert not report.trusted
     assert "log weights of sd 0.20" in str(report.verdict)
+    missed = replace(report, log_weight_sd=0.01, missed=0.87)
+    assert "log densities up to 0.87 too low at test points" in str(missed.verdict).replace(
+        "\n", " "
+    )
     for wrong in ({"missed": math.inf}, {"effects_error": 0.5}):
         assert not replace(report, log_weight_sd=0.01, **wrong).trusted
     assert replace(report, log_weight_sd=0.01).trusted

@@ -30,13 +30,12 @@ FORMULAS = {
 }
 
 
-def simulate(rng, kind):
-    """Draw parameters from the prior, and data given them: 40 rows, unbalanced, empty cells."""
-    n = 40
-    school = np.sort(rng.integers(0, 6, n))
-    school[:6] = range(6)
-    other = rng.integers(0, 5, n)
-    other[:5] = range(5)
+def simulate(rng, kind, n=40, schools=6, others=5):
+    """Draw parameters from the prior, and data given them: unbalanced, with empty cells."""
+    school = np.sort(rng.integers(0, schools, n))
+    school[:schools] = range(schools)
+    other = rng.integers(0, others, n)
+    other[:others] = range(others)
     if kind == "nested":
         other = np.unique(school * 3 + other % 3, return_inverse=True)[1]
     x = rng.normal(0.5, 1.0, n)
@@ -48,7 +47,7 @@ def simulate(rng, kind):
     factor = np.array([[1.0, 0.0], [rho, math.sqrt(1.0 - rho**2)]])[:q, :q]
     # Priors hold where x is at its mean; what is reported, where it is zero.
     root = np.array([[1.0, -x.mean()], [0.0, 1.0]])[:q, :q] @ (sds[:, None] * factor)
-    u, v = rng.normal(size=(6, q)) @ root.T, second * rng.normal(size=other.max() + 1)
+    u, v = rng.normal(size=(schools, q)) @ root.T, second * rng.normal(size=other.max() + 1)
     y = beta[0] + beta[1] * x + u[school, 0] + v[other] + sigma_e * rng.normal(size=n)
     y += u[school, -1] * x if q == 2 else 0.0
     name = "class" if kind == "nested" else "rater"
@@ -87,8 +86,8 @@ def flatten(draws, name):
         ("nested", False, 400),
         ("crossed", False, 400),
         ("slope", False, 400),
-        ("crossed", True, 60),
-        ("slope", True, 60),
+        ("crossed", True, 200),
+        ("slope", True, 200),
     ],
 )
 def test_ranks_are_uniform(kind, interpolated, data_sets, monkeypatch):
@@ -96,10 +95,12 @@ def test_ranks_are_uniform(kind, interpolated, data_sets, monkeypatch):
     if interpolated:
         monkeypatch.setattr(sampling, "EXACT_SECONDS", 0.0)
         monkeypatch.setattr(sampling, "FALLBACK_SECONDS", 0.0)
+    # Interpolation is for models of a dear factorisation: few rows leave densities too wide for it.
+    size = (600, 40, 25) if interpolated else ()
     rng = np.random.default_rng(20_261_128)
     ranks, untrusted = {}, 0
     for seed in range(data_sets):
-        design, priors, truth, name = simulate(rng, kind)
+        design, priors, truth, name = simulate(rng, kind, *size)
         found = sample_direct(design, priors, draws=4 * N_DRAWS, chains=1, random_seed=seed)
         untrusted += not found.report.trusted
         # Every fourth draw: the draws of an importance sample repel one another a little.
@@ -117,5 +118,5 @@ def test_ranks_are_uniform(kind, interpolated, data_sets, monkeypatch):
     for quantity, found in ranks.items():
         counts = np.bincount(np.array(found) // bins, minlength=N_BINS)
         assert stats.chisquare(counts).pvalue > 0.001 / len(ranks), (kind, quantity, counts)
-    # So few rows are no case for interpolation, and its verdicts say so of most with slopes.
-    assert interpolated or untrusted <= 0.02 * data_sets
+    # 6 of 200 with interpolated slopes; what is not trusted is counted in the ranks too.
+    assert untrusted <= (0.05 if interpolated else 0.02) * data_sets

@@ -342,3 +342,9 @@ def test_both_likelihoods_have_one_posterior(name):
         np.testing.assert_allclose(a.std(axis=(0, 1)), b.std(axis=(0, 1)), rtol=0.12)
     for dim, labels in conditional.coords.items():
         assert list(marginal.coords[dim]) == list(labels)
+
+
+def test_several_terms_have_no_marginal_model():
+    design = build_design("strength ~ 1 + (1 | sample) + (1 | batch)", load_dataset("pastes"))
+    with pytest.raises(EngineError, match="one term of group effects, and the formula has 2"):
+        partial_pooling(design, likelihood="marginal")

@@ -127,17 +127,6 @@ def test_coefficients_and_effects_return_to_the_columns_as_given():
     np.testing.assert_allclose(given, transformed, rtol=1e-10)
 
 
-def test_another_outcome_of_the_same_rows():
-    y, X, columns, rng = made(5)
-    found = cross_products(y, X, columns)
-    other = rng.normal(50, 3, len(y))
-    quick, anew = found.with_response(other, columns, X), cross_products(other, X, columns)
-    np.testing.assert_allclose(quick.total, anew.total, atol=1e-8 * abs(anew.total).max())
-    for one, two in zip(quick.factors, anew.factors, strict=True):
-        np.testing.assert_allclose(one.right, two.right, atol=1e-8 * abs(two.right).max())
-    np.testing.assert_allclose(quick.transform, anew.transform, rtol=1e-6, atol=1e-8)
-
-
 def test_order_of_a_chain_fills_in_nothing():
     n = 30
     order = minimum_degree(n, np.arange(n - 1), np.arange(1, n))

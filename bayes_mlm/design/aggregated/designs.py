@@ -38,12 +38,13 @@ from bayes_mlm.design.aggregated.learning import (
 )
 from bayes_mlm.design.aggregated.lists import TOO_CROSSED, ListedFactor, is_too_crossed, read_lists
 from bayes_mlm.design.aggregated.written import write_columns
-from bayes_mlm.design.design import VARIES, Design
+from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding, factors_of
 from bayes_mlm.design.encoding.columns import notes_on_independent
 from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.group_columns import columns_of_cells
+from bayes_mlm.design.group_means import means_of_moments
 from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.terms import (
     FixedColumns,
@@ -58,7 +59,6 @@ from bayes_mlm.moments import (
     CellMoments,
     Columns,
     CrossedTable,
-    GroupMoments,
     GroupSums,
     by_cell,
     lay_out_sums,
@@ -83,7 +83,9 @@ class _Request:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table that are needed."""
-        return tuple(dict.fromkeys([*self.formula.columns, *self.keys, *self.group_level]))
+        formula = self.formula
+        names = (name for name in formula.columns if name not in formula.interactions)
+        return tuple(dict.fromkeys([*names, *self.keys, *self.group_level]))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -351,17 +353,4 @@ def base_of_moments(moments: CellMoments) -> GroupMeans | None:
     """Return the group means of the columns of X of one factor; None unless there is one."""
     if len(moments.factors) != 1:
         return None
-    return group_means(moments.cells, moments.cells.terms)
-
-
-def group_means(summed: GroupMoments, terms: tuple[str, ...]) -> GroupMeans:
-    """Compute the groups' means of the columns of X, and whether they vary within groups."""
-    p = len(terms)
-    inside = np.sqrt(np.einsum("jkk->k", summed.scatter[:, :p, :p]) / summed.n)
-    mean, sd = summed.moments
-    sizes = np.sqrt(np.square(mean[:p]) + np.square(sd[:p]))
-    return GroupMeans(
-        terms=terms,
-        means=summed.means[:, :p] + summed.centre[:p],
-        varies=inside > VARIES * sizes,
-    )
+    return means_of_moments(moments.cells)

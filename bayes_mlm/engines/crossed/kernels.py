@@ -12,13 +12,19 @@ from numba import njit, prange
 
 _U = np.uint64
 _LOW = np.uint64(0xFFFFFFFF)
+# Chains that are drawn side by side: a list of levels is read once for all of them, and a call of
+# the generator has a number for each.
+LANES = 4
+# Of the moments of a level: of each chain the mean of the conditional means and the sum of their
+# squared deviations, and the sum of the conditional variances of all.
+MOMENTS = 2 * LANES + 1
 # Levels below which one thread is faster than a call of several.
-SERIAL_LEVELS = 100_000
+SERIAL_LEVELS = 30_000
 
 
 @njit(cache=True, nogil=True)
 def philox(c0, c1, c2, c3, key):  # type: ignore[no-untyped-def]
-    """Return two uniform numbers in (0, 1] of a counter of four words and a key (Philox4x32-10)."""
+    """Return four random words of 32 bits of a counter of four words and a key (Philox4x32-10)."""
     x0, x1, x2, x3 = _U(c0) & _LOW, _U(c1) & _LOW, _U(c2) & _LOW, _U(c3) & _LOW
     k0, k1 = _U(key) & _LOW, _U(key) >> _U(32)
     for _ in range(10):
@@ -26,49 +32,63 @@ def philox(c0, c1, c2, c3, key):  # type: ignore[no-untyped-def]
         x0, x1 = (q >> _U(32)) ^ x1 ^ k0, q & _LOW
         x2, x3 = (p >> _U(32)) ^ x3 ^ k1, p & _LOW
         k0, k1 = (k0 + _U(0x9E3779B9)) & _LOW, (k1 + _U(0xBB67AE85)) & _LOW
-    unit = 1.0 / 9007199254740992.0
-    return (
-        ((x0 >> _U(5)) * 67108864.0 + (x1 >> _U(6)) + 1.0) * unit,
-        ((x2 >> _U(5)) * 67108864.0 + (x3 >> _U(6)) + 1.0) * unit,
-    )
+    return x0, x1, x2, x3
+
+
+@njit(cache=True, nogil=True)
+def two_normals(one, two):  # type: ignore[no-untyped-def]
+    """Return two normal numbers, of 6.7 at most, of two words (Box & Muller)."""
+    away = math.sqrt(-2.0 * math.log((np.float64(one) + 1.0) / 4294967296.0))
+    angle = 2.0 * math.pi / 4294967296.0 * np.float64(two)
+    return away * math.cos(angle), away * math.sin(angle)
 
 
 @njit(cache=True, nogil=True)
 def condition(  # type: ignore[no-untyped-def]
     right, sums, size_of, their_right, their_counts, u, rest, Xr, total
 ):
-    """Subtract the effects of the other factor from the outcome of a one-way layout.
+    """Subtract the effects of the other factor from the outcome of a one-way layout, by chain.
 
     Parameters
     ----------
     right, sums, size_of : ndarray
-        Of the margin: sums (m, p + 1) of [X, y] by level, those (m,) of the other's effects, and
-        which of the sizes each level has.
+        Of the margin: sums (m, p + 1) of [X, y] by level, those (m, LANES) of the other's effects,
+        and which of the sizes each level has.
     their_right, their_counts, u : ndarray
-        Of the other margin: sums of [X, y], rows and effects of each level.
-    rest : ndarray, shape (m,)
+        Of the other margin: sums of [X, y], rows and effects (m, LANES) of each level.
+    rest : ndarray, shape (m, LANES)
         Takes the sums by level of what is left of y.
-    Xr : ndarray, shape (k, p + 1)
+    Xr : ndarray, shape (k, p + 1, LANES)
         Takes the sums of ``(X_l, r_l) r_l`` over the levels of each size.
-    total : ndarray, shape (p + 1, p + 1)
+    total : ndarray, shape (LANES, p + 1, p + 1)
         ``[X, y]'[X, y]``; becomes that of what is left.
     """
     p = right.shape[1] - 1
     Xr[:] = 0.0
     for level in range(len(rest)):
-        left = right[level, p] - sums[level]
-        rest[level] = left
-        k = size_of[level]
+        k, own = size_of[level], right[level, p]
+        for c in range(LANES):
+            left = own - sums[level, c]
+            rest[level, c] = left
+            Xr[k, p, c] += left * left
         for j in range(p):
-            Xr[k, j] += right[level, j] * left
-        Xr[k, p] += left * left
+            x = right[level, j]
+            for c in range(LANES):
+                Xr[k, j, c] += x * rest[level, c]
+    onto, squares = np.zeros((p, LANES)), np.zeros(LANES)
     for level in range(len(u)):
-        value = np.float64(u[level])
+        n, y = their_counts[level], 2.0 * their_right[level, p]
+        for c in range(LANES):
+            squares[c] += u[level, c] * (n * u[level, c] - y)
         for j in range(p):
-            total[j, p] -= their_right[level, j] * value
-        total[p, p] += value * (their_counts[level] * value - 2.0 * their_right[level, p])
-    for j in range(p):
-        total[p, j] = total[j, p]
+            x = their_right[level, j]
+            for c in range(LANES):
+                onto[j, c] += x * u[level, c]
+    for c in range(LANES):
+        for j in range(p):
+            total[c, j, p] -= onto[j, c]
+            total[c, p, j] = total[c, j, p]
+        total[c, p, p] += squares[c]
 
 
 @njit(cache=True, nogil=True)
@@ -158,45 +178,47 @@ def draw_levels(  # type: ignore[no-untyped-def]
     ----------
     start, stop : int
     counts, right, rest : ndarray
-        Of the margin: rows, sums of X and of what is left of y.
-    vf, ve : float
+        Of the margin: rows (m,), sums (m, p + 1) of [X, y] and (m, LANES) of what is left of y.
+    vf, ve : ndarray, shape (chains,)
         Variances of effects and residuals.
-    beta, expected : ndarray, shape (p,)
-        Coefficients, and their mean given the sds.
-    inverse : ndarray, shape (p, p)
-        Inverse of the Cholesky factor of their precision.
+    beta, expected : ndarray, shape (chains, p)
+        Coefficients, and their means given the sds.
+    inverse : ndarray, shape (chains, p, p)
+        Inverses of the Cholesky factors of their precisions.
     counter : (int, int, int)
-        Sweep, margin and chain.
+        Sweep, margin and block of chains.
     seed : int
-    u : ndarray of float32, shape (m,)
-    moments : ndarray, shape (m, 3)
-        Mean of the conditional means, sum of their squared deviations, sum of the conditional
-        variances.
+    u : ndarray, shape (m, LANES)
+    moments : ndarray, shape (m, MOMENTS)
     kept : int
         Draws with this one; 0 of one that is not kept.
     """
-    p = len(beta)
+    chains, p = beta.shape
+    ratio, normal = ve / vf, np.empty(LANES)
+    share = 1.0 / max(kept, 1)
     for level in range(start, stop):
-        weight = vf / (ve + counts[level] * vf)
-        on, on_expected = rest[level], rest[level]
-        for j in range(p):
-            on -= right[level, j] * beta[j]
-            on_expected -= right[level, j] * expected[j]
-        one, two = philox(level, counter[0], counter[1], counter[2], seed)
-        normal = math.sqrt(-2.0 * math.log(one)) * math.cos(2.0 * math.pi * two)
-        u[level] = np.float32(weight * on + math.sqrt(ve * weight) * normal)
-        if kept > 0:
-            spread = 0.0
-            for i in range(p):
-                along = 0.0
-                for j in range(i + 1):
-                    along += inverse[i, j] * right[level, j]
-                spread += along * along
-            mean = weight * on_expected
-            change = mean - moments[level, 0]
-            moments[level, 0] += change / kept
-            moments[level, 1] += change * (mean - moments[level, 0])
-            moments[level, 2] += ve * weight + weight * weight * spread
+        w0, w1, w2, w3 = philox(level, counter[0], counter[1], counter[2], seed)
+        normal[0], normal[1] = two_normals(w0, w1)
+        normal[2], normal[3] = two_normals(w2, w3)
+        for c in range(chains):
+            weight = 1.0 / (counts[level] + ratio[c])
+            on = on_expected = rest[level, c]
+            for j in range(p):
+                on -= right[level, j] * beta[c, j]
+                on_expected -= right[level, j] * expected[c, j]
+            u[level, c] = weight * on + math.sqrt(ve[c] * weight) * normal[c]
+            if kept > 0:
+                spread = 0.0
+                for i in range(p):
+                    along = 0.0
+                    for j in range(i + 1):
+                        along += inverse[c, i, j] * right[level, j]
+                    spread += along * along
+                mean = weight * on_expected
+                change = mean - moments[level, c]
+                moments[level, c] += change * share
+                moments[level, LANES + c] += change * (mean - moments[level, c])
+                moments[level, 2 * LANES] += ve[c] * weight + weight * weight * spread
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -1,12 +1,12 @@
 """One margin of a crossed table as a one-way layout, given the effects of the other."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from bayes_mlm.base import Array, Floats
+from bayes_mlm.base import Floats
 from bayes_mlm.moments import CrossedTable, Margin
 
 
@@ -61,31 +61,33 @@ class OneWay:
                 found[:, i, j] = found[:, j, i] = np.bincount(of, products, len(sizes))
         return found
 
-    def condition(self, other: "OneWay", u: Array) -> "Conditional":
-        """Return the layout given effects (m of the other,) of the other margin."""
-        from bayes_mlm.engines.crossed.kernels import condition
+    def condition(self, other: "OneWay", u: Floats) -> "Conditional":
+        """Return the layout given effects (m of the other, LANES) of the other margin."""
+        from bayes_mlm.engines.crossed.kernels import LANES, condition
 
-        margin, total = self.margin, self.total.copy()
-        rest, Xr = np.empty(margin.m), np.empty((len(self.levels), self.table.p + 1))
+        margin, width = self.margin, self.table.p + 1
+        total = np.tile(self.total, (LANES, 1, 1))
+        rest, Xr = np.empty((margin.m, LANES)), np.empty((len(self.levels), width, LANES))
         condition(
             *(self.right, margin.sums(u), margin.sizes[1]),
             *(other.right, other.margin.counts, u, rest, Xr, total),
         )
-        return Conditional(layout=self, rest=rest, Xr=Xr, total=total)
+        by_chain = np.ascontiguousarray(np.moveaxis(Xr, 2, 0))
+        return Conditional(layout=self, rest=rest, Xr=by_chain, total=total)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditional:
-    """A one-way layout given the effects of the other factor.
+    """A one-way layout given the effects of the other factor, in each of LANES chains.
 
     Attributes
     ----------
     layout : OneWay
-    rest : ndarray, shape (m,)
+    rest : ndarray, shape (m, LANES)
         Sums by level of the outcome less the other factor's effects.
-    Xr : ndarray, shape (k, p + 1)
+    Xr : ndarray, shape (LANES, k, p + 1)
         Of `condition`.
-    total : ndarray, shape (p + 1, p + 1)
+    total : ndarray, shape (LANES, p + 1, p + 1)
         ``[X, r]'[X, r]``.
     """
 
@@ -94,8 +96,8 @@ class Conditional:
     Xr: Floats
     total: Floats
 
-    def density(self, log_f: float, log_e: float, prior: Floats, root: Floats) -> float:
-        """Evaluate the log-density at logs of the sds; see `one_way`."""
+    def density(self, chain: int, log_f: float, log_e: float, prior: Floats, root: Floats) -> float:
+        """Evaluate the log-density of a chain at logs of the sds; see `one_way`."""
         from bayes_mlm.engines.crossed.kernels import one_way
 
         layout = self.layout
@@ -103,11 +105,13 @@ class Conditional:
         return float(
             one_way(
                 *(log_f, log_e, layout.table.n, sizes, layout.levels),
-                *(layout.XX, self.Xr, self.total, prior, root),
+                *(layout.XX, self.Xr[chain], self.total[chain], prior, root),
             )
         )
 
-    def coefficients(self, log_f: float, log_e: float, prior: Floats) -> tuple[Floats, Floats]:
+    def coefficients(
+        self, chain: int, log_f: float, log_e: float, prior: Floats
+    ) -> tuple[Floats, Floats]:
         """Return the mean (p,) of the coefficients at sds and the root (p, p) of their precision.
 
         Raises
@@ -115,30 +119,46 @@ class Conditional:
         numpy.linalg.LinAlgError
             Never: of a precision that is not positive the mean is nan.
         """
-        root = np.zeros_like(self.total)
-        self.density(log_f, log_e, prior, root)
+        root = np.zeros_like(self.total[chain])
+        self.density(chain, log_f, log_e, prior, root)
         lower = np.tril(root)[:-1, :-1]
         return np.linalg.solve(lower.T, root[-1, :-1]), lower
 
     def draw(
         self,
-        log_sds: tuple[float, float],
-        prior: Floats,
-        rng: np.random.Generator,
+        log_sds: Floats,
+        priors: Sequence[Floats],
+        rngs: Sequence[np.random.Generator],
         counter: tuple[int, int, int],
         seed: int,
-        u: Array,
+        u: Floats,
         moments: Floats,
         kept: int,
     ) -> Floats:
-        """Draw the coefficients (p,), and the effects into `u`; see `draw_levels`."""
+        """Draw the coefficients (chains, p), and the effects into `u`; see `draw_levels`.
+
+        Parameters
+        ----------
+        log_sds : ndarray, shape (chains, 2)
+            Logs of the sds of effects and residuals.
+        priors, rngs : sequence
+            Of each chain.
+        counter, seed, u, moments, kept
+            As of `draw_levels`.
+        """
         from bayes_mlm.engines.crossed.kernels import SERIAL_LEVELS, draw_levels, draw_parts
 
-        expected, lower = self.coefficients(*log_sds, prior)
-        inverse = np.linalg.inv(lower)
-        beta = expected + inverse.T @ rng.standard_normal(len(expected))
+        found = [
+            self.coefficients(c, float(log_sds[c, 0]), float(log_sds[c, 1]), prior)
+            for c, prior in enumerate(priors)
+        ]
+        expected = np.array([one for one, _ in found])
+        inverse = np.array([np.linalg.inv(lower) for _, lower in found])
+        normal = np.array([rng.standard_normal(expected.shape[1]) for rng in rngs])
+        beta = np.asarray(expected + np.einsum("cij,ci->cj", inverse, normal))
         margin = self.layout.margin
-        vf, ve = (math.exp(2.0 * one) for one in log_sds)
+        variances = np.exp(2.0 * log_sds)
+        vf, ve = np.ascontiguousarray(variances.T)
         given = (
             *(margin.counts, self.layout.right, self.rest, vf, ve),
             *(beta, expected, inverse, counter, seed, u, moments, kept),

@@ -152,6 +152,8 @@ class DirectReport:
                 f"interpolated density: log weights of sd {scaled(sd, 2)} at exact evaluations, "
                 f"group effects to {scaled(error, 2)} of an sd"
             )
+            if self.missed is not None and not self.missed <= MAX_MISSED:
+                text += f", log densities up to {scaled(self.missed, 2)} too low at test points"
             findings.append(Finding("interpolation", fine, text + ("" if fine else remedy)))
         findings += [Finding("identification", False, note) for note in self.notes]
         return Verdict(tuple(findings))

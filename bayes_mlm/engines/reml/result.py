@@ -22,8 +22,41 @@ from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.likelihood import Method
 
 
+class CertifiedEstimates(EstimatesTable):
+    """Estimates at an optimum that has a certificate."""
+
+    method: Method
+    beta_cov: Floats
+    certificate: Certificate
+
+    @property
+    def engine(self) -> str:
+        """The engine: "reml" or "ml"."""
+        return self.method.lower()
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of Wald intervals of coefficients: infinite, the normal."""
+        return math.inf
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether this is the optimum."""
+        return Verdict((Finding("optimum", self.certificate.ok, self.certificate.message),))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The certificate, below the table."""
+        return (self.certificate.message,)
+
+    @property
+    def beta_se(self) -> Floats:
+        """Standard errors (p,) of `beta` at the variance estimates (lme4's)."""
+        return np.sqrt(np.diagonal(self.beta_cov))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RemlFit(EstimatesTable):
+class RemlFit(CertifiedEstimates):
     """A REML (or ML) fit.
 
     Attributes
@@ -120,11 +153,6 @@ class RemlFit(EstimatesTable):
         groups = f", {self.n_groups} groups ({self.group})" if self.group else ""
         return f"<RemlFit ({self.method}), n = {self.n}{groups}, loglik = {scaled(self.loglik, 2)}>"
 
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """The certificate, below the table."""
-        return (self.certificate.message,)
-
     def estimate_rows(self) -> Iterator[EstimateRow]:
         """Return coefficients, sds, correlations and the icc with their intervals."""
         intervals = self.intervals
@@ -143,29 +171,9 @@ class RemlFit(EstimatesTable):
             yield from self.residual.rows()
 
     @property
-    def engine(self) -> str:
-        """The engine: "reml" or "ml"."""
-        return self.method.lower()
-
-    @property
-    def df(self) -> float:
-        """Degrees of freedom of Wald intervals of coefficients: infinite, the normal."""
-        return math.inf
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether this is the optimum."""
-        return Verdict((Finding("optimum", self.certificate.ok, self.certificate.message),))
-
-    @property
     def covariances_u(self) -> tuple[Floats, ...]:
         """Covariance (q, q) of the group effects of each factor."""
         return (self.cov_u,) if self.effects else ()
-
-    @property
-    def beta_se(self) -> Floats:
-        """Standard errors (p,) of `beta` at the variance estimates (lme4's)."""
-        return np.sqrt(np.diagonal(self.beta_cov))
 
     @property
     def beta_se_joint(self) -> Floats:

@@ -102,6 +102,12 @@ def _marginal(design: Design, priors: ModelPriors, centred: bool | None) -> "pm.
             "the marginal likelihood has no group effects to be centred; omit centred, or "
             'use likelihood="conditional"'
         )
+    if len(group_views(design)) > 1:
+        raise EngineError(
+            "the marginal likelihood is that of one term of group effects, and the formula has "
+            f"{len(group_views(design))}; omit likelihood, or use fit(..., engine='direct'), which "
+            "integrates the effects of all of them out"
+        )
     without = (group_dim(design), "obs")
     named = {dim: labels for dim, labels in coords(design).items() if dim not in without}
     data = cross_products(design, priors)

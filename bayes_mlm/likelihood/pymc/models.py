@@ -322,7 +322,7 @@ def partial_pooling(
     likelihood : {"conditional", "marginal"}
         "conditional" has u as a parameter and the rows as observations, to look at and to build
         on. "marginal" integrates u out exactly: the same posterior of everything else, from
-        per-group cross-products, faster by far. Given its draws,
+        per-group cross-products, faster by far, with one term of group effects. Given its draws,
         `bayes_mlm.engines.recovery.recover_effects` draws u.
 
     Returns
@@ -335,7 +335,8 @@ def partial_pooling(
     Raises
     ------
     EngineError
-        If `centred` is given with the marginal likelihood, which has no u to centre.
+        If `centred` is given with the marginal likelihood, which has no u to centre, or the formula
+        has several terms of group effects.
 
     References
     ----------

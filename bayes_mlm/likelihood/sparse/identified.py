@@ -16,6 +16,11 @@ _FALLS = 0.15
 _PRINTED = 5e-15
 # Part of the sum of squares of an effect's columns that rounding leaves of what X spans.
 _SPANNED = 1e-10
+NO_RESIDUALS = (
+    "the outcome has no residual variation, or next to none: the predictors and the groups explain "
+    "it, so that neither likelihood nor posterior has a bound as sigma_e goes to 0; check that it "
+    "is not computed from them, or drop a term of group effects"
+)
 
 
 def check_bounded_outcome(plan: Plan) -> None:
@@ -38,11 +43,7 @@ def check_bounded_outcome(plan: Plan) -> None:
         left.append(factor.r2 if fine else 0.0)
     exact = products.n * unit**2 <= products.n * _PRINTED**2 * whole
     if exact or not left[1] > _FALLS**2 * left[0]:
-        raise EngineError(
-            "the outcome has no residual variation, or next to none: the predictors and the groups "
-            "explain it, so that neither likelihood nor posterior has a bound as sigma_e goes to "
-            "0; check that it is not computed from them, or drop a term of group effects"
-        )
+        raise EngineError(NO_RESIDUALS)
 
 
 def typical_factors(products: CrossProducts) -> list[Floats]:

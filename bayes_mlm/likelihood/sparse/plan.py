@@ -115,12 +115,6 @@ class Plan:
         counts = np.diff(self.arrays.Lp).astype(float) + len(self.arrays.total)
         return float(_SPARSE * (counts**2).sum() + _tail_cost(np.array([self.tail]))[0])
 
-    def with_products(self, products: CrossProducts) -> "Plan":
-        """Return the layout with the products of another outcome of the same rows."""
-        right = np.concatenate([one.right.reshape(-1, products.p + 1) for one in products.factors])
-        arrays = self.arrays._replace(right=right, total=products.total)
-        return Plan(products=products, arrays=arrays, diagonal=self.diagonal)
-
 
 def make_plan(products: CrossProducts) -> Plan:
     """Choose the order and the split of a design, and lay out its factor.

@@ -163,9 +163,7 @@ def check_estimand(
             "question='new_group' (--question new_group)"
         )
     outer = {place_of_factor(factors, name, "a new group") for name in named}
-    new = {
-        place for place in range(len(factors)) if any(_is_within(design, place, k) for k in outer)
-    }
+    new = {place for place in range(len(factors)) if any(design.is_nested(place, k) for k in outer)}
     usual: GroupStatus = "mean" if found == "population" else "known"
     status: list[GroupStatus] = [
         "new" if found == "new_group" and place in new else usual for place in range(len(factors))
@@ -180,15 +178,6 @@ def check_estimand(
         new_factors=by_status["new"],
         known_factors=by_status["known"],
     )
-
-
-def _is_within(design: Design, inner: int, outer: int) -> bool:
-    """Return whether the groups of a factor lie within those of another, by formula or by rows."""
-    columns = [set(design.formula.columns_of(name)) for name in design.factors]
-    if columns[inner] >= columns[outer]:
-        return True
-    terms = design.group_terms
-    return design.has_rows and terms[inner].is_within(terms[outer])
 
 
 def arrange_rows(

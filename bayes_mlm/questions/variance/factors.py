@@ -95,7 +95,7 @@ def shareable(design: Design) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """
     terms = design.group_terms
     places = range(len(terms))
-    implied = {a: {b for b in places if a == b or _is_within(design, a, b)} for a in places}
+    implied = {a: {b for b in places if a == b or design.is_nested(a, b)} for a in places}
     sizes = places if len(terms) <= _EVERY_COMBINATION else (0, len(terms) - 1)
     found: dict[tuple[int, ...], tuple[int, ...]] = {}
     for size in sizes:
@@ -104,15 +104,3 @@ def shareable(design: Design) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
             first = found.setdefault(shared, some)
             found[shared] = min(first, some, key=len)
     return sorted(found.items(), key=lambda item: (len(item[0]), item[0]))
-
-
-def _is_within(design: Design, one: int, other: int) -> bool:
-    """Return whether each group of one factor lies in one group of another."""
-    if design.crossed is not None:
-        return False
-    if design.aggregated is None:
-        return design.group_terms[one].is_within(design.group_terms[other])
-    inner, outer = (design.aggregated.factors[place].codes for place in (one, other))
-    found = np.zeros(design.group_terms[one].J, dtype=np.int64)
-    found[inner] = outer
-    return bool(np.array_equal(found[inner], outer))

@@ -30,11 +30,12 @@ def largest_eigenvalue(
     iterations : int
     """
     v = np.random.Generator(np.random.Philox(key=1)).standard_normal(layouts[1].margin.m)
+    maps = [_Expectation(one, other, sds, prior) for one, other in (layouts, layouts[::-1])]
     found, still = 0.0, 0
     for _ in range(iterations):
         v /= np.linalg.norm(v)
-        for place in (0, 1):
-            v = _expected(layouts[place], layouts[1 - place], v, sds, prior)
+        for one in maps:
+            v = one(v)
         before, found = found, float(np.linalg.norm(v))
         # A slow direction that is small at first is large before long, if others are fast.
         still = still + 1 if abs(found - before) <= _STILL * found else 0
@@ -43,13 +44,19 @@ def largest_eigenvalue(
     return found
 
 
-def _expected(layout: OneWay, other: OneWay, u: Floats, sds: Floats, prior: Floats) -> Floats:
-    """Return the effects (m,) that are expected of an outcome ``-Z u``, u of the other margin."""
-    margin, p = layout.margin, layout.table.p
-    rest = -margin.sums(u)
-    vf, ve = float(sds[layout.place]) ** 2, float(sds[2]) ** 2
-    weight = vf / (ve + margin.counts * vf)
-    X = layout.right[:, :-1]
-    precision = (layout.total[:p, :p] - X.T @ (weight[:, None] * X)) / ve + prior[:p, :p]
-    on = (-other.right[:, :-1].T @ u - X.T @ (weight * rest)) / ve
-    return np.asarray(weight * (rest - X @ np.linalg.solve(precision, on)))
+class _Expectation:
+    """The effects (m,) that are expected of an outcome ``-Z u``, u of the other margin."""
+
+    def __init__(self, layout: OneWay, other: OneWay, sds: Floats, prior: Floats) -> None:
+        self.margin, p = layout.margin, layout.table.p
+        ve = float(sds[2]) ** 2
+        self.weight = 1.0 / (self.margin.counts + ve / float(sds[layout.place]) ** 2)
+        self.X = np.ascontiguousarray(layout.right[:, :-1].T)
+        self.theirs = np.ascontiguousarray(other.right[:, :-1].T)
+        self.weighted = self.weight * self.X
+        self.precision = layout.total[:p, :p] - self.weighted @ self.X.T + ve * prior[:p, :p]
+
+    def __call__(self, u: Floats) -> Floats:
+        rest = -self.margin.sums(u)
+        on = -self.theirs @ u - self.weighted @ rest
+        return np.asarray(self.weight * rest - np.linalg.solve(self.precision, on) @ self.weighted)

@@ -75,75 +75,91 @@ class GibbsDraws:
 
 @dataclass(kw_only=True, eq=False)
 class _Chain:
-    """Where a chain is."""
+    """Parameters of a chain, and how they are drawn."""
 
-    layouts: tuple[OneWay, OneWay]
     priors: GibbsPriors
-    seed: int
-    number: int
     log_sds: Floats
-    effects: list[Floats]
-    moments: list[Floats]
-    widths: Floats
     log_scale: Floats
     rng: np.random.Generator
     beta: Floats
+    widths: Floats
     log_density: float = 0.0
-    sweep: int = 0
 
     @property
     def prior(self) -> Floats:
         """Quadratic form (p + 1, p + 1) of the coefficients' priors."""
         return np.ascontiguousarray(prior_form(self.priors.beta, self.log_scale[None])[:, :, 0])
 
-    def step(self, kept: int, *, adapt: bool) -> None:
-        """Draw (sds, coefficients, effects) of the first margin given the second, then of that."""
-        for place in (0, 1):
-            layout, other = self.layouts[place], self.layouts[1 - place]
-            given = layout.condition(other, self.effects[1 - place])
-            self._draw_sds(given, place, adapt=adapt)
-            self._draw_effects(given, place, kept)
-        self.sweep += 1
-
-    def _draw_sds(self, given: Conditional, place: int, *, adapt: bool) -> None:
-        prior, root = self.prior, np.zeros_like(given.total)
+    def draw_sds(
+        self, given: Conditional, lane: int, place: int, prior: Floats, *, adapt: bool
+    ) -> None:
+        """Draw the sds of a margin and of the residuals, effects and coefficients integrated."""
+        root = np.zeros_like(prior)
 
         def density(log_f: float, log_e: float) -> float:
             known = self.priors.sds[place](log_f) + self.priors.sds[2](log_e)
             if not known > -math.inf:
                 return -math.inf
-            return known + given.density(log_f, log_e, prior, root)
+            return known + given.density(lane, log_f, log_e, prior, root)
 
+        value = density(float(self.log_sds[place]), float(self.log_sds[2]))
         for which in (place, 2):
 
-            def along(value: float, which: int = which) -> float:
+            def along(at: float, which: int = which) -> float:
                 other = self.log_sds[2] if which == place else self.log_sds[place]
-                return density(value, other) if which == place else density(other, value)
+                return density(at, other) if which == place else density(other, at)
 
             before, width = float(self.log_sds[which]), float(self.widths[place, which])
-            self.log_sds[which] = slice_sample(along, before, width, self.rng)
+            self.log_sds[which], value = slice_sample(along, before, value, width, self.rng)
             if adapt:
                 moved = abs(self.log_sds[which] - before)
                 self.widths[place, which] = 0.9 * width + 0.25 * moved + 1e-6
-        self.log_density = density(float(self.log_sds[place]), float(self.log_sds[2]))
+        self.log_density = value
 
-    def _draw_effects(self, given: Conditional, place: int, kept: int) -> None:
-        self.beta = beta = given.draw(
-            (float(self.log_sds[place]), float(self.log_sds[2])),
-            self.prior,
-            self.rng,
-            (self.sweep, place, self.number),
-            self.seed,
-            self.effects[place],
-            self.moments[place],
-            kept,
-        )
+    def draw_scales(self) -> None:
+        """Draw the scales of the coefficients whose priors are Student t, given these."""
         mixed = self.priors.beta.mixed
         if mixed:
-            away = (self.priors.beta.form @ np.append(beta, -1.0))[mixed]
+            away = (self.priors.beta.form @ np.append(self.beta, -1.0))[mixed]
             nu, precision = self.priors.beta.nu[mixed], self.priors.beta.precision[mixed]
             half = 0.5 * (nu + precision * away**2)
             self.log_scale = np.log(half) - np.log(self.rng.standard_gamma(0.5 * (nu + 1.0)))
+
+
+@dataclass(kw_only=True, eq=False)
+class _Block:
+    """Chains that are drawn side by side, as many as LANES at most, and their effects."""
+
+    layouts: tuple[OneWay, OneWay]
+    seed: int
+    number: int
+    chains: list[_Chain]
+    effects: list[Floats]
+    moments: list[Floats]
+    sweep: int = 0
+
+    def step(self, kept: int, *, adapt: bool) -> None:
+        """Draw (sds, coefficients, effects) of the first margin given the second, then of that."""
+        for place in (0, 1):
+            other = self.layouts[1 - place]
+            given = self.layouts[place].condition(other, self.effects[1 - place])
+            priors = [one.prior for one in self.chains]
+            for lane, (chain, prior) in enumerate(zip(self.chains, priors, strict=True)):
+                chain.draw_sds(given, lane, place, prior, adapt=adapt)
+            beta = given.draw(
+                np.array([one.log_sds[[place, 2]] for one in self.chains]),
+                priors,
+                [one.rng for one in self.chains],
+                (self.sweep, place, self.number),
+                self.seed,
+                self.effects[place],
+                self.moments[place],
+                kept,
+            )
+            for chain, one in zip(self.chains, beta, strict=True):
+                chain.beta = one
+                chain.draw_scales()
+        self.sweep += 1
 
 
 def sample_gibbs(
@@ -177,39 +193,36 @@ def sample_gibbs(
     ----------
     Papaspiliopoulos, Roberts & Zanella (2020), Biometrika 107(1), 25-40.
     """
+    from bayes_mlm.engines.crossed.kernels import LANES, MOMENTS  # loads numba
+
     sizes = [one.m for one in table.margins]
+    blocks = -(-chains // LANES)
     check_memory(
-        8.0 * sum(sizes) * (10 + 4 * chains + draws * chains * keep_effects),
+        8.0 * sum(sizes) * (4 * LANES + MOMENTS * blocks + draws * chains * keep_effects),
         f"chains of {sum(sizes):,} effects",
         "draw fewer (draws, --draws)",
     )
     layouts = OneWay(table=table, place=0), OneWay(table=table, place=1)
-    unit = table.y_scale
     out_sds, out_beta = np.empty((chains, draws, 3)), np.empty((chains, draws, table.p))
     out_density = np.empty((chains, draws))
     kept_effects = [np.empty((chains, draws, m)) for m in sizes] if keep_effects else []
-    moments = [np.zeros((chains, m, 3)) for m in sizes]
+    moments = []
     burn, eigenvalue = _LEAST, math.nan
-    for number in range(chains):
-        rng = np.random.Generator(np.random.Philox(key=[seed, number]))
-        start = np.log(np.array([0.4, 0.4, 0.8]) * unit)
-        chain = _Chain(
+    for number in range(blocks):
+        these = range(number * LANES, min((number + 1) * LANES, chains))
+        block = _Block(
             layouts=layouts,
-            priors=priors,
             seed=seed,
             number=number,
-            log_sds=start + _DISPERSION * rng.standard_normal(3),
-            effects=[np.zeros(m, dtype=np.float32) for m in sizes],
-            moments=[one[number] for one in moments],
-            widths=np.full((2, 3), 0.2),
-            log_scale=np.zeros(len(priors.beta.mixed)),
-            rng=rng,
-            beta=np.zeros(table.p),
+            chains=[_start(table, priors, seed, one) for one in these],
+            effects=[np.zeros((m, LANES)) for m in sizes],
+            moments=[np.zeros((m, MOMENTS)) for m in sizes],
         )
         if number == 0:
             for _ in range(_FIRST):
-                chain.step(0, adapt=True)
-            eigenvalue = largest_eigenvalue(layouts, np.exp(chain.log_sds), chain.prior)
+                block.step(0, adapt=True)
+            first = block.chains[0]
+            eigenvalue = largest_eigenvalue(layouts, np.exp(first.log_sds), first.prior)
             if not eigenvalue < 1.0 - 10.0 / _MOST:
                 raise EngineError(
                     f"the effects of {table.margins[0].factor} and {table.margins[1].factor} are "
@@ -218,17 +231,19 @@ def sample_gibbs(
                 )
             wanted = math.log(_LEFT) / math.log(max(eigenvalue, 1e-3))
             burn = min(max(_LEAST, math.ceil(wanted)), _MOST)
-        for _ in range(burn - chain.sweep):
-            chain.step(0, adapt=True)
+        for _ in range(burn - block.sweep):
+            block.step(0, adapt=True)
         for draw in range(draws):
-            chain.step(draw + 1, adapt=False)
-            out_sds[number, draw] = np.exp(chain.log_sds)
-            out_beta[number, draw] = chain.beta
-            out_density[number, draw] = chain.log_density
+            block.step(draw + 1, adapt=False)
+            for lane, chain in zip(these, block.chains, strict=True):
+                out_sds[lane, draw] = np.exp(chain.log_sds)
+                out_beta[lane, draw] = chain.beta
+                out_density[lane, draw] = chain.log_density
             for place, one in enumerate(kept_effects):
-                one[number, draw] = chain.effects[place]
-    original = table.original_beta(out_beta / unit)
-    summaries = [_summary(one, draws) for one in moments]
+                one[these.start : these.stop, draw] = block.effects[place][:, : len(these)].T
+        moments.append(block.moments)
+    original = table.original_beta(out_beta / table.y_scale)
+    summaries = [_summary([one[place] for one in moments], chains, draws) for place in (0, 1)]
     means, sds, errors = ((a, b) for a, b in zip(*summaries, strict=True))
     return GibbsDraws(
         sds=out_sds,
@@ -243,12 +258,28 @@ def sample_gibbs(
     )
 
 
-def _summary(moments: Floats, draws: int) -> tuple[Floats, Floats, Floats]:
-    """Return means, sds and the means' errors (m,) from the running moments (C, m, 3) of chains."""
-    chains = len(moments)
-    mean = moments[:, :, 0].mean(axis=0)
-    away = np.square(moments[:, :, 0] - mean).sum(axis=0)
-    between = (moments[:, :, 1].sum(axis=0) + draws * away) / max(chains * draws - 1, 1)
-    variance = moments[:, :, 2].sum(axis=0) / (chains * draws) + between
+def _start(table: CrossedTable, priors: GibbsPriors, seed: int, number: int) -> _Chain:
+    """Return a chain where it begins."""
+    rng = np.random.Generator(np.random.Philox(key=[seed, number]))
+    start = np.log(np.array([0.4, 0.4, 0.8]) * table.y_scale)
+    return _Chain(
+        priors=priors,
+        log_sds=start + _DISPERSION * rng.standard_normal(3),
+        log_scale=np.zeros(len(priors.beta.mixed)),
+        rng=rng,
+        beta=np.zeros(table.p),
+        widths=np.full((2, 3), 0.2),
+    )
+
+
+def _summary(blocks: list[Floats], chains: int, draws: int) -> tuple[Floats, Floats, Floats]:
+    """Return means, sds and the means' errors (m,) from the moments (m, MOMENTS) of blocks."""
+    lanes = (blocks[0].shape[1] - 1) // 2
+    means = np.concatenate([one[:, :lanes] for one in blocks], axis=1)[:, :chains]
+    squares = sum(one[:, lanes : 2 * lanes].sum(axis=1) for one in blocks)
+    within = sum(one[:, 2 * lanes] for one in blocks)
+    mean = means.mean(axis=1)
+    away = np.square(means - mean[:, None]).sum(axis=1)
+    variance = within / (chains * draws) + (squares + draws * away) / max(chains * draws - 1, 1)
     error = np.sqrt(away / max(chains * (chains - 1), 1))
     return mean, np.sqrt(variance), error

@@ -229,8 +229,3 @@ def _bordered_inverse(matrix: Floats, terms: Floats) -> Floats:
     cross = to @ (np.eye(n) - matrix @ core)
     corner = -to @ (matrix - matrix @ core @ matrix) @ to.T
     return np.block([[core, cross.T], [cross, corner]])
-
-
-def exact_functions(problem: SeveralProblem, at: Variances) -> Floats:
-    """Return the functions (B, k) by factorisations."""
-    return pack(problem.sums(at), problem.residual_df)

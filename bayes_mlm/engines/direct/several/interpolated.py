@@ -16,8 +16,9 @@ from bayes_mlm.engines.direct.several.problem import SeveralProblem
 from bayes_mlm.engines.direct.several.refine import ApproximateDraws, draw_refined, starting_point
 from bayes_mlm.likelihood import check_bounded_outcome
 
-# Rounds of drawing, where the anchors show that the interpolant was not exact enough.
-_ROUNDS = 2
+# Rounds of drawing, where the anchors show that the interpolant was not exact enough; and where the
+# verdict would say so.
+_ROUNDS, _MOST_ROUNDS = 2, 4
 # Anchors that become nodes then: those at which it is most wrong.
 _WORST = 40
 # Standard deviation of the log weights of anchors at which the draws are taken as they are.
@@ -47,13 +48,16 @@ def draw_interpolated(
     near = near_reml(problem)
     check_proper(problem, starting_point(problem, near.centre))
     nodes, n_exact = None, 0
-    for _ in range(_ROUNDS):
+    for rounds in range(1, _MOST_ROUNDS + 1):
         approximate = draw_refined(problem, near, n_draws, rng, nodes)
         at = variances_at(problem, approximate.found.x)
         beta = draw_beta(approximate.problem, at, rng)
         anchored = draw_anchored(problem, approximate, beta, rng, keep=keep)
-        n_exact += approximate.n_exact + len(anchored.log_ratio)
-        if _weight_sd(anchored.log_ratio) <= _GOOD:
+        known = 0 if nodes is None else len(nodes.relative)
+        n_exact += len(approximate.nodes.relative) - known + len(anchored.log_ratio)
+        report = _report(approximate, anchored, n_draws, n_exact)
+        enough = rounds >= _ROUNDS or _weight_sd(anchored.log_ratio) <= _GOOD
+        if enough and report.trusted:
             break
         worst = np.argsort(-np.abs(anchored.log_ratio))[:_WORST]
         nodes = approximate.nodes.joined(anchored.nodes.part(worst))
@@ -65,7 +69,7 @@ def draw_interpolated(
         effects=anchored.effects,
         mean=anchored.mean,
         sd=anchored.sd,
-        report=_report(approximate, anchored, n_draws, n_exact),
+        report=report,
     )
 
 

@@ -8,6 +8,7 @@ far out, evaluated exactly, can.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from bayes_mlm.engines.direct.importance import ImportanceDraws, sample_importan
 from bayes_mlm.engines.direct.initialisation import typical_scale, widest_scale
 from bayes_mlm.engines.direct.mode import find_mode
 from bayes_mlm.engines.direct.parametrisation import coordinate, log_density, variances_at
-from bayes_mlm.engines.direct.posterior import Variances
+from bayes_mlm.engines.direct.posterior import Sums, Variances
 from bayes_mlm.engines.direct.several.interpolant import (
     Chart,
     Interpolant,
@@ -81,8 +82,6 @@ class ApproximateDraws:
         infinite if a node has a higher density than any draw.
     doubt : float
         Root mean square over the draws of the uncertainty of the log-density, by the process.
-    n_exact : int
-        Factorisations.
     nodes : Nodes
         Exact evaluations that the interpolant has, or may have.
     """
@@ -94,7 +93,6 @@ class ApproximateDraws:
     worst: float
     missed: float
     doubt: float
-    n_exact: int
     nodes: Nodes
 
     @property
@@ -154,7 +152,7 @@ def draw_refined(
             counts = exact > found.log_density.max() - _DEPTH
             missed = max(done.missed, float(error[counts].max(initial=-math.inf)))
             nodes = nodes.joined(fresh)
-            done = replace(done, missed=missed, nodes=nodes, n_exact=len(nodes.relative))
+            done = replace(done, missed=missed, nodes=nodes)
         if done.good or len(nodes.relative) >= most:
             return done
         # Lost: the draws are where the density is lower than at a node.
@@ -192,7 +190,6 @@ def _check(
         worst=float(np.abs(error[:N_TEST]).max()),
         missed=missed,
         doubt=float(np.sqrt(np.mean(doubt**2))),
-        n_exact=len(nodes.relative) + len(x),
         nodes=nodes.joined(fresh),
     )
 
@@ -268,10 +265,10 @@ def _evaluate(problem: SeveralProblem, relative: Floats) -> Nodes:
     return Nodes(relative=relative, functions=pack(sums, problem.residual_df))
 
 
-def _sums(problem: SeveralProblem, interpolant: Interpolant):  # type: ignore[no-untyped-def]
+def _sums(problem: SeveralProblem, interpolant: Interpolant) -> Callable[[Variances], Sums]:
     """Return the function of variance parameters that gives interpolated sums."""
 
-    def sums(at: Variances):  # type: ignore[no-untyped-def]
+    def sums(at: Variances) -> Sums:
         functions = interpolant(relative_coordinates(problem, at))
         return unpack(functions, problem.p, problem.residual_df)
 
@@ -281,7 +278,7 @@ def _sums(problem: SeveralProblem, interpolant: Interpolant):  # type: ignore[no
 def problem_at(problem: SeveralProblem, nodes: Nodes, x: Floats) -> SeveralProblem:
     """Return the problem with sums that are known at some points x, and at no others."""
 
-    def sums(at: Variances):  # type: ignore[no-untyped-def]
+    def sums(at: Variances) -> Sums:
         assert len(at.log_sigma_e) == len(x)
         return unpack(nodes.functions, problem.p, problem.residual_df)
 

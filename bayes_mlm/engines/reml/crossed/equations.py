@@ -27,13 +27,15 @@ MAX_ITERATIONS = 400
 class Solution:
     """Solutions of k right-hand sides: effects a (m_a, k), coefficients (p, k), effects b (m_b, k).
 
-    `inner` (m_b, k) is what conjugate gradients found, from which another search may start.
+    `inner` (m_b, k + e) is what conjugate gradients found, from which another search may start;
+    `sums` (m_a, k + e) are those of b and of e extra solutions over the rows of each level.
     """
 
     a: Floats
     beta: Floats
     b: Floats
     inner: Floats
+    sums: Floats
 
 
 @dataclass(eq=False)
@@ -67,7 +69,7 @@ class Equations:
     @cached_property
     def X_over_d(self) -> Floats:  # noqa: N802
         """Sums of X by level of the first margin, over `d`."""
-        return np.asarray(self.table.margins[0].right[:, :-1] / self.d[:, None])
+        return np.ascontiguousarray(self.table.margins[0].right[:, :-1] / self.d[:, None])
 
     @cached_property
     def C(self) -> Floats:  # noqa: N802
@@ -83,12 +85,18 @@ class Equations:
 
     @cached_property
     def _gathered(self) -> Floats:
-        return self.table.margins[1].sums(np.column_stack([self.X_over_d, 1.0 / self.d]))
+        own = np.column_stack([self.table.margins[0].right, np.ones_like(self.d)])
+        return self.table.margins[1].sums(own / self.d[:, None])
+
+    @property
+    def of_outcome(self) -> Floats:
+        """Sums (m_b, 1) over the rows of each level of the first margin's sums of y, over `d`."""
+        return np.asarray(self._gathered[:, -2:-1])
 
     @cached_property
     def G(self) -> Floats:  # noqa: N802
         """Block (m_b, p) of the second margin and the coefficients, the first eliminated."""
-        return np.asarray(self.table.margins[1].right[:, :-1] - self._gathered[:, :-1])
+        return np.asarray(self.table.margins[1].right[:, :-1] - self._gathered[:, :-2])
 
     @cached_property
     def diagonal(self) -> Floats:
@@ -174,6 +182,7 @@ class Equations:
         *,
         start: Floats | None = None,
         extra: Floats | None = None,
+        gathered: Floats | None = None,
     ) -> Solution:
         """Solve for right-hand sides a (m_a, k), beta (p, k) and b (m_b, k).
 
@@ -185,10 +194,13 @@ class Equations:
             `inner` of a solution of similar equations.
         extra : ndarray, shape (m_b, e), optional
             Right-hand sides of S alone, whose mean is taken out; solved along, in `inner`.
+        gathered : ndarray, shape (m_b, k), optional
+            Sums of ``a / d`` over the rows of each level of the second margin, if they are known.
         """
         first, second = self.table.margins
         beta = beta - self.X_over_d.T @ a
-        R = b - second.sums(a / self.d[:, None]) - self.G @ (self.C_inverse @ beta)
+        gathered = second.sums(a / self.d[:, None]) if gathered is None else gathered
+        R = b - gathered - self.G @ (self.C_inverse @ beta)
         k = R.shape[1]
         if extra is not None:
             R = np.column_stack([R, extra])
@@ -196,8 +208,9 @@ class Equations:
         inner = self.conjugate_gradients(R - low, tolerance, start)
         found = inner[:, :k] + low[:k] / self.ratios[1]
         coefficients = self.C_inverse @ (beta - self.G.T @ found)
-        own = a - first.right[:, :-1] @ coefficients - first.sums(found)
-        return Solution(a=own / self.d[:, None], beta=coefficients, b=found, inner=inner)
+        sums = first.sums(np.column_stack([found, inner[:, k:]]))
+        own = a - first.right[:, :-1] @ coefficients - sums[:, :k]
+        return Solution(a=own / self.d[:, None], beta=coefficients, b=found, inner=inner, sums=sums)
 
     def log_determinant(self, signs: Floats, tolerance: float = 1e-3) -> tuple[float, float]:
         """Return the log-determinant of M and its Monte Carlo standard error.

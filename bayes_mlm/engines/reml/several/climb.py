@@ -19,7 +19,7 @@ MAX_STEPS = 60
 _SETTLED, _SAFE = 1e-9, 1e-6
 # Change of the deviance over a difference, and the longest difference relative to 1 + |x|.
 _RISE, _LONGEST = 1e-3, 1e-3
-# Part of the gain foreseen that a whole step must reach.
+# Part of the predicted gain that a whole step must reach.
 _DECREASE = 1e-3
 _LENGTHS = np.array([0.5, 0.25, 0.1, 0.03, 0.01, 1e-3])
 

@@ -18,7 +18,7 @@ MAX_STEPS = 60
 _SAFE = 1e-6
 # Change of the deviance over a difference, and the longest difference relative to 1 + |theta|.
 _RISE, _LONGEST = 1e-3, 5e-4
-# Part of the gain foreseen that a step must reach.
+# Part of the predicted gain that a step must reach.
 _DECREASE = 1e-3
 # Shortest part of a step that is tried.
 _SHORTEST = 1e-4

@@ -1,6 +1,5 @@
 """Carry the result of REML or maximum likelihood with several grouping factors."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,16 +9,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import Finding, Floats, Ints, Verdict, one_thread, scaled
+from bayes_mlm.base import Floats, Ints, one_thread, scaled
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
-    EstimatesTable,
     Interval,
     VarianceErrors,
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
-from bayes_mlm.engines.reml.result import RemlFit
+from bayes_mlm.engines.reml.result import CertifiedEstimates, RemlFit
 from bayes_mlm.likelihood import Factor, Method, Plan
 
 
@@ -137,7 +135,7 @@ class FactorisedEquations:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SeveralFactorsFit(EstimatesTable):
+class SeveralFactorsFit(CertifiedEstimates):
     """A REML (or ML) fit with several grouping factors.
 
     Attributes
@@ -190,26 +188,6 @@ class SeveralFactorsFit(EstimatesTable):
         return f"<SeveralFactorsFit ({self.method}), n = {self.n:,}{groups}, loglik = {text}>"
 
     @property
-    def engine(self) -> str:
-        """The engine: "reml" or "ml"."""
-        return self.method.lower()
-
-    @property
-    def df(self) -> float:
-        """Degrees of freedom of Wald intervals of coefficients: infinite, the normal."""
-        return math.inf
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether this is the optimum."""
-        return Verdict((Finding("optimum", self.certificate.ok, self.certificate.message),))
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """The certificate, below the table."""
-        return (self.certificate.message,)
-
-    @property
     def covariances_u(self) -> tuple[Floats, ...]:
         """Covariance (q, q) of the group effects of each factor."""
         return tuple(one.cov_u for one in self.factors)
@@ -218,11 +196,6 @@ class SeveralFactorsFit(EstimatesTable):
     def errors(self) -> tuple[VarianceErrors, ...]:
         """Standard errors of the variance parameters, factor by factor."""
         return tuple(one.errors for one in self.factors)
-
-    @property
-    def beta_se(self) -> Floats:
-        """Standard errors (p,) of `beta` at the variance estimates (lme4's)."""
-        return np.sqrt(np.diagonal(self.beta_cov))
 
     def coefficient_rows(self) -> Iterator[EstimateRow]:
         """Return the coefficients."""
