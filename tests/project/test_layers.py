@@ -106,6 +106,7 @@ def test_heavy_libraries_stay_unimported(action: str) -> None:
 COMPILED = {
     "op",
     "kernels",
+    "row_kernels",
     "ordering",
     "pattern",
     "group_blocks",

@@ -1,4 +1,4 @@
-"""A design of outcomes that are not Gaussian, laid out for its likelihood; and that at one point."""
+"""A design of outcomes that are not Gaussian, laid out for its likelihood."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.likelihood.quadrature.kernels import find_modes, integrate
-from bayes_mlm.likelihood.quadrature.rows import code_of, constants
+from bayes_mlm.likelihood import code_of, constants
 from bayes_mlm.model import Auxiliary
 
 # Group effects that quadrature can integrate over.
@@ -74,12 +73,12 @@ class Problem:
     @property
     def p(self) -> int:
         """Columns of X."""
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     @property
     def q(self) -> int:
         """Effects of a group."""
-        return self.Z.shape[1]
+        return int(self.Z.shape[1])
 
     @cached_property
     def kept(self) -> Ints:
@@ -181,6 +180,8 @@ class Problem:
     def _evaluate(
         self, x: Floats, modes: Floats | None, derive: bool, eps: float, refine: float
     ) -> Evaluation:
+        from bayes_mlm.likelihood import find_group_modes, integrate_groups  # loads numba
+
         q, n_groups = self.q, self.starts.size - 1
         beta, factor, aux = self.parts(x)
         n_all = self.p + self.free.size + self.n_aux
@@ -204,10 +205,10 @@ class Problem:
         root, out = np.zeros((n_groups, q, q)), np.empty(n_groups)
         rows = (eta, self.y, self.trials)
         if q:
-            find_modes(self.code, psi, cuts, *rows, zl, self.starts, v, root)
+            find_group_modes(self.code, psi, cuts, *rows, zl, self.starts, v, root)
         if not np.isfinite(root).all():
             return impossible
-        integrate(
+        integrate_groups(
             *(self.code, psi, cuts, *rows, self.X, self.Z, zl, self.starts),
             *(v, root, refine, eps, derive, out, score, hessian, mean, square),
         )

@@ -1,4 +1,4 @@
-"""Maximise the likelihood of outcomes that are not Gaussian, by Newton's method from several starts."""
+"""Maximise the likelihood of outcomes that are not Gaussian, by Newton's method."""
 
 import math
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.generalised.problem import PRECISE, Evaluation, Problem
+from bayes_mlm.model import LINKS
 
 # Log-likelihood that a Newton step may still gain at the optimum.
 TOLERANCE = 1e-11
@@ -33,15 +34,15 @@ class Optimum:
         Log-likelihood that one more Newton step would gain.
     error : float
         Difference of the log-likelihood by half the spacing of the integrals.
-    starts : tuple of (str, float)
-        What each was, and the log-likelihood that it led to.
+    starts : tuple of (tuple of float, float)
+        The entries of L at each, and the log-likelihood that it led to.
     """
 
     x: Floats
     at: Evaluation
     gain: float
     error: float
-    starts: tuple[tuple[str, float], ...]
+    starts: tuple[tuple[tuple[float, ...], float], ...]
 
 
 def newton_step(score: Floats, hessian: Floats) -> tuple[Floats, float]:
@@ -71,12 +72,11 @@ def climb(
     x: Floats,
     fixed: Floats | None = None,
     modes: Floats | None = None,
-    rule: Rule = Rule(),  # noqa: B008  (it is frozen)
+    rule: Rule = Rule(),
 ) -> tuple[Floats, Evaluation, float]:
     """Climb from a point; `fixed` (P,) are parameters that stay."""
     free = np.ones(x.size, dtype=bool) if fixed is None else ~np.asarray(fixed, dtype=bool)
-    how = {"refine": rule.refine, "eps": rule.eps}
-    at = problem.evaluate(x, modes=modes, **how)
+    at = problem.evaluate(x, modes=modes, refine=rule.refine, eps=rule.eps)
     gain = math.inf
     for _ in range(MAX_STEPS):
         if at.score is None or at.hessian is None:
@@ -89,7 +89,9 @@ def climb(
             break
         length = 1.0
         for _ in range(_HALVINGS):
-            trial = problem.evaluate(x + length * step, modes=at.modes, **how)
+            trial = problem.evaluate(
+                x + length * step, modes=at.modes, refine=rule.refine, eps=rule.eps
+            )
             if trial.loglik > at.loglik - 1e-10 * (1.0 + abs(at.loglik)) * (length == 1.0):
                 break
             length *= 0.4
@@ -105,15 +107,15 @@ def maximise(problem: Problem) -> Optimum:
     start = _first(plain)
     plain_x, plain_at, plain_gain = climb(plain, start)
     if not problem.q:
-        return _with_error(problem, plain_x, plain_at, plain_gain, (("", plain_at.loglik),))
+        return _with_error(problem, plain_x, plain_at, plain_gain, (((), plain_at.loglik),))
     beta, aux = plain_x[: problem.p], plain_x[problem.p :]
     best: tuple[Floats, Evaluation, float] | None = None
     starts = []
-    for name, theta in _thetas(problem):
+    for theta in _thetas(problem):
         x = np.concatenate([beta, theta, aux])
         found = climb(problem, x, rule=COARSE)
         found = climb(problem, found[0], modes=found[1].modes)
-        starts.append((name, found[1].loglik))
+        starts.append((tuple(theta.tolist()), found[1].loglik))
         if best is None or found[1].loglik > best[1].loglik + 1e-9:
             best = found
     assert best is not None  # for mypy: there are starts
@@ -121,7 +123,7 @@ def maximise(problem: Problem) -> Optimum:
     if plain_at.loglik >= best[1].loglik - 1e-9:  # a maximum at sds of zero
         x = np.concatenate([beta, zero, aux])
         best = climb(problem, x)
-        starts.append(("sds at zero", best[1].loglik))
+        starts.append((tuple(zero.tolist()), best[1].loglik))
     return _with_error(problem, *best, tuple(starts))
 
 
@@ -130,7 +132,7 @@ def _with_error(
     x: Floats,
     at: Evaluation,
     gain: float,
-    starts: tuple[tuple[str, float], ...],
+    starts: tuple[tuple[tuple[float, ...], float], ...],
 ) -> Optimum:
     refine = 1.0
     while True:
@@ -147,12 +149,9 @@ def _first(plain: Problem) -> Floats:
     family, design = plain.design.family, plain.design
     beta = np.zeros(plain.p)
     if family.thresholds is not None:
-        link = family.with_link(family.link)
         shares = np.bincount(plain.y.astype(np.int64), minlength=plain.n_aux + 1)
         below = np.clip(np.cumsum(shares)[:-1] / shares.sum(), 1e-3, 1 - 1e-3)
-        from bayes_mlm.model import LINKS
-
-        return np.concatenate([beta, [LINKS[link.link].function(float(one)) for one in below]])
+        return np.concatenate([beta, [LINKS[family.link].function(float(one)) for one in below]])
     share = float(plain.y.sum() / plain.trials.sum())
     if design.has_intercept:
         mean, _ = family.scale(share, 1.0)
@@ -160,9 +159,9 @@ def _first(plain: Problem) -> Floats:
     return np.concatenate([beta, np.zeros(plain.n_aux)])
 
 
-def _thetas(problem: Problem) -> Iterator[tuple[str, Floats]]:
+def _thetas(problem: Problem) -> Iterator[Floats]:
     """Return starts of the entries of L: independent effects of some sds."""
     size = np.sqrt(np.square(problem.Z).mean(axis=0))
     for sd in _STARTS:
         factor = np.diag(sd / np.where(size > 0, size, 1.0))
-        yield f"sds of {sd:g}", factor[np.tril_indices(problem.q)][problem.free]
+        yield factor[np.tril_indices(problem.q)][problem.free]

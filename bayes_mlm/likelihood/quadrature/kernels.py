@@ -1,6 +1,6 @@
 """Integrals over the effects of each group, by a trapezium rule about the integrand's mode.
 
-With u = L v, v standard normal, the integrand of a group is ``exp(sum l(y | eta0 + z'L v) - v'v/2)``.
+With u = L v, v standard normal, a group's integrand is ``exp(sum l(y | eta0 + z'L v) - v'v/2)``.
 Points lie on a lattice along the square root of the inverse curvature at its mode, shell by shell
 until a shell adds nothing: what lies beyond is never cut off, as by a fixed rule. The spacing is
 that of a normal integrand, or what the poles of the logistic at ``Im eta = pi`` ask for; halving it
@@ -18,7 +18,7 @@ import math
 import numba
 import numpy as np
 
-from bayes_mlm.likelihood.quadrature.rows import row
+from bayes_mlm.likelihood.quadrature.row_kernels import row
 
 _LOG_2PI = math.log(2.0 * math.pi)
 # Shells of points beyond which a group's integral is given up, and reported as not finite.
@@ -26,7 +26,7 @@ MOST_SHELLS = 3000
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def find_modes(code, psi, cuts, eta0, y, trials, zl, starts, v, root):
+def find_group_modes(code, psi, cuts, eta0, y, trials, zl, starts, v, root):  # type: ignore[no-untyped-def]
     """Move v (J, q) to each group's mode by damped Newton; root (J, q, q): R R' = curvature^-1."""
     n_groups, q = v.shape
     one = np.empty(q)
@@ -51,8 +51,8 @@ def find_modes(code, psi, cuts, eta0, y, trials, zl, starts, v, root):
                 k = int(y[i])
                 low = cuts[k] if code >= 6 else 0.0
                 high = cuts[k + 1] if code >= 6 else 0.0
-                l, d1, d2, _, _ = row(code, y[i], trials[i], eta, psi, low, high)
-                value += l
+                level, d1, d2, _, _ = row(code, y[i], trials[i], eta, psi, low, high)
+                value += level
                 for a in range(q):
                     uphill[a] += d1 * zl[i, a]
                     for b in range(a + 1):
@@ -99,9 +99,27 @@ def find_modes(code, psi, cuts, eta0, y, trials, zl, starts, v, root):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def integrate(
-    code, psi, cuts, eta0, y, trials, X, Z, zl, starts, v, root, refine, eps, derive,
-    out, score, hessian, mean_v, square_v,
+def integrate_groups(  # type: ignore[no-untyped-def]
+    code,
+    psi,
+    cuts,
+    eta0,
+    y,
+    trials,
+    X,
+    Z,
+    zl,
+    starts,
+    v,
+    root,
+    refine,
+    eps,
+    derive,
+    out,
+    score,
+    hessian,
+    mean_v,
+    square_v,
 ):
     """Fill out (J,) with log integrals; with `derive` score (P,), hessian (P, P), moments of v.
 
@@ -126,7 +144,6 @@ def integrate(
     S = np.empty(P)
     first = np.empty(P)
     outer = np.empty((P, P))
-    tilde = np.empty(p + pairs)
     row_of, column_of = np.empty(pairs, np.int64), np.empty(pairs, np.int64)
     k = 0
     for a in range(q):
@@ -179,10 +196,10 @@ def integrate(
                         c = int(y[i])
                         low = cuts[c] if code >= 6 else 0.0
                         high = cuts[c + 1] if code >= 6 else 0.0
-                        l, d1, d2, in_first, in_second = row(
+                        level, d1, d2, in_first, in_second = row(
                             code, y[i], trials[i], eta, psi, low, high
                         )
-                        value += l
+                        value += level
                         if derive:
                             seconds[i - lo] = d2
                             for m in range(p):
