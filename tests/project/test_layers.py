@@ -110,6 +110,8 @@ COMPILED = {
     "pattern",
     "group_blocks",
     "group_kernels",
+    "integral_kernels",
+    "row_kernels",
     "neighbours",
 }
 

@@ -1,0 +1,1 @@
+"""Integrals over the effects of each group, of outcomes that are not Gaussian."""
