@@ -133,10 +133,10 @@ family='bernoulli' models its probability
     require_numeric(table, [name], role="outcome")
     values = table.columns[name]
     low, high = values.min(), values.max()
+    if not gaussian:  # whether one value is enough is the family's matter
+        return ()
     if _constant(values):
         raise DataError(constant_outcome(name, low))
-    if not gaussian:
-        return ()
     if ((values == low) | (values == high)).all():
         return (two_values(name, low, high),)
     return _whole_numbers(name, values.astype(float))

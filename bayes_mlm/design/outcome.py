@@ -49,7 +49,8 @@ def check_coded(formula: Formula, table: "Table", family: "Family") -> tuple[str
             )
         return check_outcome(table, name, gaussian=family.gaussian_moments)
     values = raw_column(table, name)
-    if len(set(values.tolist())) == 1:
+    coded = is_text(values) or _is_categorical(formula) or family.outcome == "ordered levels"
+    if coded and len(set(values.tolist())) == 1:
         raise DataError(constant_outcome(name, values[0]))
     return ()
 

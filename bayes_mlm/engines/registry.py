@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bayes_mlm.design import Design
     from bayes_mlm.engines.direct.report import DirectReport
     from bayes_mlm.engines.draws import Draws
+    from bayes_mlm.engines.generalised.result import GeneralisedFit
     from bayes_mlm.engines.ols import OlsFit
     from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
     from bayes_mlm.engines.settings import Settings
@@ -115,7 +116,7 @@ class Engine:
     draws: bool
     what: str
     why_not: "Callable[[Design, ModelPriors | None], str]"
-    run: "Callable[[Task], Drawn | RemlFit | SeveralFactorsFit | OlsFit]"
+    run: "Callable[[Task], Drawn | RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit]"
     estimates: str
     wald: str = ""
     independent: bool = False
@@ -212,7 +213,7 @@ def has_random_effects(design: "Design") -> bool:
 
 def _not_reml(design: "Design", _: "ModelPriors | None") -> str:
     if design.family.residual_sd is None:
-        return f"the {design.family.name} family has no residual sd; use nuts"
+        return f"there is no REML of {design.family.label} outcomes; use --engine ml"
     if len(design.factors) > 1 and design.residual is not None:
         return f"with several grouping factors it has no {design.errors}; use nuts"
     if has_random_effects(design) or design.residual is not None:
@@ -221,6 +222,14 @@ def _not_reml(design: "Design", _: "ModelPriors | None") -> str:
         f"a {design.kind} model has no group effects for REML; use --engine ols, or add "
         "(1 | group) to the formula"
     )
+
+
+def _not_ml(design: "Design", priors: "ModelPriors | None") -> str:
+    if design.family.gaussian_moments or design.family.residual_sd is not None:
+        return _not_reml(design, priors)
+    from bayes_mlm.engines.generalised import why_not_generalised  # loads numba
+
+    return why_not_generalised(design)
 
 
 def _not_ols(design: "Design", _: "ModelPriors | None") -> str:
@@ -272,6 +281,14 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit
         return found if design.sample_of is None else found.of_groups(design)
 
     return run
+
+
+def _run_ml(task: Task) -> "RemlFit | SeveralFactorsFit | GeneralisedFit":
+    if task.design.family.residual_sd is not None:
+        return _maximise("ML")(task)
+    from bayes_mlm.engines.generalised import fit_generalised
+
+    return fit_generalised(task.design, level=task.prob)
 
 
 def _run_ols(task: Task) -> "OlsFit":
@@ -353,8 +370,8 @@ for _engine in (
         label="ML",
         draws=False,
         what="maximum likelihood",
-        why_not=_not_reml,
-        run=_maximise("ML"),
+        why_not=_not_ml,
+        run=_run_ml,
         estimates="most likely variances and coefficients",
         wald="normal",
         several_factors=True,

@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import Finding, wald_reach
 from bayes_mlm.design import Design
-from bayes_mlm.engines import EstimateRow, Interval, SeveralFactorsFit
+from bayes_mlm.engines import EstimateRow, GeneralisedFit, Interval, SeveralFactorsFit
 from bayes_mlm.fitting import derived
 from bayes_mlm.fitting.predictions import Solution
 from bayes_mlm.likelihood import effect_pairs
@@ -45,7 +45,7 @@ def coefficient_rows(fit: Solution) -> Iterator[EstimateRow]:
 
 def variance_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
     """Return sds and correlations of the group effects, and the residual sd."""
-    if isinstance(fit, SeveralFactorsFit):
+    if isinstance(fit, SeveralFactorsFit | GeneralisedFit):
         yield from fit.variance_rows()
         return
     spans = fit.intervals
@@ -68,6 +68,9 @@ def effect_rows(fit: Solution) -> Iterator[EstimateRow]:
     """Return the group effects: a row a group and effect."""
     prob = fit.beta_interval[0].level
     reach = wald_reach(prob, fit.df)
+    if isinstance(fit, GeneralisedFit):
+        yield from fit.effect_rows(prob)
+        return
     if isinstance(fit, SeveralFactorsFit):
         for one in fit.factors:
             yield from one.effect_rows(prob, reach)
@@ -81,7 +84,7 @@ def effect_rows(fit: Solution) -> Iterator[EstimateRow]:
 
 def icc_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
     """Return the icc, and what follows from it; of several factors the share of each."""
-    if isinstance(fit, SeveralFactorsFit):
+    if isinstance(fit, SeveralFactorsFit | GeneralisedFit):
         yield from fit.icc_rows()
         return
     if fit.icc is None:

@@ -47,7 +47,7 @@ def summarise_solution(
         rows += [(key, float(value), None, None) for key, value in explained.items()]
     findings = list(fit.verdict.findings)
     if fit.errors is not None:
-        if not design.family.gaussian_moments:
+        if design.family.residual_sd is not None and not design.family.gaussian_moments:
             findings.append(Finding("family", True, _GAUSSIAN))
         if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
             findings.append(Finding("singular", True, _SINGULAR))

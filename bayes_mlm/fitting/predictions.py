@@ -6,11 +6,17 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design, sum_effects
-from bayes_mlm.engines import OlsFit, OneFactorFit, RemlFit, SeveralFactorsFit
+from bayes_mlm.engines import (
+    GeneralisedFit,
+    OlsFit,
+    OneFactorFit,
+    RemlFit,
+    SeveralFactorsFit,
+)
 from bayes_mlm.model import whiten
 
-type Solution = RemlFit | SeveralFactorsFit | OlsFit
-type OneFactorSolution = RemlFit | OlsFit
+type Solution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
+type OneFactorSolution = RemlFit | GeneralisedFit | OlsFit
 
 
 def expected_outcomes(

@@ -26,6 +26,18 @@ def same_scale(mean: float, sd: float) -> tuple[float, float]:
     return mean, sd
 
 
+def alike(y: Floats, known: Known) -> tuple[str, ...]:
+    """Return a note on outcomes that are all at an end, where likelihoods have no maximum."""
+    trials = known.get("trials")
+    for what, all_ in (("0", y == 0), ("1", y == 1 if trials is None else y == trials)):
+        if y.size and all_.all():
+            return (
+                f"every outcome is {what}: the likelihood has no maximum, and results follow from "
+                "the priors",
+            )
+    return ()
+
+
 def no_notes(y: Floats, known: Known) -> tuple[str, ...]:  # noqa: ARG001
     """Accept every finite outcome."""
     return ()

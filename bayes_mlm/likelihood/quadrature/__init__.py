@@ -1,1 +1,1 @@
-"""Integrals over the effects of each group, of outcomes that are not Gaussian."""
+"""Likelihoods of outcomes that are not Gaussian, group effects integrated out by quadrature."""

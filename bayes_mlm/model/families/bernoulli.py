@@ -2,11 +2,11 @@
 
 from bayes_mlm.base import DataError, Floats, count
 from bayes_mlm.model.families.successes import family_of_successes
-from bayes_mlm.model.family import FAMILIES, Known
+from bayes_mlm.model.family import FAMILIES, Known, alike
 from bayes_mlm.model.links import LINKS
 
 
-def _check_binary(y: Floats, _: Known) -> tuple[str, ...]:
+def _check_binary(y: Floats, known: Known) -> tuple[str, ...]:
     other = y[(y != 0.0) & (y != 1.0)]
     if other.size:
         raise DataError(
@@ -15,7 +15,7 @@ def _check_binary(y: Floats, _: Known) -> tuple[str, ...]:
             "family='binomial' with '| trials(n)' for counts of successes, or 'cumulative' for "
             "ordered categories"
         )
-    return ()
+    return alike(y, known)
 
 
 BERNOULLI = FAMILIES.register(

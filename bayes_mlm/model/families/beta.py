@@ -23,6 +23,8 @@ def _check_shares(y: Floats, _: Known) -> tuple[str, ...]:
             f"{count(wrong.size, 'value')} of {y.size:,} do not (first: {y[wrong[0]]:g}, row "
             f"{wrong[0] + 1}); shares of a count are family='binomial' with '| trials(n)'"
         )
+    if y.size and (y == y[0]).all():
+        raise DataError(f"every outcome is {y[0]:g}: there is no variation to model")
     return ()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from bayes_mlm.base import DataError, Floats, count
 from bayes_mlm.model.families.successes import family_of_successes
-from bayes_mlm.model.family import FAMILIES, Known
+from bayes_mlm.model.family import FAMILIES, Known, alike
 from bayes_mlm.model.links import LINKS
 
 
@@ -30,7 +30,8 @@ def _check_trials(y: Floats, known: Known) -> tuple[str, ...]:
             f"{y[wrong[0]]:g} of {trials[wrong[0]]:g}); trials are all attempts, not the failures"
         )
     empty = int(np.count_nonzero(trials == 0))
-    return (f"{count(empty, 'row')} without trials say nothing",) if empty else ()
+    notes = (f"{count(empty, 'row')} without trials say nothing",) if empty else ()
+    return (*notes, *alike(y, known))
 
 
 BINOMIAL = FAMILIES.register(

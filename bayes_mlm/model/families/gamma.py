@@ -18,6 +18,8 @@ def _check_positive(y: Floats, _: Known) -> tuple[str, ...]:
             f"(first: {y[wrong[0]]:g}, row {wrong[0] + 1}); counts with zeros are "
             "family='poisson' or 'negative_binomial'"
         )
+    if y.size and (y == y[0]).all():
+        raise DataError(f"every outcome is {y[0]:g}: there is no variation to model")
     return ()
 
 

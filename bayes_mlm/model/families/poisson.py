@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import DataError, Floats, count
-from bayes_mlm.model.family import FAMILIES, Auxiliary, Family, Known
+from bayes_mlm.model.family import FAMILIES, Auxiliary, Family, Known, alike
 
 _LARGEST = 700.0
 
@@ -21,7 +21,7 @@ def log_scale(mean: float, _: float) -> tuple[float, float]:
     return math.log(max(mean, 1e-3)), 1.0
 
 
-def check_counts(y: Floats, _: Known) -> tuple[str, ...]:
+def check_counts(y: Floats, known: Known) -> tuple[str, ...]:
     """Refuse what is no count."""
     wrong = np.flatnonzero((y < 0) | (y != np.floor(y)))
     if wrong.size:
@@ -30,7 +30,7 @@ def check_counts(y: Floats, _: Known) -> tuple[str, ...]:
             f"(first: {y[wrong[0]]:g}, row {wrong[0] + 1}); give counts, with the exposure as "
             "offset(log(exposure)), or use family='gamma' for positive measurements"
         )
-    return ()
+    return () if y.any() else alike(y, known)
 
 
 def _poisson_log_density(y: Floats, eta: Floats, _: Auxiliary) -> Floats:

@@ -172,6 +172,11 @@ def predict(
     table = read_data(new_rows, options=options)
     new = arrange_rows(design, table, estimand, kind)
     posterior = posterior_of(fit)
+    if posterior is None and not _is_normal(design.family):
+        raise EngineError(
+            f"predictions of {design.family.label} outcomes are means over posterior draws, and "
+            f"{ENGINES[fit.engine].label} has none; fit with engine='auto'"
+        )
     plugged = None
     if posterior is None or (likelihood and _is_normal(design.family) and len(design.factors) <= 1):
         plugged = plug_in(

@@ -1,0 +1,298 @@
+"""Maximum likelihood of outcomes that are not Gaussian, the group effects integrated out.
+
+Every integral has its error, computed by half the spacing; the optimum has a certificate; infinite
+estimates are found before fitting.
+"""
+
+import math
+
+import numpy as np
+
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny, wald_reach
+from bayes_mlm.design import Design
+from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
+from bayes_mlm.engines.generalised.profile import profile_sd
+from bayes_mlm.engines.generalised.result import GeneralisedFit
+from bayes_mlm.engines.generalised.search import Optimum, maximise
+from bayes_mlm.engines.generalised.separation import separated
+from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
+from bayes_mlm.engines.reml.inference import (
+    EstimateRow,
+    Interval,
+    VarianceErrors,
+    wald_intervals,
+)
+from bayes_mlm.engines.reml.search import Start
+from bayes_mlm.likelihood import code_of, group_parameters
+
+# Of an sd, on the scale of the linear predictor, its column at unit mean square: below it is zero.
+_SINGULAR = 1e-4
+# Error of the log-likelihood that no table shows.
+_LARGEST_ERROR = 1e-6
+
+
+def why_not_generalised(design: Design) -> str:
+    """Return the reason why ML cannot fit a model, in a clause; "" if it can."""
+    if code_of(design.family) is None:
+        return f"it has no {design.family.label} likelihood; use nuts"
+    if len(design.factors) > 1:
+        return (
+            f"it integrates {design.family.label} outcomes over one grouping factor, and the "
+            f"formula has {len(design.factors)} ({', '.join(design.factors)}); use nuts"
+        )
+    if design.residual is not None and not design.residual.spec.is_plain:
+        return f"it has no {design.errors}; use nuts"
+    if design.q > MAX_Q:
+        return f"it integrates over {MAX_Q} effects a group at most, not {design.q}; use nuts"
+    return ""
+
+
+def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> GeneralisedFit:
+    """Maximise the likelihood of a design with one grouping factor, or none.
+
+    Parameters
+    ----------
+    design : Design
+        With rows, and a family that is not Gaussian.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    GeneralisedFit
+
+    Raises
+    ------
+    EngineError
+        If the likelihood has no maximum (separation), with the columns; if the family has no
+        compiled likelihood, or a group more than three effects.
+
+    References
+    ----------
+    Louis (1982), JRSS B 44(2): derivatives; Trefethen & Weideman (2014), SIAM Review 56(3):
+    integrals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayes_mlm import build_design
+    >>> rng = np.random.default_rng(1)
+    >>> g = np.repeat(np.arange(30), 20)
+    >>> eta = 0.5 + rng.normal(size=30)[g]
+    >>> data = {"y": (rng.random(600) < 1 / (1 + np.exp(-eta))) * 1, "g": g}
+    >>> found = fit_generalised(build_design("y ~ 1 + (1 | g)", data, family="bernoulli"))
+    >>> found.certificate.ok, found.n_groups
+    (True, 30)
+    """
+    check_prob(level)
+    problem = make_problem(design)
+    columns = separated(problem)
+    if columns:
+        raise EngineError(
+            f"the likelihood has no maximum: {', '.join(columns)} separate the outcomes, and the "
+            "estimates go to infinity; omit a column, merge its categories, or draw from a "
+            "posterior with proper priors (engine='auto')"
+        )
+    optimum = maximise(problem)
+    return _result(design, problem, optimum, level)
+
+
+def _result(design: Design, problem: Problem, optimum: Optimum, level: float) -> GeneralisedFit:
+    at, p, q = optimum.at, problem.p, problem.q
+    beta, factor, aux = problem.parts(optimum.x)
+    covariance = _inverse(at.hessian, optimum.x.size)
+    cov_u = factor @ factor.T
+    sigma_u = np.sqrt(np.diagonal(cov_u))
+    size = np.sqrt(np.square(problem.Z).mean(axis=0)) if q else np.empty(0)
+    smallest = float(np.linalg.svd(size[:, None] * factor)[1].min()) if q else math.inf
+    singular = smallest < _SINGULAR
+    errors = _errors(problem, optimum.x, covariance, sigma_u, singular=singular)
+    names = group_parameters(design)[0] if q else None
+    correlated = bool(q > 1 and design.group_term.correlated)
+    k = optimum.x.size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rho = cov_u / np.outer(sigma_u, sigma_u)
+    intervals = _sd_intervals(problem, optimum, sigma_u, errors, level)
+    return GeneralisedFit(
+        method="ML",
+        family=design.family.text,
+        n=design.n,
+        n_groups=design.J,
+        loglik=at.loglik,
+        aic=2.0 * k - 2.0 * at.loglik,
+        bic=math.log(design.n) * k - 2.0 * at.loglik,
+        terms=design.terms,
+        effects=design.effects,
+        group=design.group,
+        labels=design.labels,
+        beta=beta,
+        beta_cov=covariance[:p, :p],
+        beta_interval=wald_intervals(beta, covariance[:p, :p], level),
+        cov_u=cov_u,
+        sigma_u=sigma_u,
+        rho_u=rho,
+        auxiliary={n: np.asarray(v) for n, v in _auxiliary(problem, aux).items()},
+        auxiliary_rows=tuple(_auxiliary_rows(problem, aux, covariance, level)),
+        errors=errors,
+        sigma_u_interval=intervals,
+        singular=singular,
+        u=at.v @ factor.T,
+        u_sd=np.sqrt(np.einsum("ab,jbc,ac->ja", factor, at.v_cov, factor)),
+        u_mode=at.modes @ factor.T,
+        sd_names=() if names is None else names.sd_names,
+        rho_names=tuple(
+            f"{names.rho_u.text}[{design.effects[a]},{design.effects[b]}]"
+            for a in range(q)
+            for b in range(a + 1, q)
+        )
+        if names is not None and correlated
+        else (),
+        certificate=_certify(optimum),
+    )
+
+
+def _inverse(hessian: Floats | None, size: int) -> Floats:
+    """Return the covariance of the estimates; nan where the information is singular."""
+    if hessian is None:
+        return np.full((size, size), math.nan)
+    scale = np.sqrt(np.maximum(-np.diagonal(hessian), 1e-300))
+    value, vector = np.linalg.eigh(-hessian / np.outer(scale, scale))
+    if value.min() > 1e-10:
+        found: Floats = np.linalg.inv(-hessian)
+        return found
+    # At an sd of zero: the rest is inverted as if the sd were known.
+    good = value > 1e-10
+    part = (vector[:, good] / value[good]) @ vector[:, good].T
+    return np.asarray(part / np.outer(scale, scale))
+
+
+def _errors(
+    problem: Problem,
+    x: Floats,
+    covariance: Floats,
+    sigma_u: Floats,
+    *,
+    singular: bool,
+) -> VarianceErrors:
+    """Return standard errors of sds and correlations, by the delta method."""
+    q, p = problem.q, problem.p
+    pairs = [(a, b) for a in range(q) for b in range(a + 1, q)]
+
+    def variances(theta: Floats) -> Floats:
+        full = x.copy()
+        full[p : p + theta.size] = theta
+        _, factor, _ = problem.parts(full)
+        cov = factor @ factor.T
+        sd = np.sqrt(np.diagonal(cov))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.concatenate([sd, [cov[a, b] / (sd[a] * sd[b]) for a, b in pairs]])
+
+    many = int(problem.free.sum())
+    theta, jacobian = x[p : p + many], np.empty((q + len(pairs), many))
+    for k in range(many):
+        step = 1e-6 * (1.0 + abs(float(theta[k])))
+        sides = [variances(theta + sign * step * np.eye(many)[k]) for sign in (1.0, -1.0)]
+        jacobian[:, k] = (sides[0] - sides[1]) / (2.0 * step)
+    spread = jacobian @ covariance[p : p + many, p : p + many] @ jacobian.T
+    se = np.full(q + len(pairs), math.nan) if singular else np.sqrt(np.diagonal(spread))
+    rho = np.zeros((q, q))
+    for (a, b), value in zip(pairs, se[q:], strict=True):
+        rho[a, b] = rho[b, a] = value
+    names = (
+        *(f"sigma_u[{k}]" for k in range(q)),
+        *(f"rho_u[{a},{b}]" for a, b in pairs),
+    )
+    return VarianceErrors(
+        names=names,
+        covariance=spread,
+        sigma_u=se[:q],
+        sigma_u2=2.0 * sigma_u * se[:q],
+        rho_u=rho,
+        sigma_e=math.nan,
+        sigma_e2=math.nan,
+        icc=None,
+    )
+
+
+def _sd_intervals(
+    problem: Problem, optimum: Optimum, sigma_u: Floats, errors: VarianceErrors, level: float
+) -> tuple[Interval, ...]:
+    if problem.q == 1:
+        return (profile_sd(problem, optimum, level),)
+    reach = wald_reach(level)
+    found = []
+    for sd, se in zip(sigma_u.tolist(), errors.sigma_u.tolist(), strict=True):
+        if not (math.isfinite(se) and sd > 0):
+            note = "the covariance of the effects is singular, where there is no standard error"
+            ends = math.nan, math.nan
+        else:
+            note, ratio = "", math.exp(reach * se / sd)
+            ends = sd / ratio, sd * ratio
+        found.append(
+            Interval(lower=ends[0], upper=ends[1], level=level, method="Wald of the log", note=note)
+        )
+    return tuple(found)
+
+
+def _auxiliary(problem: Problem, aux: Floats) -> dict[str, Floats]:
+    family = problem.design.family
+    if family.thresholds is not None:
+        return {family.thresholds.name: aux}
+    return {one.name: np.exp(v) for one, v in zip(family.auxiliary, aux, strict=True)}
+
+
+def _auxiliary_rows(
+    problem: Problem, aux: Floats, covariance: Floats, level: float
+) -> list[EstimateRow]:
+    first, family, reach = covariance.shape[0] - aux.size, problem.design.family, wald_reach(level)
+    rows: list[EstimateRow] = []
+    for k, value in enumerate(aux.tolist()):
+        se = math.sqrt(max(float(covariance[first + k, first + k]), 0.0))
+        if family.thresholds is not None:
+            name = family.thresholds.element(problem.design.encoding.between_levels[k])
+            ends = value - reach * se, value + reach * se
+            method, estimate, error = "Wald", value, se
+        else:
+            name, estimate = family.auxiliary[k].name, math.exp(value)
+            ends = math.exp(value - reach * se), math.exp(value + reach * se)
+            method, error = "Wald of the log", estimate * se
+        interval = Interval(lower=ends[0], upper=ends[1], level=level, method=method)
+        rows.append((name, estimate, error, interval))
+    return rows
+
+
+def _certify(optimum: Optimum) -> Certificate:
+    """Return the certificate of an optimum: its gain, its curvature, its integrals, its starts."""
+    hessian = optimum.at.hessian
+    finite = math.isfinite(optimum.at.loglik) and hessian is not None
+    curved = hessian is not None and bool(
+        np.linalg.eigvalsh(hessian).max() < 1e-6 * np.abs(np.diagonal(hessian)).max()
+    )
+    precise = optimum.error <= _LARGEST_ERROR
+    ok = finite and curved and precise and optimum.gain < STATIONARY
+    if ok:
+        message = (
+            f"certified: a Newton step would gain {tiny(optimum.gain)}, the highest of "
+            f"{len(optimum.starts)} starts; integrals exact to {tiny(optimum.error)} in all"
+        )
+    elif not precise:
+        message = (
+            f"NOT CERTIFIED: the integrals are known to {scaled(optimum.error, 2)} only; draw from "
+            "the posterior instead (engine='nuts')"
+        )
+    else:
+        message = (
+            f"NOT CERTIFIED: a Newton step would gain {scaled(optimum.gain, 2)}; rescale the "
+            "predictors, or draw from the posterior (engine='auto')"
+        )
+    return Certificate(
+        ok=ok,
+        finite=finite,
+        decrement=optimum.gain,
+        kkt=0.0,
+        starts=tuple(Start(theta=theta, loglik=value) for theta, value in optimum.starts),
+        statsmodels_loglik=None,
+        statsmodels_difference=None,
+        statsmodels_note="statsmodels has no such likelihood",
+        message=message,
+    )

@@ -1,0 +1,273 @@
+"""A design of outcomes that are not Gaussian, laid out for its likelihood."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.design import Design
+from bayes_mlm.likelihood import code_of, constants
+from bayes_mlm.model import Auxiliary
+
+# Group effects that quadrature can integrate over.
+MAX_Q = 3
+# Relative to its largest value, the integrand that is left out.
+PRECISE = 1e-10
+# Steps of a derivative by differences, relative to one plus the value.
+_STEP = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """The likelihood at one point.
+
+    Attributes
+    ----------
+    loglik : float
+        With its constants; minus infinity where it cannot be computed.
+    score, hessian : ndarray, shapes (P,) and (P, P)
+        Derivatives in the parameters; None where they were not asked for.
+    v, v_cov : ndarray, shapes (J, q) and (J, q, q)
+        Means and covariances of the spherical effects given the outcomes.
+    modes : ndarray, shape (J, q)
+    """
+
+    loglik: float
+    score: Floats | None
+    hessian: Floats | None
+    v: Floats
+    v_cov: Floats
+    modes: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """Rows of a design, sorted by group.
+
+    The parameters x are beta (p,), the free entries of the lower-triangular L by rows, of u = L v
+    with v standard normal, and the log of a shape or the thresholds.
+
+    Attributes
+    ----------
+    design : Design
+    X, Z : ndarray, shapes (n, p) and (n, q)
+    y, trials, offset : ndarray, shape (n,)
+    starts : ndarray of int, shape (J + 1,)
+    free : ndarray of bool, shape (q (q + 1) / 2,)
+        Which entries of L are free: its diagonal only where effects are independent.
+    code : int
+    """
+
+    design: Design
+    X: Floats
+    Z: Floats
+    y: Floats
+    trials: Floats
+    offset: Floats
+    starts: Ints
+    free: np.ndarray
+    code: int
+
+    @property
+    def p(self) -> int:
+        """Columns of X."""
+        return int(self.X.shape[1])
+
+    @property
+    def q(self) -> int:
+        """Effects of a group."""
+        return int(self.Z.shape[1])
+
+    @cached_property
+    def kept(self) -> Ints:
+        """Places of the parameters among all of beta, L and the auxiliary ones."""
+        every = np.concatenate([np.ones(self.p, bool), self.free, np.ones(self.n_aux, bool)])
+        return np.flatnonzero(every)
+
+    @property
+    def n_aux(self) -> int:
+        """Numbers of the auxiliary parameter: one shape, K - 1 thresholds, or none."""
+        family = self.design.family
+        if family.thresholds is not None:
+            return len(self.design.encoding.between_levels)
+        return len(family.auxiliary)
+
+    @property
+    def n_parameters(self) -> int:
+        """P."""
+        return self.kept.size
+
+    def parts(self, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return beta (p,), the factor L (q, q) and the auxiliary numbers of a point."""
+        n_pairs = self.free.size
+        full = np.zeros(self.p + n_pairs + self.n_aux)
+        full[self.kept] = x
+        factor = np.zeros((self.q, self.q))
+        factor[np.tril_indices(self.q)] = full[self.p : self.p + n_pairs]
+        return full[: self.p], factor, full[self.p + n_pairs :]
+
+    def auxiliary(self, aux: Floats) -> Auxiliary:
+        """Return the auxiliary parameters on their own scale, and the trials."""
+        found = dict(self.design.response.known)
+        if self.design.family.thresholds is not None:
+            return found | {self.design.family.thresholds.name: aux}
+        return found | {
+            one.name: np.exp(value)
+            for one, value in zip(self.design.family.auxiliary, aux, strict=True)
+        }
+
+    def without_effects(self) -> "Problem":
+        """Return the problem with all group effects at zero: a generalised linear model."""
+        return Problem(
+            design=self.design,
+            X=self.X,
+            Z=np.empty((len(self.X), 0)),
+            y=self.y,
+            trials=self.trials,
+            offset=self.offset,
+            starts=self.starts,
+            free=np.empty(0, dtype=bool),
+            code=self.code,
+        )
+
+    def evaluate(
+        self,
+        x: Floats,
+        *,
+        modes: Floats | None = None,
+        derive: bool = True,
+        eps: float = PRECISE,
+        refine: float = 1.0,
+    ) -> Evaluation:
+        """Return the likelihood at a point.
+
+        Parameters
+        ----------
+        x : ndarray, shape (P,)
+        modes : ndarray, shape (J, q), optional
+            Where to start the search for the modes.
+        derive : bool
+            Whether score and Hessian are computed; of auxiliary parameters by differences of the
+            score.
+        eps : float
+            Relative precision of each integral.
+        refine : float
+            Factor of the spacing.
+        """
+        found = self._evaluate(x, modes, derive, eps, refine)
+        if not derive or not self.n_aux or found.hessian is None or found.score is None:
+            return found
+        first = self.n_parameters - self.n_aux
+        for k in range(first, self.n_parameters):
+            step = _STEP * (1.0 + abs(float(x[k])))
+            sides = []
+            for sign in (1.0, -1.0):
+                moved = x.copy()
+                moved[k] += sign * step
+                side = self._evaluate(moved, found.modes, True, eps, refine).score
+                if side is None:
+                    return found
+                sides.append(side)
+            column = (sides[0] - sides[1]) / (2.0 * step)
+            found.hessian[k, :] = column
+            found.hessian[:first, k] = column[:first]
+        last = found.hessian[first:, first:]
+        last[:] = 0.5 * (last + last.T)
+        return found
+
+    def _evaluate(
+        self, x: Floats, modes: Floats | None, derive: bool, eps: float, refine: float
+    ) -> Evaluation:
+        from bayes_mlm.likelihood import find_group_modes, integrate_groups  # loads numba
+
+        q, n_groups = self.q, self.starts.size - 1
+        beta, factor, aux = self.parts(x)
+        n_all = self.p + self.free.size + self.n_aux
+        v = np.zeros((n_groups, q)) if modes is None else modes.copy()
+        score, hessian = np.zeros(n_all), np.zeros((n_all, n_all))
+        mean, square = np.zeros((n_groups, q)), np.zeros((n_groups, q, q))
+        impossible = Evaluation(
+            loglik=-math.inf, score=None, hessian=None, v=mean, v_cov=square, modes=v
+        )
+        cuts, psi = np.zeros(2), 0.0
+        if self.design.family.thresholds is not None:
+            cuts = np.concatenate([[-math.inf], aux, [math.inf]])
+            if not (np.diff(aux) > 0).all():
+                return impossible
+        elif self.n_aux:
+            psi = float(aux[0])
+            if abs(psi) > 30.0:
+                return impossible
+        eta = self.X @ beta + self.offset
+        zl = np.ascontiguousarray(self.Z @ factor)
+        root, out = np.zeros((n_groups, q, q)), np.empty(n_groups)
+        rows = (eta, self.y, self.trials)
+        if q:
+            find_group_modes(self.code, psi, cuts, *rows, zl, self.starts, v, root)
+        if not np.isfinite(root).all():
+            return impossible
+        integrate_groups(
+            *(self.code, psi, cuts, *rows, self.X, self.Z, zl, self.starts),
+            *(v, root, refine, eps, derive, out, score, hessian, mean, square),
+        )
+        constant, slope = constants(self.design.family, self.y, self._own(aux))
+        if self.n_aux and self.design.family.thresholds is None:
+            score[-1] += slope
+        loglik = float(out.sum()) + constant
+        if not math.isfinite(loglik):
+            return impossible
+        kept = self.kept
+        return Evaluation(
+            loglik=loglik,
+            score=score[kept] if derive else None,
+            hessian=hessian[np.ix_(kept, kept)] if derive else None,
+            v=mean,
+            v_cov=square - mean[:, :, None] * mean[:, None, :],
+            modes=v,
+        )
+
+    def _own(self, aux: Floats) -> Auxiliary:
+        """Return the auxiliary parameters with the trials in the order of these rows."""
+        return {**self.auxiliary(aux), "trials": self.trials}
+
+
+def make_problem(design: Design) -> Problem:
+    """Lay out a design of one grouping factor, or none, for its likelihood.
+
+    Raises
+    ------
+    EngineError
+        If there is no compiled likelihood of its family, or it has too many effects a group.
+    """
+    code = code_of(design.family)
+    if code is None:
+        raise EngineError(f"ML has no {design.family.label} likelihood; use engine='nuts'")
+    if design.q > MAX_Q:
+        raise EngineError(
+            f"ML integrates over {MAX_Q} effects a group at most, and the model has {design.q}; "
+            "use engine='nuts'"
+        )
+    term = design.group_term
+    grouped = design.q > 0
+    order = term.row_order() if grouped else np.arange(design.n)
+    rows = design.take(order)
+    codes = rows.group_term.codes if grouped else np.arange(design.n) // max(design.n, 1)
+    places = np.arange(term.J + 1) if grouped else np.array([0, 1])
+    trials = rows.response.trials
+    q = design.q
+    free = np.ones(q * (q + 1) // 2, dtype=bool)
+    if q and not term.correlated:
+        free = np.equal(*np.tril_indices(q))
+    return Problem(
+        design=rows,
+        X=np.ascontiguousarray(rows.X),
+        Z=np.ascontiguousarray(rows.Z if grouped else np.empty((design.n, 0))),
+        y=np.ascontiguousarray(rows.y, dtype=np.float64),
+        trials=np.ones(design.n) if trials is None else np.ascontiguousarray(trials, dtype=float),
+        offset=np.broadcast_to(np.asarray(rows.offset, dtype=float), (design.n,)).copy(),
+        starts=np.searchsorted(codes, places).astype(np.int64),
+        free=free,
+        code=code,
+    )

@@ -1,0 +1,167 @@
+"""Maximise the likelihood of outcomes that are not Gaussian, by Newton's method."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import Floats
+from bayes_mlm.engines.generalised.problem import PRECISE, Evaluation, Problem
+from bayes_mlm.model import LINKS
+
+# Log-likelihood that a Newton step may still gain at the optimum.
+TOLERANCE = 1e-11
+# Of the log-likelihood, by half the spacing of its integrals; and the least factor of the spacing.
+ERROR, _FINEST = 1e-8, 0.1
+MAX_STEPS = 100
+_HALVINGS = 40
+# Sds of the group effects that are tried first, on the scale of the linear predictor.
+_STARTS = (0.5, 2.0)
+# Of the curvature, relative to its diagonal: less is taken for flat.
+_FLAT = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optimum:
+    """The maximum of the likelihood.
+
+    Attributes
+    ----------
+    x : ndarray, shape (P,)
+    at : Evaluation
+    gain : float
+        Log-likelihood that one more Newton step would gain.
+    error : float
+        Difference of the log-likelihood by half the spacing of the integrals.
+    starts : tuple of (tuple of float, float)
+        The entries of L at each, and the log-likelihood that it led to.
+    """
+
+    x: Floats
+    at: Evaluation
+    gain: float
+    error: float
+    starts: tuple[tuple[tuple[float, ...], float], ...]
+
+
+def newton_step(score: Floats, hessian: Floats) -> tuple[Floats, float]:
+    """Return an uphill step, and the log-likelihood that it is to gain."""
+    scale = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-12))
+    value, vector = np.linalg.eigh(-hessian / np.outer(scale, scale))
+    value = np.maximum(np.abs(value), _FLAT)
+    along = vector.T @ (score / scale)
+    return (vector @ (along / value)) / scale, 0.5 * float((along**2 / value).sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How finely integrals are computed, and the gain of a Newton step at which a search ends."""
+
+    refine: float = 1.0
+    eps: float = PRECISE
+    tolerance: float = TOLERANCE
+
+
+# Of the way to an optimum, where the last digits do not matter.
+COARSE = Rule(refine=1.5, eps=1e-5, tolerance=1e-5)
+
+
+def climb(
+    problem: Problem,
+    x: Floats,
+    fixed: Floats | None = None,
+    modes: Floats | None = None,
+    rule: Rule = Rule(),
+) -> tuple[Floats, Evaluation, float]:
+    """Climb from a point; `fixed` (P,) are parameters that stay."""
+    free = np.ones(x.size, dtype=bool) if fixed is None else ~np.asarray(fixed, dtype=bool)
+    at = problem.evaluate(x, modes=modes, refine=rule.refine, eps=rule.eps)
+    gain = math.inf
+    for _ in range(MAX_STEPS):
+        if at.score is None or at.hessian is None:
+            return x, at, math.inf
+        if not free.any():
+            return x, at, 0.0
+        step = np.zeros(x.size)
+        step[free], gain = newton_step(at.score[free], at.hessian[np.ix_(free, free)])
+        if gain < rule.tolerance * (1.0 + abs(at.loglik) * 1e-4):
+            break
+        length = 1.0
+        for _ in range(_HALVINGS):
+            trial = problem.evaluate(
+                x + length * step, modes=at.modes, refine=rule.refine, eps=rule.eps
+            )
+            if trial.loglik > at.loglik - 1e-10 * (1.0 + abs(at.loglik)) * (length == 1.0):
+                break
+            length *= 0.4
+        else:
+            break
+        x, at = x + length * step, trial
+    return x, at, gain
+
+
+def maximise(problem: Problem) -> Optimum:
+    """Return the best optimum of several starts, the model without group effects among them."""
+    plain = problem.without_effects()
+    start = _first(plain)
+    plain_x, plain_at, plain_gain = climb(plain, start)
+    if not problem.q:
+        return _with_error(problem, plain_x, plain_at, plain_gain, (((), plain_at.loglik),))
+    beta, aux = plain_x[: problem.p], plain_x[problem.p :]
+    best: tuple[Floats, Evaluation, float] | None = None
+    starts = []
+    for theta in _thetas(problem):
+        x = np.concatenate([beta, theta, aux])
+        found = climb(problem, x, rule=COARSE)
+        found = climb(problem, found[0], modes=found[1].modes)
+        starts.append((tuple(theta.tolist()), found[1].loglik))
+        if best is None or found[1].loglik > best[1].loglik + 1e-9:
+            best = found
+    assert best is not None  # for mypy: there are starts
+    zero = np.zeros(int(problem.free.sum()))
+    if plain_at.loglik >= best[1].loglik - 1e-9:  # a maximum at sds of zero
+        x = np.concatenate([beta, zero, aux])
+        best = climb(problem, x)
+        starts.append((tuple(zero.tolist()), best[1].loglik))
+    return _with_error(problem, *best, tuple(starts))
+
+
+def _with_error(
+    problem: Problem,
+    x: Floats,
+    at: Evaluation,
+    gain: float,
+    starts: tuple[tuple[tuple[float, ...], float], ...],
+) -> Optimum:
+    refine = 1.0
+    while True:
+        finer = problem.evaluate(x, modes=at.modes, derive=False, refine=0.5 * refine)
+        error = abs(finer.loglik - at.loglik)
+        if error <= ERROR * (1.0 + 1e-5 * abs(at.loglik)) or refine < _FINEST:
+            return Optimum(x=x, at=at, gain=gain, error=error, starts=starts)
+        refine *= 0.5
+        x, at, gain = climb(problem, x, modes=at.modes, rule=Rule(refine=refine))
+
+
+def _first(plain: Problem) -> Floats:
+    """Return a start of the model without group effects: an intercept, or thresholds, alone."""
+    family, design = plain.design.family, plain.design
+    beta = np.zeros(plain.p)
+    if family.thresholds is not None:
+        shares = np.bincount(plain.y.astype(np.int64), minlength=plain.n_aux + 1)
+        below = np.clip(np.cumsum(shares)[:-1] / shares.sum(), 1e-3, 1 - 1e-3)
+        return np.concatenate([beta, [LINKS[family.link].function(float(one)) for one in below]])
+    share = float(plain.y.sum() / plain.trials.sum())
+    if design.has_intercept:
+        mean, _ = family.scale(share, 1.0)
+        beta[design.terms.index("Intercept")] = mean - float(plain.offset.mean())
+    return np.concatenate([beta, np.zeros(plain.n_aux)])
+
+
+def _thetas(problem: Problem) -> Iterator[Floats]:
+    """Return starts of the entries of L: independent effects of some sds."""
+    size = np.sqrt(np.square(problem.Z).mean(axis=0))
+    for sd in _STARTS:
+        factor = np.diag(sd / np.where(size > 0, size, 1.0))
+        yield factor[np.tril_indices(problem.q)][problem.free]

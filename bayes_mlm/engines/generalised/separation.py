@@ -1,0 +1,83 @@
+"""Coefficients that have no finite maximum of the likelihood: separation, found before fitting.
+
+A direction of the coefficients along which no row's log-likelihood falls, and some rise, takes the
+maximum to infinity. Whether there is one is a linear programme in the signs of the rows.
+
+References
+----------
+Albert & Anderson (1984), Biometrika 71(1), theorems 1 and 2; Konis (2007), Linear programming
+algorithms for detecting separated data in binary logistic regression models, sec. 3.
+"""
+
+import numpy as np
+
+from bayes_mlm.base import Floats
+from bayes_mlm.engines.generalised.problem import Problem
+
+# Of a direction with entries between -1 and 1: less is rounding.
+_TINY = 1e-7
+
+
+def separated(problem: Problem) -> tuple[str, ...]:
+    """Return the columns of X, and thresholds, whose estimates are infinite; none of most data.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of a family whose mean has bounds: shares and ordered categories at both ends, counts at 0.
+    """
+    rising, equal = _constraints(problem)
+    if not len(rising):
+        return ()
+    direction = _direction(rising, equal)
+    design, family = problem.design, problem.design.family
+    names = list(design.terms)
+    if family.thresholds is not None:
+        names += [f"threshold[{one}]" for one in design.encoding.between_levels]
+    return tuple(name for name, size in zip(names, direction, strict=True) if abs(size) > _TINY)
+
+
+def _constraints(problem: Problem) -> tuple[Floats, Floats]:
+    """Return rows a with a'd >= 0, one of them strictly, and rows with a'd = 0."""
+    X, y, family = problem.X, problem.y, problem.design.family
+    if family.thresholds is not None:
+        many, k = problem.n_aux, y.astype(np.int64)
+        above, below = np.flatnonzero(k < many), np.flatnonzero(k > 0)
+        cuts = np.eye(many)
+        up = np.hstack([-X[above], cuts[k[above]]])
+        down = np.hstack([X[below], -cuts[k[below] - 1]])
+        return np.vstack([up, down]), np.empty((0, X.shape[1] + many))
+    if family.name in ("bernoulli", "binomial"):
+        all_, none = y == problem.trials, y == 0
+        kept = problem.trials > 0
+        rising = np.vstack([X[all_ & kept], -X[none & kept]])
+        return rising, X[~all_ & ~none]
+    if family.name in ("poisson", "negative_binomial"):
+        return -X[y == 0], X[y > 0]
+    return np.empty((0, X.shape[1])), np.empty((0, X.shape[1]))
+
+
+def _direction(rising: Floats, equal: Floats) -> Floats:
+    """Return a direction d within [-1, 1] that rises most, or zeros where none does."""
+    from scipy.optimize import linprog
+
+    rising, equal = np.unique(rising, axis=0), np.unique(equal, axis=0)
+    scale = np.abs(np.vstack([rising, equal])).max(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    rising, equal = rising / scale, equal / scale
+    if len(equal) > equal.shape[1]:  # as many as are independent
+        _, triangle = np.linalg.qr(equal)
+        equal = triangle
+    found = linprog(
+        -rising.sum(axis=0),
+        A_ub=-rising,
+        b_ub=np.zeros(len(rising)),
+        A_eq=equal if len(equal) else None,
+        b_eq=np.zeros(len(equal)) if len(equal) else None,
+        bounds=(-1.0, 1.0),
+        method="highs",
+    )
+    if found.x is None or -found.fun <= _TINY:
+        return np.zeros(rising.shape[1])
+    direction: Floats = found.x
+    return direction

@@ -1,0 +1,241 @@
+"""ML of outcomes that are not Gaussian: integrals, derivatives, optima, separation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, optimize
+
+from bayes_mlm import build_design, fit
+from bayes_mlm.base import EngineError, UnsupportedModelError
+from bayes_mlm.engines.generalised import fit_generalised
+from bayes_mlm.engines.generalised.problem import make_problem
+from bayes_mlm.engines.generalised.separation import separated
+from bayes_mlm.model import family_of
+
+NAMES = (
+    *("bernoulli", "bernoulli(probit)", "bernoulli(cloglog)", "binomial", "poisson"),
+    *("negative_binomial", "gamma", "cumulative", "cumulative(probit)"),
+)
+
+
+def simulate(name, seed=1, J=25, per=3, sigma=1.0, slope=0.0):
+    """Return a formula and data of groups of `per` rows."""
+    rng, family = np.random.default_rng(seed), family_of(name)
+    g = np.repeat(np.arange(J), per)
+    x = rng.normal(size=g.size)
+    eta = 0.3 * x + sigma * rng.normal(size=J)[g] + slope * rng.normal(size=J)[g] * x
+    aux = {}
+    if family.takes_trials:
+        aux["trials"] = rng.integers(1, 6, g.size).astype(float)
+    if family.thresholds is not None:
+        aux["threshold"] = np.array([-0.7, 0.8])
+    elif family.auxiliary:
+        aux["shape"] = np.array(2.0)
+    data = {"y": family.draw(eta, aux, rng), "x": x, "g": g}
+    if family.takes_trials:
+        data["n"] = aux["trials"]
+    effects = "1 + x" if slope else "1"
+    left = "y | trials(n)" if family.takes_trials else "y"
+    return f"{left} ~ x + ({effects} | g)", data
+
+
+def problem_of(name, **options):
+    formula, data = simulate(name, **options)
+    return make_problem(build_design(formula, data, family=name))
+
+
+def point_of(problem, sigma):
+    beta = np.linspace(0.2, -0.3, problem.p)
+    theta = np.diag(np.full(problem.q, sigma))
+    if problem.q > 1:
+        theta[1, 0] = -0.4 * sigma
+    aux = [-0.5, 0.9] if problem.design.family.thresholds is not None else [0.6] * problem.n_aux
+    return np.concatenate([beta, theta[np.tril_indices(problem.q)], aux])
+
+
+def brute_force(problem, x):
+    """Integrate each group by an adaptive rule of SciPy."""
+    beta, factor, aux = problem.parts(x)
+    values, family = problem.auxiliary(aux), problem.design.family
+    total = 0.0
+    for lo, hi in zip(problem.starts[:-1], problem.starts[1:], strict=True):
+        rows = slice(lo, hi)
+        aux_of = {k: (v[rows] if k == "trials" else v) for k, v in values.items()}
+        eta0 = problem.X[rows] @ beta
+
+        def log_integrand(*v, eta0=eta0, rows=rows, aux_of=aux_of):
+            v = np.array(v)
+            eta = eta0 + problem.Z[rows] @ (factor @ v)
+            return family.log_density(problem.y[rows], eta, aux_of).sum() - 0.5 * v @ v
+
+        mode = optimize.minimize(lambda v, f=log_integrand: -f(*v), np.zeros(problem.q)).x
+        top = log_integrand(*mode)
+        ends = [(one - 12.0, one + 12.0) for one in mode]
+        found, _ = integrate.nquad(
+            lambda *v, f=log_integrand, top=top: math.exp(f(*v) - top),
+            ends,
+            opts={"limit": 300, "epsabs": 1e-11, "epsrel": 1e-11},
+        )
+        total += top + math.log(found) - 0.5 * problem.q * math.log(2.0 * math.pi)
+    return total
+
+
+@pytest.mark.parametrize("sigma", [0.5, 5.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_integrals_are_those_of_an_adaptive_rule(name, sigma):
+    problem = problem_of(name, J=10, per=2)
+    x = point_of(problem, sigma)
+    found = problem.evaluate(x, derive=False, refine=0.5)
+    assert found.loglik == pytest.approx(brute_force(problem, x), abs=2e-8)
+
+
+def test_integrals_over_two_effects_are_those_of_an_adaptive_rule():
+    problem = problem_of("bernoulli", J=4, per=5, slope=1.0)
+    x = point_of(problem, 1.3)
+    assert problem.evaluate(x, derive=False).loglik == pytest.approx(
+        brute_force(problem, x), abs=1e-7
+    )
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.7])
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives_are_those_of_the_value(name, slope):
+    problem = problem_of(name, J=8, per=6, slope=slope)
+    x = point_of(problem, 0.8)
+    at = problem.evaluate(x, refine=0.5)
+    steps = 1e-5 * np.eye(x.size)
+    values = [
+        problem.evaluate(x + d, derive=False, refine=0.5).loglik
+        - problem.evaluate(x - d, derive=False, refine=0.5).loglik
+        for d in steps
+    ]
+    np.testing.assert_allclose(at.score, np.array(values) / 2e-5, rtol=2e-5, atol=2e-5)
+    scores = [
+        problem.evaluate(x + d, refine=0.5).score - problem.evaluate(x - d, refine=0.5).score
+        for d in steps
+    ]
+    np.testing.assert_allclose(at.hessian, np.array(scores) / 2e-5, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["bernoulli", "poisson", "cumulative", "negative_binomial"])
+def test_the_optimum_is_that_of_another_optimiser(name, seed):
+    formula, data = simulate(name, seed=seed, J=20, per=4, sigma=[0.0, 0.5, 1.0, 3.0][seed])
+    design = build_design(formula, data, family=name)
+    found = fit_generalised(design)
+    assert found.certificate.ok, found.certificate.message
+    problem = make_problem(design)
+    start = point_of(problem, 0.7)
+    other = optimize.minimize(
+        lambda x: -problem.evaluate(x, derive=False).loglik,
+        start,
+        method="Nelder-Mead",
+        options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-10, "adaptive": True},
+    )
+    assert found.loglik >= problem.evaluate(other.x, derive=False, refine=0.25).loglik - 1e-7
+
+
+def test_an_sd_of_zero_is_an_ordinary_result():
+    rng = np.random.default_rng(2)
+    data = {"y": np.tile([0, 1], 60), "x": rng.normal(size=120), "g": np.repeat(np.arange(30), 4)}
+    found = fit("y ~ x + (1 | g)", data, family="bernoulli", engine="ml")
+    solution = found.solution
+    assert solution.singular
+    assert solution.certificate.ok
+    assert solution.sigma_u[0] < 1e-4
+    interval = solution.sigma_u_interval[0]
+    assert interval.lower == 0.0
+    assert 0.0 < interval.upper < 2.0
+
+
+def test_ends_of_a_profile_interval_fall_by_half_a_quantile():
+    formula, data = simulate("bernoulli", J=30, per=8)
+    design = build_design(formula, data, family="bernoulli")
+    found = fit_generalised(design)
+    problem = make_problem(design)
+    for end in (found.sigma_u_interval[0].lower, found.sigma_u_interval[0].upper):
+        best = optimize.minimize(
+            lambda b, end=end: -problem.evaluate(np.append(b, end), derive=False).loglik,
+            found.beta,
+        )
+        assert found.loglik + best.fun == pytest.approx(0.5 * 3.841459, abs=1e-4)
+
+
+def test_groups_without_variation_and_huge_offsets_are_fitted():
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(12), 5)
+    y = np.where(np.isin(g, [0, 1]), 0, np.where(np.isin(g, [2]), 1, rng.integers(0, 2, 60)))
+    found = fit("y ~ 1 + (1 | g)", {"y": y, "g": g}, family="bernoulli", engine="ml")
+    assert found.verdict.ok
+    assert found.solution.u[0, 0] < 0 < found.solution.u[2, 0]
+    exposure = np.exp(rng.normal(12, 1, 60))
+    counts = rng.poisson(exposure * 1e-5).astype(float)
+    text = "y ~ 1 + offset(log(n)) + (1 | g)"
+    rates = fit(text, {"y": counts, "n": exposure, "g": g}, family="poisson", engine="ml")
+    assert rates.verdict.ok
+    assert abs(rates.solution.beta[0] - math.log(1e-5)) < 4 * rates.solution.beta_se[0]
+
+
+def test_without_groups_it_is_a_generalised_linear_model():
+    import statsmodels.api as sm
+
+    _, data = simulate("poisson", J=30)
+    found = fit("y ~ x", data, family="poisson", engine="ml").solution
+    glm = sm.GLM(data["y"], sm.add_constant(data["x"]), family=sm.families.Poisson()).fit(tol=1e-13)
+    np.testing.assert_allclose(found.beta, glm.params, rtol=1e-6)
+    np.testing.assert_allclose(found.beta_se, glm.bse, rtol=1e-6)
+    assert found.loglik == pytest.approx(glm.llf, abs=1e-8)
+
+
+X = np.linspace(-1, 1, 40)
+G = np.repeat(np.arange(8), 5)
+RANDOM = np.random.default_rng(0).normal(size=40)
+
+
+@pytest.mark.parametrize(
+    ("family", "y", "columns"),
+    [
+        ("bernoulli", (X > 0.03) * 1, {"x"}),
+        ("bernoulli", np.where(RANDOM > 0.8, 1, np.arange(40) % 2), set()),
+        ("poisson", np.zeros(40), {"Intercept"}),
+        ("cumulative", np.digitize(X, [-0.4, 0.4]), {"x", "threshold[0|1]"}),
+        ("poisson", np.random.default_rng(1).poisson(2.0, 40), set()),
+    ],
+)
+def test_separation_is_found_before_fitting(family, y, columns):
+    data = {"y": y, "x": X, "g": G}
+    design = build_design("y ~ x + (1 | g)", data, family=family)
+    assert columns <= set(separated(make_problem(design)))
+    assert bool(columns) == bool(separated(make_problem(design)))
+    if columns:
+        with pytest.raises(EngineError, match="no maximum"):
+            fit_generalised(design)
+
+
+def test_a_category_whose_outcomes_are_all_alike_is_named():
+    band = np.array(["a", "b", "c"])[np.arange(40) % 3]
+    y = np.where(band == "c", 1, np.arange(40) // 2 % 2)
+    design = build_design("y ~ band + (1 | g)", {"y": y, "band": band, "g": G}, family="bernoulli")
+    assert separated(make_problem(design)) == ("band[c]",)
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "engine", "says"),
+    [
+        ("y ~ x + (1 | g)", "bernoulli", "reml", "no REML of Bernoulli"),
+        ("y ~ x + (1 | g) + (1 | h)", "bernoulli", "ml", "one grouping factor"),
+        ("s ~ x + (1 | g)", "beta", "ml", "no beta likelihood"),
+        ("y ~ x", "bernoulli", "ols", "residual sd"),
+    ],
+)
+def test_what_it_cannot_fit_is_refused(formula, family, engine, says):
+    data = {
+        "y": np.arange(40) % 2,
+        "s": (1 + np.arange(40)) / 50,
+        "x": RANDOM,
+        "g": G,
+        "h": np.arange(40) % 7,
+    }
+    with pytest.raises(UnsupportedModelError, match=says):
+        fit(formula, data, family=family, engine=engine)
