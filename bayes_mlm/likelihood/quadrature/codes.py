@@ -22,6 +22,10 @@ CODES = {
 }
 
 
+# Counts up to which sums over 0, 1, ..., y - 1 are made term by term.
+_TABULATED = 1_000_000
+
+
 def code_of(family: Family) -> int | None:
     """Return the code of a family with its link; None of one that has no compiled rows."""
     return CODES.get((family.name, family.link))
@@ -38,14 +42,27 @@ def constants(family: Family, y: Floats, aux: Auxiliary) -> tuple[float, float]:
     if family.name == "poisson":
         return float(-gammaln(y + 1.0).sum()), 0.0
     if family.name == "negative_binomial":
-        shape = float(aux["shape"])
-        total = gammaln(y + shape) - gammaln(shape) - gammaln(y + 1.0) + shape * np.log(shape)
-        slope = shape * (digamma(y + shape) - digamma(shape) + np.log(shape) + 1.0)
-        return float(total.sum()), float(slope.sum())
-    if family.name == "gamma":
-        shape = float(aux["shape"])
-        log_y = np.log(y)
-        total = shape * np.log(shape) + (shape - 1.0) * log_y - gammaln(shape)
-        slope = shape * (np.log(shape) + 1.0 + log_y - digamma(shape))
-        return float(total.sum()), float(slope.sum())
+        return _of_negative_binomial(y, float(aux["shape"]))
+    if family.name == "gamma":  # the rest is -shape (t + exp(-t) - 1), t = eta - log y
+        shape, log_y = float(aux["shape"]), np.log(y)
+        total = shape * (np.log(shape) - 1.0) - gammaln(shape)
+        slope = shape * (np.log(shape) - digamma(shape))
+        return float(y.size * total - log_y.sum()), float(y.size * slope)
     return 0.0, 0.0
+
+
+def _of_negative_binomial(y: Floats, shape: float) -> tuple[float, float]:
+    """Return sum log prod_{k < y} (1 + k / shape) / y!, and its derivative in log shape.
+
+    As a sum over k it keeps its digits at shapes of 1e10, where the outcome is a Poisson's.
+    """
+    from scipy.special import digamma, gammaln
+
+    if y.max(initial=0.0) < _TABULATED:
+        k = np.arange(int(y.max(initial=0.0)))
+        at_least = np.cumsum(np.bincount(y.astype(np.int64))[::-1])[::-1][1:]
+        total = float(at_least @ np.log1p(k / shape))
+        return total - float(gammaln(y + 1.0).sum()), -float(at_least @ (k / (shape + k)))
+    total = gammaln(y + shape) - gammaln(shape) - y * np.log(shape) - gammaln(y + 1.0)
+    slope = shape * (digamma(y + shape) - digamma(shape)) - y
+    return float(total.sum()), float(slope.sum())
