@@ -128,8 +128,8 @@ def maximise(problem: Problem) -> Optimum:
     beta, aux = plain_x[: problem.p], plain_x[problem.p :]
     best: tuple[Floats, Evaluation, float] | None = None
     starts = []
-    for theta in _thetas(problem):
-        x = np.concatenate([beta, theta, aux])
+    for sd, theta in _thetas(problem):
+        x = np.concatenate(_conditional(problem, beta, theta, aux, sd))
         found = climb(problem, x, rule=COARSE)
         if best is None or not _is_near(found[0], best, problem):
             found = climb(problem, found[0], modes=found[1].modes)
@@ -179,9 +179,23 @@ def _first(plain: Problem) -> Floats:
     return np.concatenate([beta, np.zeros(plain.n_aux)])
 
 
-def _thetas(problem: Problem) -> Iterator[Floats]:
+def _thetas(problem: Problem) -> Iterator[tuple[float, Floats]]:
     """Return starts of the entries of L: independent effects of some sds."""
     size = np.sqrt(np.square(problem.Z).mean(axis=0))
     for sd in _STARTS:
         factor = np.diag(sd / np.where(size > 0, size, 1.0))
-        yield factor[np.tril_indices(problem.q)][problem.free]
+        yield sd, factor[np.tril_indices(problem.q)][problem.free]
+
+
+def _conditional(
+    problem: Problem, beta: Floats, theta: Floats, aux: Floats, sd: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return a start: coefficients given the group effects are larger than those without.
+
+    By the ratio of the sds of the latent outcome (Zeger, Liang & Albert 1988, Biometrics 44(4)).
+    """
+    family = problem.design.family
+    if family.latent_variance is None:
+        return beta, theta, aux
+    ratio = math.sqrt(1.0 + problem.q * sd**2 / family.latent_variance)
+    return beta * ratio, theta, aux * ratio
