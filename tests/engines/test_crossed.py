@@ -10,9 +10,9 @@ from bayes_mlm.base import EngineError
 from bayes_mlm.engines import fit_several
 from bayes_mlm.engines.crossed import route
 from bayes_mlm.engines.crossed.kernels import philox
+from bayes_mlm.engines.crossed.mixing import largest_eigenvalue
 from bayes_mlm.engines.crossed.one_way import OneWay
 from bayes_mlm.engines.direct import sample_direct
-from bayes_mlm.engines.direct.gibbs.mixing import largest_eigenvalue
 from bayes_mlm.engines.reml.crossed import fit_crossed
 from bayes_mlm.engines.reml.crossed.points import evaluate_at
 from bayes_mlm.engines.reml.crossed.search import _search, maximise_crossed, random_signs
@@ -373,3 +373,21 @@ def test_hundred_thousand_rows(seed):
     assert abs(exact.sigma_e - found.sigma_e) < 0.02 * exact.sigma_e_se
     errors = np.sqrt(np.diagonal(optimum.covariance))
     assert (optimum.monte_carlo < 0.01 * errors).all()
+
+
+@pytest.mark.parametrize("links", [0, 2])
+def test_sds_of_effects_of_weakly_linked_clusters(links):
+    """Two blocks of users and films, joined by few rows or none: the exact route is the oracle."""
+    rng = np.random.default_rng(3)
+    half = 1500
+    g = np.concatenate([rng.integers(0, 60, half), rng.integers(60, 120, half)])
+    h = np.concatenate([rng.integers(0, 40, half), rng.integers(40, 80, half)])
+    g[:links], h[:links] = np.arange(links), 79 - np.arange(links)
+    y = rng.normal(size=120)[g] + rng.normal(size=80)[h] + rng.normal(size=2 * half)
+    design = build_design("y ~ 1 + (1 | g) + (1 | h)", {"y": y, "g": g, "h": h})
+    table = crossed_table(y, design.X, (g, h), (120, 80), factors=("g", "h"), terms=design.terms)
+    found, exact = fit_crossed(table, design), fit_several(design)
+    for one, other in zip(found.factors, exact.factors, strict=True):
+        ratio = one.u_sd / other.u_sd
+        assert abs(np.median(ratio) - 1.0) < 0.15, np.median(ratio)
+    assert "linked by few rows" in found.certificate.message

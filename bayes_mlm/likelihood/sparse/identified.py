@@ -1,5 +1,7 @@
 """What the rows determine of several grouping factors: refused, or reported, before a fit."""
 
+import math
+
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
@@ -10,8 +12,10 @@ from bayes_mlm.moments import CrossProducts
 # Effects this many times the residual error of a typical group are free of their distribution. The
 # residual sd that is then left is that of the rows; where groups and predictors explain the
 # outcome, it falls as the sds rise.
-_FREE, _FREER = 1e3, 1e4
+_FREE = (1e3, 1e4, 1e5, 1e6)
 _FALLS = 0.15
+# Part of the outcome's sum of squares that rounding may leave.
+_ROUNDED = 1e-13
 # An outcome printed with 15 digits is off by up to this part of it.
 _PRINTED = 5e-15
 # Part of the sum of squares of an effect's columns that rounding leaves of what X spans.
@@ -37,13 +41,15 @@ def check_bounded_outcome(plan: Plan) -> None:
     beta = -unit * np.linalg.solve(products.transform[:-1, :-1], products.transform[:-1, -1])
     whole = float(beta @ G @ beta) + products.n * unit**2
     factor = Factor(plan)
-    left = []
-    for free in (_FREE, _FREER):
-        fine = factor.update([free * one for one in typical_factors(products)])
-        left.append(factor.r2 if fine else 0.0)
     exact = products.n * unit**2 <= products.n * _PRINTED**2 * whole
-    if exact or not left[1] > _FALLS**2 * left[0]:
-        raise EngineError(NO_RESIDUALS)
+    before = math.inf
+    for free in () if exact else _FREE:
+        fine = factor.update([free * one for one in typical_factors(products)])
+        left = factor.r2 if fine else 0.0
+        if math.isfinite(before) and left > max(_FALLS**2 * before, _ROUNDED * products.n):
+            return  # it falls no further: this is the rows' own
+        before = left
+    raise EngineError(NO_RESIDUALS)
 
 
 def typical_factors(products: CrossProducts) -> list[Floats]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, check_memory
+from bayes_mlm.engines.crossed.mixing import largest_eigenvalue
 from bayes_mlm.engines.crossed.one_way import Conditional, OneWay
-from bayes_mlm.engines.direct.gibbs.mixing import largest_eigenvalue
 from bayes_mlm.engines.direct.gibbs.slices import slice_sample
 from bayes_mlm.engines.direct.priors import BetaPrior, prior_form
 from bayes_mlm.moments import CrossedTable

@@ -28,6 +28,9 @@ from bayes_mlm.engines.reml.several.result import FactorEstimates, SeveralFactor
 from bayes_mlm.likelihood import Method, group_parameters
 from bayes_mlm.moments import CrossedTable
 
+# Eigenvalue of the sweeps above which a few chains tell little of the slowest direction.
+SLOW = 0.9
+
 
 def fit_crossed(
     table: CrossedTable, design: Design, *, method: Method = "REML", level: float = DEFAULT_PROB
@@ -74,7 +77,7 @@ def fit_crossed(
     with one_thread():
         optimum = maximise_crossed(table, method)
         minus_twice, error = deviance(table, optimum, method)
-        sds_of_effects = conditional_sds(table, optimum)
+        *sds_of_effects, slowest = conditional_sds(table, optimum)
     at, unit = optimum.point, table.y_scale
     df = table.n - (table.p if method == "REML" else 0)
     loglik = -0.5 * minus_twice - df * math.log(unit)
@@ -105,7 +108,7 @@ def fit_crossed(
         sigma_e_interval=interval_of_log(float(sds[2]), float(errors[2]), level),
         factors=table.in_formula_order(estimates[0], estimates[1]),
         singular=bool((sds == 0.0).any()),
-        certificate=_certify(optimum, 0.5 * error),
+        certificate=_certify(optimum, 0.5 * error, slowest),
         equations=CrossedEquations(equations=at.equations),
     )
 
@@ -165,7 +168,7 @@ def _factor(
     )
 
 
-def _certify(optimum: CrossedOptimum, loglik_error: float) -> Certificate:
+def _certify(optimum: CrossedOptimum, loglik_error: float, slowest: float) -> Certificate:
     """Return the certificate: the last step and the Monte Carlo errors, in standard errors."""
     free = optimum.sds > 0.0
     relative = optimum.monte_carlo[free] / np.sqrt(np.diagonal(optimum.covariance))[free]
@@ -181,6 +184,11 @@ def _certify(optimum: CrossedOptimum, loglik_error: float) -> Certificate:
     text = f"{by}; the Monte Carlo error of the log-likelihood is {scaled(loglik_error, 2)}" + (
         "" if loglik_error < 0.05 else ": too much to compare models by it"
     )
+    if slowest > SLOW:
+        text += (
+            "; levels are linked by few rows, and sds of predicted effects are known to about 15 % "
+            f"only (largest eigenvalue {slowest:.3f})"
+        )
     return Certificate(
         ok=ok,
         finite=True,

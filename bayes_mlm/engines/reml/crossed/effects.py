@@ -1,11 +1,13 @@
 """Sds of predicted effects, and errors of predictions, of two crossed random intercepts."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
+from bayes_mlm.engines.crossed.mixing import largest_eigenvalue
 from bayes_mlm.engines.crossed.one_way import OneWay
 from bayes_mlm.engines.reml.crossed.equations import Equations
 from bayes_mlm.engines.reml.crossed.points import TOLERANCE
@@ -14,20 +16,27 @@ from bayes_mlm.moments import CrossedTable
 
 # Sweeps of block Gibbs sampling at the estimated sds, of each of several chains, and those before.
 _SWEEPS, _BEFORE = 4, 3
+# Part of a variance that sweeps from the estimates may still lack, and rows that all sweeps before
+# may pass over.
+_LACKS, _ROWS_SWEPT = 0.02, 4e8
+# Rows of a table above which the slowest direction of the sweeps is looked for less closely.
+_LARGE, _ITERATIONS, _FEW_ITERATIONS = 4_000_000, 40, 10
 # Rows whose errors of prediction are solved for, at most, and at a time.
 _MOST_ROWS, _AT_A_TIME = 2000, 32
 
 
 def conditional_sds(
     table: CrossedTable, optimum: CrossedOptimum, *, seed: int = 1
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, float]:
     """Return the sds (m,) of the effects of each margin given coefficients and variances.
 
     In units of the table. The part of a variance that the other factor's effects being known would
     leave is exact; what their errors add, which is small where levels have many rows, is estimated
-    from draws. That of the coefficients is taken out again exactly. These are few sweeps from the
-    estimates: where clusters of levels are linked by few rows, or none, the sds are too small
-    (medians by 7 to 18 % in simulated tables of two clusters).
+    from draws. That of the coefficients is taken out again exactly. The draws begin at the
+    estimates, and the variance along a direction of eigenvalue r lacks ``r^2`` to the number of
+    sweeps: these are as many as the slowest direction needs, unless they are too many. That r is
+    the third value: where it is near one (levels linked by few rows) a few chains tell little of
+    the variance along it.
 
     Parameters
     ----------
@@ -45,8 +54,15 @@ def conditional_sds(
     moments = [np.zeros((one.m, MOMENTS)) for one in table.margins]
     rngs = [np.random.Generator(np.random.Philox(key=[seed, lane])) for lane in range(LANES)]
     flat = [np.zeros((table.p + 1, table.p + 1))] * LANES
-    for sweep in range(_BEFORE + _SWEEPS):
-        kept = max(sweep + 1 - _BEFORE, 0)
+    iterations = _ITERATIONS if table.n <= _LARGE else _FEW_ITERATIONS
+    slowest = 0.0
+    if (sds[:2] > 0.0).all():
+        slowest = largest_eigenvalue(layouts, sds, flat[0], iterations=iterations)
+    needed = math.log(_LACKS) / (2.0 * math.log(slowest)) if 0.0 < slowest < 1.0 else _BEFORE
+    most = max(_ROWS_SWEPT / table.n, _BEFORE)
+    before = math.ceil(min(max(needed, _BEFORE), most))
+    for sweep in range(before + _SWEEPS):
+        kept = max(sweep + 1 - before, 0)
         for place in (0, 1):
             given = layouts[place].condition(layouts[1 - place], effects[1 - place])
             log_sds = np.tile(np.log(sds[[place, 2]]), (LANES, 1))
@@ -66,7 +82,7 @@ def conditional_sds(
         variance = (between / (count - 1) + one[:, 2 * LANES] / count) / scale**2
         variance -= sigma2 * np.einsum("mp,pq,mq->m", solved, inverse, solved)
         result.append(np.sqrt(np.maximum(variance, sigma2 / (margin.counts + ratio))))
-    return result[0], result[1]
+    return result[0], result[1], slowest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

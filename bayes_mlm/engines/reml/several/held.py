@@ -140,7 +140,8 @@ def hold_sd(
     def expand(points: Floats) -> tuple[Floats, Floats]:
         entries = np.empty((len(points), len(layout.places)))
         entries[:, rest] = points[:, 1:-1]
-        entries[:, at] = points[:, 0] / unit * np.exp(-0.5 * points[:, -1])
+        with np.errstate(over="ignore"):  # far from the optimum, where the deviance is infinite
+            entries[:, at] = points[:, 0] / unit * np.exp(-0.5 * points[:, -1])
         return layout.lam(entries), points[:, -1]
 
     sd = layout.start[at] * unit * np.exp(0.5 * log_s2)
