@@ -109,7 +109,7 @@ def test_a_slope_by_district_is_above_the_laplace_approximation():
 
 
 def test_profile_intervals_of_two_sds_fall_by_half_a_quantile():
-    """Oracle: the maximum with the sd given, by SciPy, over (beta, sd of the other, correlation)."""
+    """Oracle: the maximum at that sd, by SciPy, over (beta, the other sd, correlation)."""
     formula = "yes ~ urban + (1 + urban | district)"
     design = build_design(formula, read("contraception"), family="bernoulli")
     found = fit_generalised(design)
