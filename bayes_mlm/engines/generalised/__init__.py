@@ -112,7 +112,7 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
     k = optimum.x.size
     with np.errstate(divide="ignore", invalid="ignore"):
         rho = cov_u / np.outer(sigma_u, sigma_u)
-    intervals = _sd_intervals(problem, optimum, sigma_u, errors, level)
+    intervals = _sd_intervals(problem, optimum, errors, level)
     return GeneralisedFit(
         method="ML",
         family=design.family.text,
@@ -215,23 +215,10 @@ def _errors(
 
 
 def _sd_intervals(
-    problem: Problem, optimum: Optimum, sigma_u: Floats, errors: VarianceErrors, level: float
+    problem: Problem, optimum: Optimum, errors: VarianceErrors, level: float
 ) -> tuple[Interval, ...]:
-    if problem.q == 1:
-        return (profile_sd(problem, optimum, level),)
-    reach = wald_reach(level)
-    found = []
-    for sd, se in zip(sigma_u.tolist(), errors.sigma_u.tolist(), strict=True):
-        if not (math.isfinite(se) and sd > 0):
-            note = "the covariance of the effects is singular, where there is no standard error"
-            ends = math.nan, math.nan
-        else:
-            note, ratio = "", math.exp(reach * se / sd)
-            ends = sd / ratio, sd * ratio
-        found.append(
-            Interval(lower=ends[0], upper=ends[1], level=level, method="Wald of the log", note=note)
-        )
-    return tuple(found)
+    errors_of = errors.sigma_u.tolist()
+    return tuple(profile_sd(problem, optimum, level, k, se) for k, se in enumerate(errors_of))
 
 
 def _auxiliary(problem: Problem, aux: Floats) -> dict[str, Floats]:

@@ -18,6 +18,8 @@ MAX_STEPS = 100
 _HALVINGS = 40
 # Sds of the group effects that are tried first, on the scale of the linear predictor.
 _STARTS = (0.5, 2.0)
+# Twice the log-likelihood, by the curvature, between a start's end and an optimum that is the same.
+_NEAR = 1e-2
 # Of the curvature, relative to its diagonal: less is taken for flat.
 _FLAT = 1e-9
 
@@ -101,20 +103,38 @@ def climb(
     return x, at, gain
 
 
+def without_effects(plain: Problem) -> tuple[Floats, Evaluation, float]:
+    """Climb to the optimum of a problem without group effects; also its last gain."""
+    return climb(plain, _first(plain))
+
+
+def _is_near(x: Floats, best: tuple[Floats, Evaluation, float], problem: Problem) -> bool:
+    """Return whether a point is within a few thousandths of a standard error of an optimum."""
+    if best[1].hessian is None:
+        return False
+    p, many = problem.p, int(problem.free.sum())
+    signs = np.ones(x.size)
+    if problem.q == 1:  # an sd of either sign
+        signs[p : p + many] = np.where(x[p : p + many] * best[0][p : p + many] < 0, -1.0, 1.0)
+    apart = x * signs - best[0]
+    return bool(-apart @ best[1].hessian @ apart < _NEAR)
+
+
 def maximise(problem: Problem) -> Optimum:
     """Return the best optimum of several starts, the model without group effects among them."""
-    plain = problem.without_effects()
-    start = _first(plain)
-    plain_x, plain_at, plain_gain = climb(plain, start)
+    plain_x, plain_at, plain_gain = without_effects(problem.without_effects())
     if not problem.q:
         return _with_error(problem, plain_x, plain_at, plain_gain, (((), plain_at.loglik),))
     beta, aux = plain_x[: problem.p], plain_x[problem.p :]
     best: tuple[Floats, Evaluation, float] | None = None
     starts = []
-    for theta in _thetas(problem):
-        x = np.concatenate([beta, theta, aux])
+    for sd, theta in _thetas(problem):
+        x = np.concatenate(_conditional(problem, beta, theta, aux, sd))
         found = climb(problem, x, rule=COARSE)
-        found = climb(problem, found[0], modes=found[1].modes)
+        if best is None or not _is_near(found[0], best, problem):
+            found = climb(problem, found[0], modes=found[1].modes)
+        else:
+            found = best
         starts.append((tuple(theta.tolist()), found[1].loglik))
         if best is None or found[1].loglik > best[1].loglik + 1e-9:
             best = found
@@ -159,9 +179,23 @@ def _first(plain: Problem) -> Floats:
     return np.concatenate([beta, np.zeros(plain.n_aux)])
 
 
-def _thetas(problem: Problem) -> Iterator[Floats]:
+def _thetas(problem: Problem) -> Iterator[tuple[float, Floats]]:
     """Return starts of the entries of L: independent effects of some sds."""
     size = np.sqrt(np.square(problem.Z).mean(axis=0))
     for sd in _STARTS:
         factor = np.diag(sd / np.where(size > 0, size, 1.0))
-        yield factor[np.tril_indices(problem.q)][problem.free]
+        yield sd, factor[np.tril_indices(problem.q)][problem.free]
+
+
+def _conditional(
+    problem: Problem, beta: Floats, theta: Floats, aux: Floats, sd: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return a start: coefficients given the group effects are larger than those without.
+
+    By the ratio of the sds of the latent outcome (Zeger, Liang & Albert 1988, Biometrics 44(4)).
+    """
+    family = problem.design.family
+    if family.latent_variance is None:
+        return beta, theta, aux
+    ratio = math.sqrt(1.0 + problem.q * sd**2 / family.latent_variance)
+    return beta * ratio, theta, aux * ratio

@@ -9,11 +9,19 @@ Albert & Anderson (1984), Biometrika 71(1), theorems 1 and 2; Konis (2007), Line
 algorithms for detecting separated data in binary logistic regression models, sec. 3.
 """
 
+import math
+
 import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.generalised.problem import Problem
+from bayes_mlm.engines.generalised.search import without_effects
+from bayes_mlm.model import LINKS
 
+# Logs of probabilities, and of means, that no separated row has where the search has ended.
+_MODERATE = 12.0
+# Log-likelihood that a Newton step still gains, by which a search for it has ended.
+_ENDED = 1e-7
 # Of a direction with entries between -1 and 1: less is rounding.
 _TINY = 1e-7
 
@@ -26,6 +34,8 @@ def separated(problem: Problem) -> tuple[str, ...]:
     problem : Problem
         Of a family whose mean has bounds: shares and ordered categories at both ends, counts at 0.
     """
+    if _has_maximum(problem):
+        return ()
     rising, equal = _constraints(problem)
     if not len(rising):
         return ()
@@ -35,6 +45,26 @@ def separated(problem: Problem) -> tuple[str, ...]:
     if family.thresholds is not None:
         names += [f"threshold[{one}]" for one in design.encoding.between_levels]
     return tuple(name for name, size in zip(names, direction, strict=True) if abs(size) > _TINY)
+
+
+def _has_maximum(problem: Problem) -> bool:
+    """Return whether the maximum without group effects was found well inside.
+
+    The likelihood rises for ever along a direction of separation, by the residual of a row at
+    least: where no residual is tiny and the score is zero, there is none. It spares the linear
+    programme of large data.
+    """
+    plain = problem.without_effects()
+    x, at, gain = without_effects(plain)
+    if not (math.isfinite(at.loglik) and gain < _ENDED):
+        return False
+    eta = plain.X @ x[: plain.p] + plain.offset
+    family = problem.design.family
+    if family.thresholds is not None:
+        eta = np.add.outer(x[plain.p :], [-eta.min(), -eta.max()])
+    if family.link not in LINKS:
+        return bool(np.abs(eta).max(initial=0.0) < _MODERATE)
+    return all(bool((tail > -_MODERATE).all()) for tail in LINKS[family.link].log_tails(eta))
 
 
 def _constraints(problem: Problem) -> tuple[Floats, Floats]:

@@ -87,7 +87,7 @@ def find_group_modes(code, psi, cuts, eta0, y, trials, zl, starts, v, root):  # 
                 for c in range(a + 1, q):
                     total -= inner[c, a] * step[c]
                 step[a] = total / inner[a, a]
-            if gain < 1e-14:
+            if gain < 1e-8:  # one more step, by which the error is squared
                 settled = True
         # R is the inverse of the upper factor C', curvature = C C'.
         for b in range(q):
