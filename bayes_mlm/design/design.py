@@ -1,6 +1,6 @@
 """Arrays that every engine reads, from a table and a formula.
 
-A `Design` is made once (`build_design`) and handed to every engine, so that what they disagree about
+A `Design` is made once (`build_design`) and given to every engine, so that what they disagree about
 is never the data. `bayes_mlm.design.layouts` lays it out for a kind of model.
 """
 
@@ -70,7 +70,6 @@ class Design(GroupedRows):
     notes : tuple of str
         Remarks on the data that a reader of the results should see.
     family : Family
-        Distribution of the outcome given its linear predictor.
     residual : ResidualRows or None
         The residual structure by row, of all that is not Gaussian with independent residuals of
         one sd; None for that.
