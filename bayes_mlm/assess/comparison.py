@@ -238,7 +238,7 @@ def _names(fits: Sequence[Fit]) -> list[str]:
     plain = [
         name
         if not fit.design.errors or fit.spec.name != UNNAMED
-        else f"{name}, residuals {fit.design.errors}"
+        else f"{name}, {fit.design.errors_text.removeprefix('; ').replace(': ', ' ')}"
         for name, fit in zip(plain, fits, strict=True)
     ]
     count = Counter(plain)

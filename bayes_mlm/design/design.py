@@ -1,8 +1,7 @@
 """Arrays that every engine reads, from a table and a formula.
 
-A `Design` is made once (`build_design`) and handed to the factories, to REML and to OLS, so that
-what they disagree about is never the data. `bayes_mlm.design.layouts` lays it out for a kind of
-model.
+A `Design` is made once (`build_design`) and given to every engine, so that what they disagree about
+is never the data. `bayes_mlm.design.layouts` lays it out for a kind of model.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,8 +46,8 @@ _OF_TERM = ("Z", "effects", "correlated", "codes", "labels", "factor", "counts")
 class Design(GroupedRows):
     """The arrays of one model, with the names of their rows and columns.
 
-    Of aggregated data (`bayes_mlm.design.aggregated`) the rows are not there: `moments()` answers,
-    and what reads a value of a row raises `RowsNeededError`.
+    Of aggregated data (`bayes_mlm.design.aggregated`) there are `moments()`, and what reads a value
+    of a row raises `RowsNeededError`.
 
     Parameters
     ----------
@@ -71,7 +70,6 @@ class Design(GroupedRows):
     notes : tuple of str
         Remarks on the data that a reader of the results should see.
     family : Family
-        Distribution of the outcome given its linear predictor.
     residual : ResidualRows or None
         The residual structure by row, of all that is not Gaussian with independent residuals of
         one sd; None for that.
@@ -265,6 +263,13 @@ class Design(GroupedRows):
         if self.residual is not None and not self.residual.spec.is_plain:
             parts.append(str(self.residual.spec))
         return ", ".join(parts)
+
+    @property
+    def errors_text(self) -> str:
+        """What follows a formula: "; residuals: ...", or the family and its link."""
+        if not self.family.is_additive:
+            return f"; {self.family.label} outcomes, link {self.family.link}"
+        return f"; residuals: {self.errors}" if self.errors else ""
 
     @property
     def effect_columns(self) -> tuple[Column, ...]:

@@ -64,8 +64,7 @@ def analysis_title(analysis: Analysis) -> str:
     rows += "".join(f", {term.J} groups ({term.factor})" for term in design.group_terms)
     gone = count(design.n_dropped, "row")
     dropped = f", {gone} dropped (missing values)" if design.n_dropped else ""
-    residual = f"; residuals: {design.errors}" if design.errors else ""
-    return f"{model.name}: {model.formula} [{model.kind}]\n{rows}{dropped}{residual}"
+    return f"{model.name}: {model.formula} [{model.kind}]\n{rows}{dropped}{design.errors_text}"
 
 
 def estimates_table(analysis: Analysis) -> TerminalTable:

@@ -274,9 +274,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         name=model.name,
         title=analysis.title,
         description=" ".join(analysis.description.split()),
-        formula=model.formula
-        if not design.errors
-        else f"{model.formula}; residuals: {design.errors}",
+        formula=f"{model.formula}{design.errors_text}",
         kind=model.kind.replace("_", " "),
         anchor=anchor,
         size=size,

@@ -13,9 +13,8 @@ def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
     for number, analysis in enumerate(_models(sources), start=1):
         name, model = name_of(analysis), analysis.spec
         kind = model.kind.replace("_", " ")
-        errors = analysis.design.errors
-        residual = f"; residuals: {errors}" if errors else ""
-        yield f"({number}) {name + ': ' if name else ''}{model.formula} [{kind}]{residual}."
+        text = analysis.design.errors_text
+        yield f"({number}) {name + ': ' if name else ''}{model.formula} [{kind}]{text}."
     yield _about_estimates(sources, interval)
     yield from filter(None, (remark(sources) for remark in _REMARKS))
     for source in sources:
