@@ -239,3 +239,56 @@ def test_what_it_cannot_fit_is_refused(formula, family, engine, says):
     }
     with pytest.raises(UnsupportedModelError, match=says):
         fit(formula, data, family=family, engine=engine)
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "cumulative"])
+def test_groups_that_are_all_alike_inside_have_no_finite_sd(family):
+    g = np.repeat(np.arange(12), 4)
+    data = {"y": g % (3 if family == "cumulative" else 2), "g": g}
+    with pytest.raises(EngineError, match="sd of the groups goes to infinity"):
+        fit("y ~ 1 + (1 | g)", data, family=family, engine="ml")
+
+
+def test_counts_that_vary_as_poisson_have_an_infinite_shape():
+    """The likelihood is that of the Poisson, and the shape has no interval, for a stated reason."""
+    y = np.tile([3.0, 4.0], 60)
+    data = {"y": y, "g": np.repeat(np.arange(20), 6)}
+    found = fit("y ~ 1 + (1 | g)", data, family="negative_binomial", engine="ml")
+    poisson = fit("y ~ 1 + (1 | g)", data, family="poisson", engine="ml")
+    assert found.solution.loglik == pytest.approx(poisson.solution.loglik, abs=1e-5)
+    text = str(found.summary())
+    assert "vary no more than Poisson" in text
+    assert "inf" not in text.replace("infinite", "")
+
+
+SHAPES = [(name, seed) for seed, name in enumerate((*NAMES, *NAMES))]
+
+
+@pytest.mark.parametrize(("name", "seed"), SHAPES)
+def test_small_problems_are_those_of_brute_force(name, seed):
+    rng = np.random.default_rng(seed)
+    J, per, sigma = int(rng.integers(2, 6)), int(rng.integers(1, 4)), float(rng.uniform(0.1, 4.0))
+    formula, data = simulate(name, seed=seed, J=max(J, 3), per=max(per, 2), sigma=sigma)
+    problem = make_problem(build_design(formula, data, family=name))
+    x = point_of(problem, sigma)[: problem.n_parameters]
+    assert problem.evaluate(x, derive=False, refine=0.5).loglik == pytest.approx(
+        brute_force(problem, x), abs=2e-8
+    )
+
+
+def test_integrals_over_three_effects_are_those_of_gauss_and_hermite():
+    """Groups of 40 rows at a small sd, where 25 points a dimension have converged."""
+    rng = np.random.default_rng(5)
+    g, x, z = np.repeat(np.arange(3), 40), rng.normal(size=120), rng.normal(size=120)
+    data = {"y": rng.integers(0, 2, 120), "x": x, "z": z, "g": g}
+    problem = make_problem(build_design("y ~ 1 + (1 + x + z | g)", data, family="bernoulli"))
+    at = np.array([0.2, 0.4, 0.1, 0.3, -0.1, 0.05, 0.2])
+    beta, factor, _ = problem.parts(at)
+    node, weight = np.polynomial.hermite_e.hermegauss(25)
+    grid = np.stack(np.meshgrid(node, node, node), axis=-1).reshape(-1, 3)
+    weights = np.stack(np.meshgrid(weight, weight, weight), axis=-1).reshape(-1, 3).prod(axis=1)
+    eta = beta + problem.Z @ factor @ grid.T
+    rows = problem.y[:, None] * eta - np.logaddexp(0.0, eta)
+    groups = np.exp(np.add.reduceat(rows, problem.starts[:-1], axis=0))
+    total = np.log(groups @ weights / (2.0 * math.pi) ** 1.5).sum()
+    assert problem.evaluate(at, derive=False).loglik == pytest.approx(total, abs=1e-8)

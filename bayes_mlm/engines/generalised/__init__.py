@@ -14,7 +14,7 @@ from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
 from bayes_mlm.engines.generalised.search import Optimum, maximise
-from bayes_mlm.engines.generalised.separation import separated
+from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
@@ -27,6 +27,11 @@ from bayes_mlm.likelihood import code_of, group_parameters
 
 # Of an sd, on the scale of the linear predictor, its column at unit mean square: below it is zero.
 _SINGULAR = 1e-4
+# Shapes of counts beyond it differ from a Poisson in no digit that is shown.
+_INFINITE = 1e6
+_POISSON = (
+    "its most likely value is infinite: the counts vary no more than Poisson, fit that family"
+)
 # Error of the log-likelihood that no table shows.
 _LARGEST_ERROR = 1e-6
 
@@ -92,6 +97,12 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
             f"the likelihood has no maximum: {', '.join(columns)} separate the outcomes, and the "
             "estimates go to infinity; omit a column, merge its categories, or draw from a "
             "posterior with proper priors (engine='auto')"
+        )
+    if all_groups_alike(problem):
+        raise EngineError(
+            f"the likelihood has no maximum: in every group of {design.group} all outcomes are "
+            "alike, and the sd of the groups goes to infinity; analyse one row a group, or draw "
+            "from a posterior with proper priors (engine='auto')"
         )
     optimum = maximise(problem)
     return _result(design, problem, optimum, level)
@@ -234,16 +245,18 @@ def _auxiliary_rows(
     first, family, reach = covariance.shape[0] - aux.size, problem.design.family, wald_reach(level)
     rows: list[EstimateRow] = []
     for k, value in enumerate(aux.tolist()):
-        se = math.sqrt(max(float(covariance[first + k, first + k]), 0.0))
+        se, note = math.sqrt(max(float(covariance[first + k, first + k]), 0.0)), ""
         if family.thresholds is not None:
             name = family.thresholds.element(problem.design.encoding.between_levels[k])
             ends = value - reach * se, value + reach * se
             method, estimate, error = "Wald", value, se
         else:
             name, estimate = family.auxiliary[k].name, math.exp(value)
-            ends = math.exp(value - reach * se), math.exp(value + reach * se)
+            ends = math.exp(value - reach * se), math.exp(min(value + reach * se, 700.0))
             method, error = "Wald of the log", estimate * se
-        interval = Interval(lower=ends[0], upper=ends[1], level=level, method=method)
+            if estimate > _INFINITE and family.name == "negative_binomial":
+                ends, error, note = (math.nan, math.nan), math.nan, _POISSON
+        interval = Interval(lower=ends[0], upper=ends[1], level=level, method=method, note=note)
         rows.append((name, estimate, error, interval))
     return rows
 

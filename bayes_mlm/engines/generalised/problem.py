@@ -15,6 +15,8 @@ from bayes_mlm.model import Auxiliary
 MAX_Q = 3
 # Relative to its largest value, the integrand that is left out.
 PRECISE = 1e-10
+# Of the linear predictor between groups: beyond it a search goes to infinity.
+_LARGEST_SD = 1e4
 # Steps of a derivative by differences, relative to one plus the value.
 _STEP = 1e-5
 
@@ -85,6 +87,11 @@ class Problem:
         """Places of the parameters among all of beta, L and the auxiliary ones."""
         every = np.concatenate([np.ones(self.p, bool), self.free, np.ones(self.n_aux, bool)])
         return np.flatnonzero(every)
+
+    @cached_property
+    def z_size(self) -> float:
+        """Root mean square of the largest column of Z."""
+        return float(np.sqrt(np.square(self.Z).mean(axis=0).max(initial=0.0)))
 
     @property
     def n_aux(self) -> int:
@@ -200,6 +207,8 @@ class Problem:
             psi = float(aux[0])
             if abs(psi) > 30.0:
                 return impossible
+        if np.abs(factor).max(initial=0.0) * self.z_size > _LARGEST_SD:
+            return impossible
         eta = self.X @ beta + self.offset
         zl = np.ascontiguousarray(self.Z @ factor)
         root, out = np.zeros((n_groups, q, q)), np.empty(n_groups)

@@ -47,6 +47,26 @@ def separated(problem: Problem) -> tuple[str, ...]:
     return tuple(name for name, size in zip(names, direction, strict=True) if abs(size) > _TINY)
 
 
+def all_groups_alike(problem: Problem) -> bool:
+    """Return whether every group's outcomes are all 0, all 1, or of one category.
+
+    The likelihood then rises with the sd of the groups for ever: in the limit a group is one
+    outcome, of a probability that the intercept fits.
+    """
+    family = problem.design.family
+    if not (problem.q and np.ptp(problem.Z[:, 0]) == 0.0):
+        return False
+    starts = problem.starts[:-1]
+    if family.thresholds is not None:
+        low, high = (f.reduceat(problem.y, starts) for f in (np.minimum, np.maximum))
+        return bool((low == high).all())
+    if family.name not in ("bernoulli", "binomial"):
+        return False
+    successes = np.add.reduceat(problem.y, starts)
+    trials = np.add.reduceat(problem.trials, starts)
+    return bool(((successes == 0) | (successes == trials)).all())
+
+
 def _has_maximum(problem: Problem) -> bool:
     """Return whether the maximum without group effects was found well inside.
 
