@@ -229,6 +229,11 @@ def _columns_of(arrays: Encoded) -> list[tuple[tuple[str, ...], Floats]]:
 
 def _check_factors(formula: Formula, factors: Sequence[str], table: Table) -> list[Groups]:
     """Return the groups of every factor, after checking that they can be groups."""
+    if len(factors) > 1 and "residual" in factors:
+        raise DesignError(
+            "a grouping factor is called 'residual', as the share of residuals in the tables of "
+            "several factors is; rename the column"
+        )
     grouping = {*factors, *formula.grouping_columns}
     predictors = [name for name in formula.predictor_columns if name not in grouping]
     found = []

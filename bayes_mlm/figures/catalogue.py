@@ -10,6 +10,7 @@ from bayes_mlm.base import Registry, RowsNeededError, UnsupportedModelError
 from bayes_mlm.figures import (
     accuracy,
     caterpillar,
+    cells,
     coefficients,
     contextual,
     convergence,
@@ -41,6 +42,7 @@ for _entry in (
     explained.FIGURE,
     coefficients.FIGURE,
     caterpillar.FIGURE,
+    cells.FIGURE,
     trajectories.FIGURE,
     shrinkage.FIGURE,
     subgroup_difference.FIGURE,

@@ -39,6 +39,14 @@ def test_the_example_of_large_data_runs(capsys, monkeypatch, tmp_path):
     assert (again.draws["beta"] == names["fitted"].draws["beta"]).all()
 
 
+def test_the_example_of_families_runs(capsys, tmp_path):
+    names = run_as_file(block(PAGE, "example: families"), tmp_path)
+    assert names["fitted"].verdict.ok
+    printed = capsys.readouterr().out
+    assert "integrals exact to" in printed
+    assert "threshold[1|2]" in printed
+
+
 @pytest.mark.filterwarnings("ignore")  # ArviZ warns of a large k-hat where slopes vary
 def test_the_example_of_arviz_runs(tmp_path):
     names = run_as_file(block(PAGE, "example: arviz"), tmp_path)
