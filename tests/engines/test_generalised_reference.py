@@ -83,7 +83,7 @@ def test_ml_is_that_of_glmer_with_25_points(name):
     formula, family, loglik, sd, coefficients = REFERENCES[name]
     found = fit_generalised(build_design(formula, read(name), family=family))
     assert found.certificate.ok
-    assert -1e-10 < found.loglik - loglik < 1e-7
+    assert -1e-8 < found.loglik - loglik < 1e-7  # its integrals are known to 3e-8
     assert found.sigma_u[0] == pytest.approx(sd, abs=1e-5)
     assert dict.fromkeys(found.terms) == dict.fromkeys(coefficients)
     for term, beta, se in zip(found.terms, found.beta, found.beta_se, strict=True):

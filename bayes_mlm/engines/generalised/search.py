@@ -13,13 +13,13 @@ from bayes_mlm.model import LINKS
 # Log-likelihood that a Newton step may still gain at the optimum.
 TOLERANCE = 1e-11
 # Of the log-likelihood, by half the spacing of its integrals; and the least factor of the spacing.
-ERROR, _FINEST = 1e-8, 0.1
+ERROR, _FINEST = 3e-8, 0.1
 MAX_STEPS = 100
 _HALVINGS = 40
 # Sds of the group effects that are tried first, on the scale of the linear predictor.
 _STARTS = (0.5, 2.0)
 # Twice the log-likelihood, by the curvature, between a start's end and an optimum that is the same.
-_NEAR = 1e-2
+_NEAR = 1e-3
 # Of the curvature, relative to its diagonal: less is taken for flat.
 _FLAT = 1e-9
 
@@ -66,7 +66,7 @@ class Rule:
 
 
 # Of the way to an optimum, where the last digits do not matter.
-COARSE = Rule(refine=1.5, eps=1e-5, tolerance=1e-5)
+COARSE = Rule(eps=1e-5, tolerance=1e-5)
 
 
 def climb(
@@ -108,16 +108,23 @@ def without_effects(plain: Problem) -> tuple[Floats, Evaluation, float]:
     return climb(plain, _first(plain))
 
 
-def _is_near(x: Floats, best: tuple[Floats, Evaluation, float], problem: Problem) -> bool:
-    """Return whether a point is within a few thousandths of a standard error of an optimum."""
-    if best[1].hessian is None:
-        return False
-    p, many = problem.p, int(problem.free.sum())
-    signs = np.ones(x.size)
-    if problem.q == 1:  # an sd of either sign
-        signs[p : p + many] = np.where(x[p : p + many] * best[0][p : p + many] < 0, -1.0, 1.0)
-    apart = x * signs - best[0]
-    return bool(-apart @ best[1].hessian @ apart < _NEAR)
+def _polish(
+    problem: Problem, x: Floats, modes: Floats, best: tuple[Floats, Evaluation, float] | None
+) -> tuple[Floats, Evaluation, float]:
+    """Climb the last steps, unless an optimum is known within hundredths of a standard error."""
+    if best is not None and best[1].hessian is not None:
+        apart = x - best[0]
+        if -apart @ best[1].hessian @ apart < _NEAR:
+            return best
+    return climb(problem, x, modes=modes)
+
+
+def _canonical(problem: Problem, x: Floats, modes: Floats) -> tuple[Floats, Floats]:
+    """Return point and modes with the diagonal of L not below zero: the same covariance."""
+    beta, factor, aux = problem.parts(x)
+    signs = np.where(np.diagonal(factor) < 0, -1.0, 1.0)
+    theta = (factor * signs)[np.tril_indices(problem.q)][problem.free]
+    return np.concatenate([beta, theta, aux]), modes * signs
 
 
 def maximise(problem: Problem) -> Optimum:
@@ -131,10 +138,8 @@ def maximise(problem: Problem) -> Optimum:
     for sd, theta in _thetas(problem):
         x = np.concatenate(_conditional(problem, beta, theta, aux, sd))
         found = climb(problem, x, rule=COARSE)
-        if best is None or not _is_near(found[0], best, problem):
-            found = climb(problem, found[0], modes=found[1].modes)
-        else:
-            found = best
+        x, modes = _canonical(problem, found[0], found[1].modes)
+        found = _polish(problem, x, modes, best)
         starts.append((tuple(theta.tolist()), found[1].loglik))
         if best is None or found[1].loglik > best[1].loglik + 1e-9:
             best = found
