@@ -191,6 +191,8 @@ def leave_one_row_out(fit: Fit, *, rows: Any = None) -> Elpd:
     expect_draws("leave_one_row_out", fit)
     _whole(fit)
     if len(fit.design.factors) > 1:
+        if rows is not None and fit.design.has_rows:
+            raise DesignError("the fit has its rows; leave out rows=, which is for summed data")
         return row_of_several(fit)
     if _given_coefficients(fit):
         return _structured(fit, None, "row")

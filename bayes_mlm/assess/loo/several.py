@@ -5,7 +5,7 @@ the group effects given all rows, everything about a part (a row, or all rows of
 effects that its rows have: nothing is fitted anew, and no matrix of rows by rows is formed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,15 +13,24 @@ from bayes_mlm.assess.loo.conditional import LEAST_DRAWS, check_draws
 from bayes_mlm.assess.loo.elpd import Elpd
 from bayes_mlm.assess.loo.from_draws import from_draws
 from bayes_mlm.assess.loo.parts import Parts, parts_of_groups, parts_of_rows
-from bayes_mlm.base import Floats, Ints, UnsupportedModelError
+from bayes_mlm.assess.loo.refit import MAX_REFITTED
+from bayes_mlm.base import EngineError, Floats, Ints, Stream, UnsupportedModelError, stream
 from bayes_mlm.design import Design
-from bayes_mlm.engines import effects_covariance, samples
+from bayes_mlm.engines import (
+    effects_covariance,
+    reliable_k_hat,
+    sample_direct,
+    samples,
+    why_not_direct,
+)
 from bayes_mlm.fitting import Fit, conditional_log_densities, spaced
 
 # Numbers held at a time, and operations in all: some seconds.
 _MOST, _OPERATIONS = 4_000_000, 60_000_000_000
 # Draws times rows, of densities given every parameter.
 _EVALUATIONS = 16_000_000
+# Draws of each of four chains of a refit.
+_REFIT_DRAWS = 250
 _KEEP = 'leave out groups (leave_one_group_out), or keep the rows (rows="keep")'
 # Operations for a draw, by the cube of the number of group effects.
 _CUBES = 6
@@ -61,8 +70,10 @@ def group_of_several(fit: Fit, place: int) -> Elpd:
         )
     term = design.group_terms[place]
     left_out = frozenset(k for k in range(len(design.factors)) if design.is_nested(k, place))
-    loo, lpd = part_densities(fit, chosen, parts_of_groups(design, place, left_out))
-    return from_draws(fit, "group", term.labels, loo, lpd, term.factor)
+    parts = parts_of_groups(design, place, left_out)
+    loo, lpd = part_densities(fit, chosen, parts)
+    found = from_draws(fit, "group", term.labels, loo, lpd, term.factor)
+    return _refitted(fit, found, parts, term.codes) if design.has_rows else found
 
 
 def row_of_several(fit: Fit) -> Elpd:
@@ -70,11 +81,50 @@ def row_of_several(fit: Fit) -> Elpd:
     n = fit.design.rows(_KEEP).n
     chosen = _few_draws(fit)
     if chosen.size:
-        loo, lpd = part_densities(
-            fit, chosen, parts_of_rows(fit.design, np.arange(n), n, frozenset())
-        )
-        return from_draws(fit, "row", np.arange(1, n + 1), loo, lpd, None)
+        parts = parts_of_rows(fit.design, np.arange(n), n, frozenset())
+        loo, lpd = part_densities(fit, chosen, parts)
+        found = from_draws(fit, "row", np.arange(1, n + 1), loo, lpd, None)
+        return _refitted(fit, found, parts, np.arange(n))
     return _conditional_on_effects(fit)
+
+
+def _refitted(fit: Fit, found: Elpd, parts: Parts, of_row: Ints) -> Elpd:
+    """Draw anew without each part whose weights are not reliable, by the direct engine.
+
+    The density of a part given the others is then averaged over draws that never saw it.
+    """
+    limit = reliable_k_hat(found.n_draws)
+    bad = np.flatnonzero(found.k_hat > limit)[:MAX_REFITTED]
+    if not bad.size or why_not_direct(fit.priors):
+        return found
+    pointwise, refitted = found.pointwise.copy(), found.refitted.copy()
+    variance = found.mcse**2
+    for place in bad.tolist():
+        seed = int(stream(fit.settings.random_seed, Stream.LOO_REFIT, place).integers(2**31))
+        design = fit.design.take(np.flatnonzero(of_row != place))
+        try:
+            drawn = sample_direct(
+                design, fit.priors, draws=_REFIT_DRAWS, random_seed=seed, effects=False
+            )
+        except EngineError:  # improper, or no residual variation, without the part
+            continue
+        if not drawn.report.trusted:
+            continue
+        other = replace(fit, draws=drawn.draws)
+        every = np.arange(drawn.draws.n_chains * drawn.draws.n_draws)
+        logs = part_densities(other, every, parts)[0][place]
+        weight = np.exp(logs - logs.max())
+        pointwise[place] = logs.max() + np.log(weight.mean())
+        refitted[place] = True
+        variance += float(weight.var()) / (weight.mean() ** 2 * weight.size)
+    moved = float(pointwise.sum() - found.pointwise.sum())
+    return replace(
+        found,
+        pointwise=pointwise,
+        refitted=refitted,
+        p=found.p - moved,
+        mcse=float(np.sqrt(variance)),
+    )
 
 
 def _conditional_on_effects(fit: Fit) -> Elpd:
