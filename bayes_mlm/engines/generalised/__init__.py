@@ -149,7 +149,7 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
         sigma_u_interval=intervals,
         singular=singular,
         u=at.v @ factor.T,
-        u_sd=np.sqrt(np.einsum("ab,jbc,ac->ja", factor, at.v_cov, factor)),
+        u_cov=factor @ at.v_cov @ factor.T,
         u_mode=at.modes @ factor.T,
         sd_names=() if names is None else names.sd_names,
         rho_names=tuple(
