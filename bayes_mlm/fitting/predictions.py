@@ -26,7 +26,7 @@ def expected_outcomes(
 
     Parameters
     ----------
-    fit : RemlFit, SeveralFactorsFit or OlsFit
+    fit : RemlFit, SeveralFactorsFit, GeneralisedFit or OlsFit
     design : Design
         That was fitted.
     X : ndarray, shape (m, p)
@@ -84,6 +84,8 @@ def _of_several(
 
 def _of_groups(fit: OneFactorSolution, design: Design, groups: Ints) -> tuple[Floats, Floats]:
     """Return W_j X_j (G, q, p), and the covariance (G, q, q) of the effects given beta."""
+    if isinstance(fit, GeneralisedFit):
+        return _of_generalised(fit, design, groups)
     s, residual = design.moments(), fit.sigma_e**2
     if fit.residual is not None and design.residual is not None:
         fitted = fit.residual
@@ -97,3 +99,14 @@ def _of_groups(fit: OneFactorSolution, design: Design, groups: Ints) -> tuple[Fl
     move = relative @ np.linalg.solve(inside, zx)
     spread = fit.cov_u - relative @ np.linalg.solve(inside, zz @ fit.cov_u)
     return move, 0.5 * (spread + spread.swapaxes(1, 2))
+
+
+def _of_generalised(fit: GeneralisedFit, design: Design, groups: Ints) -> tuple[Floats, Floats]:
+    """Return the same of a linear predictor: minus du/dbeta at the mode, and cov(u | y)."""
+    term, family = design.group_term, design.family
+    eta = design.X @ fit.beta + design.offset + term.sum_effects(fit.u)
+    _, weight = family.score(design.y, eta, {**design.response.known, **fit.auxiliary})
+    zz = term.products(weight)[groups]
+    zx = np.stack([term.sums(z[:, None] * design.X) for z in (weight[:, None] * term.Z).T], axis=1)
+    inside = np.eye(design.q) + zz @ fit.cov_u
+    return fit.cov_u @ np.linalg.solve(inside, zx[groups]), fit.u_cov[groups]

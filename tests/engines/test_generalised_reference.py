@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from bayes_mlm import build_design
+from bayes_mlm import build_design, fit
 from bayes_mlm.engines.generalised import fit_generalised
 from bayes_mlm.engines.generalised.problem import make_problem
 from tests.helpers import ROOT
@@ -130,3 +130,22 @@ def test_profile_intervals_of_two_sds_fall_by_half_a_quantile():
         start = np.concatenate([found.beta, [np.log(found.sigma_u[1 - effect]), rho]])
         best = optimize.minimize(height, start, options={"gtol": 1e-3})
         assert found.loglik + best.fun == pytest.approx(DROP, abs=2e-3)
+
+
+def test_errors_of_group_lines_follow_the_effects_as_coefficients_move():
+    """Oracle: conditional means at moved coefficients; the formula has the modes' derivative."""
+    formula = "yes ~ a + urban + (1 + urban | district)"
+    found = fit(formula, read("contraception"), family="bernoulli", engine="ml")
+    solution, problem = found.solution, make_problem(found.design)
+    root = np.linalg.cholesky(solution.cov_u)
+    at = np.concatenate([solution.beta, root[np.tril_indices(2)]])
+    X, Z = np.array([[1.0, 0.5, 1.0]]), np.array([[1.0, 1.0]])
+    moved = np.empty((3, 60))
+    for k, step in enumerate(1e-4 * np.eye(at.size)[:3]):
+        up, down = (problem.evaluate(at + sign * step).v @ root.T for sign in (1.0, -1.0))
+        moved[k] = X[0, k] + (up - down) @ Z[0] / 2e-4
+    exact = np.einsum("kj,kl,lj->j", moved, solution.beta_cov, moved)
+    exact += np.einsum("a,jab,b->j", Z[0], solution.u_cov, Z[0])
+    lines = found.combine_by_group(np.tile(X, (60, 1, 1)), np.tile(Z, (60, 1, 1)), np.arange(60))
+    errors = np.array([one.se for (one,) in lines])
+    np.testing.assert_allclose(errors, np.sqrt(exact), rtol=0.02)

@@ -13,7 +13,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
-from bayes_mlm.engines.generalised.search import Optimum, maximise
+from bayes_mlm.engines.generalised.search import Optimum, maximise, without_effects
 from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.inference import (
@@ -91,7 +91,8 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
     """
     check_prob(level)
     problem = make_problem(design)
-    columns = separated(problem)
+    plain = without_effects(problem.without_effects())
+    columns = separated(problem, plain)
     if columns:
         raise EngineError(
             f"the likelihood has no maximum: {', '.join(columns)} separate the outcomes, and the "
@@ -104,7 +105,7 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
             "alike, and the sd of the groups goes to infinity; analyse one row a group, or draw "
             "from a posterior with proper priors (engine='auto')"
         )
-    optimum = maximise(problem)
+    optimum = maximise(problem, plain)
     return _result(design, problem, optimum, level)
 
 
@@ -148,7 +149,7 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
         sigma_u_interval=intervals,
         singular=singular,
         u=at.v @ factor.T,
-        u_sd=np.sqrt(np.einsum("ab,jbc,ac->ja", factor, at.v_cov, factor)),
+        u_cov=factor @ at.v_cov @ factor.T,
         u_mode=at.modes @ factor.T,
         sd_names=() if names is None else names.sd_names,
         rho_names=tuple(

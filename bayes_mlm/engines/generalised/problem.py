@@ -93,7 +93,17 @@ class Problem:
         """Root mean square of the largest column of Z."""
         return float(np.sqrt(np.square(self.Z).mean(axis=0).max(initial=0.0)))
 
-    @property
+    @cached_property
+    def triangle(self) -> tuple[np.ndarray, ...]:
+        """Places of the entries of L in a square matrix."""
+        return np.tril_indices(self.q)
+
+    @cached_property
+    def fixed_constants(self) -> tuple[float, float]:
+        """Constants of the likelihood of a family without auxiliary parameters."""
+        return constants(self.design.family, self.y, self._own(np.empty(0)))
+
+    @cached_property
     def n_aux(self) -> int:
         """Numbers of the auxiliary parameter: one shape, K - 1 thresholds, or none."""
         family = self.design.family
@@ -112,7 +122,7 @@ class Problem:
         full = np.zeros(self.p + n_pairs + self.n_aux)
         full[self.kept] = x
         factor = np.zeros((self.q, self.q))
-        factor[np.tril_indices(self.q)] = full[self.p : self.p + n_pairs]
+        factor[self.triangle] = full[self.p : self.p + n_pairs]
         return full[: self.p], factor, full[self.p + n_pairs :]
 
     def auxiliary(self, aux: Floats) -> Auxiliary:
@@ -221,7 +231,11 @@ class Problem:
             *(self.code, psi, cuts, *rows, self.X, self.Z, zl, self.starts),
             *(v, root, refine, eps, derive, out, score, hessian, mean, square),
         )
-        constant, slope = constants(self.design.family, self.y, self._own(aux))
+        constant, slope = (
+            constants(self.design.family, self.y, self._own(aux))
+            if self.n_aux
+            else self.fixed_constants
+        )
         if self.n_aux and self.design.family.thresholds is None:
             score[-1] += slope
         loglik = float(out.sum()) + constant
@@ -231,7 +245,7 @@ class Problem:
         return Evaluation(
             loglik=loglik,
             score=score[kept] if derive else None,
-            hessian=hessian[np.ix_(kept, kept)] if derive else None,
+            hessian=hessian[kept[:, None], kept] if derive else None,
             v=mean,
             v_cov=square - mean[:, :, None] * mean[:, None, :],
             modes=v,

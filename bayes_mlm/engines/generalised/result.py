@@ -50,8 +50,10 @@ class GeneralisedFit(CertifiedEstimates):
     sigma_u_interval : tuple of Interval
         Profile intervals of a single effect; else Wald intervals of the logs.
     singular : bool
-    u, u_sd : ndarray, shape (J, q)
-        Means and sds of the group effects given the outcomes, at the estimates.
+    u : ndarray, shape (J, q)
+        Means of the group effects given the outcomes, at the estimates.
+    u_cov : ndarray, shape (J, q, q)
+        Their covariances.
     u_mode : ndarray, shape (J, q)
         Their modes (lme4's ``ranef``).
     sd_names : tuple of str
@@ -84,7 +86,7 @@ class GeneralisedFit(CertifiedEstimates):
     sigma_u_interval: tuple[Interval, ...]
     singular: bool
     u: Floats
-    u_sd: Floats
+    u_cov: Floats
     u_mode: Floats
     sd_names: tuple[str, ...]
     rho_names: tuple[str, ...]
@@ -95,6 +97,12 @@ class GeneralisedFit(CertifiedEstimates):
     intervals = None
     sigma_e = math.nan  # there is no residual sd
 
+    @property
+    def u_sd(self) -> Floats:
+        """Sds (J, q) of the group effects given the outcomes, at the estimates."""
+        found: Floats = np.sqrt(np.einsum("jaa->ja", self.u_cov))
+        return found
+
     def __repr__(self) -> str:
         """Return the family, the size of the data and the log-likelihood."""
         groups = f", {self.n_groups} groups ({self.group})" if self.group else ""
@@ -104,7 +112,7 @@ class GeneralisedFit(CertifiedEstimates):
     def of_groups(self, design: Design) -> "GeneralisedFit":
         """Return the fit with the effects of a design's groups only; the rest stays that of all."""
         at = design.group_term.places_in(self.labels)
-        kept = {name: getattr(self, name)[at] for name in ("labels", "u", "u_sd", "u_mode")}
+        kept = {name: getattr(self, name)[at] for name in ("labels", "u", "u_cov", "u_mode")}
         return replace(self, **kept)
 
     @property

@@ -47,6 +47,10 @@ class Optimum:
     starts: tuple[tuple[tuple[float, ...], float], ...]
 
 
+# A point, the likelihood there, and what one more Newton step would gain.
+type Found = tuple[Floats, Evaluation, float]
+
+
 def newton_step(score: Floats, hessian: Floats) -> tuple[Floats, float]:
     """Return an uphill step, and the log-likelihood that it is to gain."""
     scale = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-12))
@@ -75,7 +79,7 @@ def climb(
     fixed: Floats | None = None,
     modes: Floats | None = None,
     rule: Rule = Rule(),
-) -> tuple[Floats, Evaluation, float]:
+) -> Found:
     """Climb from a point; `fixed` (P,) are parameters that stay."""
     free = np.ones(x.size, dtype=bool) if fixed is None else ~np.asarray(fixed, dtype=bool)
     at = problem.evaluate(x, modes=modes, refine=rule.refine, eps=rule.eps)
@@ -103,14 +107,12 @@ def climb(
     return x, at, gain
 
 
-def without_effects(plain: Problem) -> tuple[Floats, Evaluation, float]:
+def without_effects(plain: Problem) -> Found:
     """Climb to the optimum of a problem without group effects; also its last gain."""
     return climb(plain, _first(plain))
 
 
-def _polish(
-    problem: Problem, x: Floats, modes: Floats, best: tuple[Floats, Evaluation, float] | None
-) -> tuple[Floats, Evaluation, float]:
+def _polish(problem: Problem, x: Floats, modes: Floats, best: Found | None) -> Found:
     """Climb the last steps, unless an optimum is known within hundredths of a standard error."""
     if best is not None and best[1].hessian is not None:
         apart = x - best[0]
@@ -127,13 +129,21 @@ def _canonical(problem: Problem, x: Floats, modes: Floats) -> tuple[Floats, Floa
     return np.concatenate([beta, theta, aux]), modes * signs
 
 
-def maximise(problem: Problem) -> Optimum:
-    """Return the best optimum of several starts, the model without group effects among them."""
-    plain_x, plain_at, plain_gain = without_effects(problem.without_effects())
+def maximise(problem: Problem, plain: Found | None = None) -> Optimum:
+    """Return the best optimum of several starts, the model without group effects among them.
+
+    Parameters
+    ----------
+    problem : Problem
+    plain : tuple, optional
+        What `without_effects` found, if it is known.
+    """
+    known = without_effects(problem.without_effects()) if plain is None else plain
+    plain_x, plain_at, plain_gain = known
     if not problem.q:
         return _with_error(problem, plain_x, plain_at, plain_gain, (((), plain_at.loglik),))
     beta, aux = plain_x[: problem.p], plain_x[problem.p :]
-    best: tuple[Floats, Evaluation, float] | None = None
+    best: Found | None = None
     starts = []
     for sd, theta in _thetas(problem):
         x = np.concatenate(_conditional(problem, beta, theta, aux, sd))

@@ -15,7 +15,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.generalised.problem import Problem
-from bayes_mlm.engines.generalised.search import without_effects
+from bayes_mlm.engines.generalised.search import Found, without_effects
 from bayes_mlm.model import LINKS
 
 # Logs of probabilities, and of means, that no separated row has where the search has ended.
@@ -26,15 +26,17 @@ _ENDED = 1e-7
 _TINY = 1e-7
 
 
-def separated(problem: Problem) -> tuple[str, ...]:
+def separated(problem: Problem, plain: Found | None = None) -> tuple[str, ...]:
     """Return the columns of X, and thresholds, whose estimates are infinite; none of most data.
 
     Parameters
     ----------
     problem : Problem
         Of a family whose mean has bounds: shares and ordered categories at both ends, counts at 0.
+    plain : tuple, optional
+        What `without_effects` found, if it is known.
     """
-    if _has_maximum(problem):
+    if _has_maximum(problem, plain):
         return ()
     rising, equal = _constraints(problem)
     if not len(rising):
@@ -67,7 +69,7 @@ def all_groups_alike(problem: Problem) -> bool:
     return bool(((successes == 0) | (successes == trials)).all())
 
 
-def _has_maximum(problem: Problem) -> bool:
+def _has_maximum(problem: Problem, found: Found | None) -> bool:
     """Return whether the maximum without group effects was found well inside.
 
     The likelihood rises for ever along a direction of separation, by the residual of a row at
@@ -75,7 +77,7 @@ def _has_maximum(problem: Problem) -> bool:
     programme of large data.
     """
     plain = problem.without_effects()
-    x, at, gain = without_effects(plain)
+    x, at, gain = without_effects(plain) if found is None else found
     if not (math.isfinite(at.loglik) and gain < _ENDED):
         return False
     eta = plain.X @ x[: plain.p] + plain.offset
