@@ -104,7 +104,7 @@ def table(measured: dict) -> str:
         "",
         f"{machine()}. "
         + ", ".join(f"{name} {number}" for name, number in versions().items())
-        + f", numba {version('numba')}. Medians, warm, from a table in memory, on a "
+        + f", numba {version('numba')}. One run each, warm, from a table in memory, on a "
         f"machine shared with other work (load average {measured['load']:.1f}).",
     ]
     return "\n".join(lines) + "\n"

@@ -133,6 +133,8 @@ def likelihood(design, method):
         direct, options = function("fit_reml", "bayes_mlm.engines"), {"method": method}
         if method == "REML":
             options["profile"] = False
+    if len(getattr(design, "factors", ())) > 1:  # by a function of its own
+        direct, options = function("fit_several", "bayes_mlm.engines"), {"method": method}
     if direct is not None:
         return direct(design, **options)
     return function("fit")(design, engine=method.lower())
