@@ -160,6 +160,14 @@ class Family:
         return self.links[link]()
 
     @property
+    def predictor_scale(self) -> str:
+        """What the linear predictor is, in words; empty where it is the expected outcome."""
+        if self.link == "identity":
+            return ""
+        what = {"logit": "log odds", "log": "log of the mean"}.get(self.link, self.link)
+        return f"{what} of a higher category" if self.thresholds is not None else what
+
+    @property
     def thresholds(self) -> Parameter | None:
         """The parameter that stands for the intercept, one between any two categories."""
         return next((one for one in self.auxiliary if one.dims), None)

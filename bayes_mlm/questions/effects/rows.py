@@ -329,4 +329,6 @@ def _at_values(design: Design) -> str:
 
 def _effects_at_zero(design: Design) -> str:
     drawn = design.has_group_effects and design.kind != "no_pooling"
-    return "; group effects at zero, their mean" if drawn else ""
+    zero = "; group effects at zero, their mean" if drawn else ""
+    scale = design.family.predictor_scale
+    return f"{zero}; on the scale of the linear predictor ({scale})" if scale else zero

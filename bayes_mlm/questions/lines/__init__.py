@@ -163,9 +163,16 @@ def group_lines(
         points=LinePoints(rows=tuple(points), verdict=fit.verdict),
         prob=prob,
         interval_kind=fit.interval_kind,
-        notes=(f"effects of {', '.join(others)} at zero, their mean",) if others else (),
+        notes=_notes(design, others),
         verdict=fit.verdict,
     )
+
+
+def _notes(design: Design, others: Sequence[str]) -> tuple[str, ...]:
+    scale = design.family.predictor_scale
+    found = (f"effects of {', '.join(others)} at zero, their mean",) if others else ()
+    on = f"coefficients and lines are on the scale of the linear predictor: {scale}"
+    return (*found, on) if scale else found
 
 
 def population_line(
@@ -236,6 +243,7 @@ def population_line(
         at=", ".join(map(str, settings[0])),
         rows=tuple(_line(fit, None, places, found, reml)),
         prob=prob,
+        scale=design.family.predictor_scale,
         verdict=fit.verdict,
     )
 

@@ -150,12 +150,15 @@ class PopulationLine(LinePoints):
         Values that other predictors are set to; empty if they keep those of the rows.
     prob : float
         Of the equal-tailed intervals.
+    scale : str
+        Of the points, where they are not expected outcomes: "log odds".
     verdict : Verdict
     """
 
     along: str
     at: str
     prob: float
+    scale: str = ""
 
     def __repr__(self) -> str:
         """Return the column, the settings and the number of points."""
@@ -167,7 +170,7 @@ class PopulationLine(LinePoints):
         """Columns of the view."""
         return (
             Column(name="x", heading=self.along, text=lambda row: rounded(row.x)),
-            Column(name="estimate", heading="expected", kind="number"),
+            Column(name="estimate", heading=self.scale or "expected", kind="number"),
             Column(name="lower", heading=level(self.prob), kind="interval"),
             *_compared(self.rows),
         )
