@@ -17,7 +17,7 @@ from bayes_mlm.likelihood.quadrature.codes import (
     code_of,
     constants,
 )
-from bayes_mlm.likelihood.quadrature.row_kernels import row
+from bayes_mlm.likelihood.quadrature.row_kernels import row, row_second
 from bayes_mlm.model import FAMILIES
 
 ETAS = (-40.0, -12.0, -9.1, -8.9, -5.1, -4.9, -1.3, 0.0, 0.4, 3.0, 5.2, 11.0, 38.0)
@@ -73,7 +73,7 @@ def test_rows_and_their_derivatives_are_exact(code, y, w, aux):
     mp.mp.dps = 60
     family = next(FAMILIES[name] for (name, _), number in reversed(CODES.items()) if number == code)
     known = {"trials": np.array([float(w)]), "shape": np.exp(aux[0]) if aux else 1.0}
-    constant, slope = constants(family, np.array([float(y)]), known)
+    constant, slope, curve = constants(family, np.array([float(y)]), known)
     cuts = [-np.inf, *aux, np.inf]
     low, high = (cuts[int(y)], cuts[int(y) + 1]) if code >= ORDERED_LOGIT else (0.0, 0.0)
     for tail in ETAS:
@@ -97,6 +97,12 @@ def test_rows_and_their_derivatives_are_exact(code, y, w, aux):
             along = float(mp.diff(moved, mp.mpf(aux[place])))
             given = found[3 + slot] + (slope if len(aux) == 1 else 0.0)
             assert given == pytest.approx(along, rel=2e-11, abs=1e-11 * size)
+            second = row_second(code, float(y), eta, aux[0], low, high)
+            twice = float(mp.diff(moved, mp.mpf(aux[place]), 2))
+            given = second[2 * slot] + (curve if len(aux) == 1 else 0.0)
+            assert given == pytest.approx(twice, rel=1e-8, abs=1e-9 * size)
+            cross = float(mp.diff(moved, (mp.mpf(aux[place]), mp.mpf(eta)), (1, 1)))
+            assert second[3 + slot] == pytest.approx(cross, rel=1e-8, abs=1e-9 * size)
 
 
 def test_families_have_their_rows_and_beta_none():

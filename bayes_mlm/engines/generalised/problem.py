@@ -17,8 +17,6 @@ MAX_Q = 3
 PRECISE = 1e-10
 # Of the linear predictor between groups: beyond it a search goes to infinity.
 _LARGEST_SD = 1e4
-# Steps of a derivative by differences, relative to one plus the value.
-_STEP = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,7 +97,7 @@ class Problem:
         return np.tril_indices(self.q)
 
     @cached_property
-    def fixed_constants(self) -> tuple[float, float]:
+    def fixed_constants(self) -> tuple[float, float, float]:
         """Constants of the likelihood of a family without auxiliary parameters."""
         return constants(self.design.family, self.y, self._own(np.empty(0)))
 
@@ -166,37 +164,12 @@ class Problem:
         modes : ndarray, shape (J, q), optional
             Where to start the search for the modes.
         derive : bool
-            Whether score and Hessian are computed; of auxiliary parameters by differences of the
-            score.
+            Whether score and Hessian are computed.
         eps : float
             Relative precision of each integral.
         refine : float
             Factor of the spacing.
         """
-        found = self._evaluate(x, modes, derive, eps, refine)
-        if not derive or not self.n_aux or found.hessian is None or found.score is None:
-            return found
-        first = self.n_parameters - self.n_aux
-        for k in range(first, self.n_parameters):
-            step = _STEP * (1.0 + abs(float(x[k])))
-            sides = []
-            for sign in (1.0, -1.0):
-                moved = x.copy()
-                moved[k] += sign * step
-                side = self._evaluate(moved, found.modes, True, eps, refine).score
-                if side is None:
-                    return found
-                sides.append(side)
-            column = (sides[0] - sides[1]) / (2.0 * step)
-            found.hessian[k, :] = column
-            found.hessian[:first, k] = column[:first]
-        last = found.hessian[first:, first:]
-        last[:] = 0.5 * (last + last.T)
-        return found
-
-    def _evaluate(
-        self, x: Floats, modes: Floats | None, derive: bool, eps: float, refine: float
-    ) -> Evaluation:
         from bayes_mlm.likelihood import find_group_modes, integrate_groups  # loads numba
 
         q, n_groups = self.q, self.starts.size - 1
@@ -231,13 +204,14 @@ class Problem:
             *(self.code, psi, cuts, *rows, self.X, self.Z, zl, self.starts),
             *(v, root, refine, eps, derive, out, score, hessian, mean, square),
         )
-        constant, slope = (
+        constant, slope, curve = (
             constants(self.design.family, self.y, self._own(aux))
             if self.n_aux
             else self.fixed_constants
         )
         if self.n_aux and self.design.family.thresholds is None:
             score[-1] += slope
+            hessian[-1, -1] += curve
         loglik = float(out.sum()) + constant
         if not math.isfinite(loglik):
             return impossible

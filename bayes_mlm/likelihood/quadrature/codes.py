@@ -31,38 +31,48 @@ def code_of(family: Family) -> int | None:
     return CODES.get((family.name, family.link))
 
 
-def constants(family: Family, y: Floats, aux: Auxiliary) -> tuple[float, float]:
-    """Return the part of the log-likelihood without eta, of all rows, and its derivative in psi."""
-    from scipy.special import digamma, gammaln
+def constants(family: Family, y: Floats, aux: Auxiliary) -> tuple[float, float, float]:
+    """Return the part of the log-likelihood without eta, of all rows, two derivatives in psi."""
+    from scipy.special import digamma, gammaln, polygamma
 
     if family.name == "binomial":
         trials = aux["trials"]
         total = gammaln(trials + 1.0) - gammaln(y + 1.0) - gammaln(trials - y + 1.0)
-        return float(total.sum()), 0.0
+        return float(total.sum()), 0.0, 0.0
     if family.name == "poisson":
-        return float(-gammaln(y + 1.0).sum()), 0.0
+        return float(-gammaln(y + 1.0).sum()), 0.0, 0.0
     if family.name == "negative_binomial":
         return _of_negative_binomial(y, float(aux["shape"]))
     if family.name == "gamma":  # the rest is -shape (t + exp(-t) - 1), t = eta - log y
         shape, log_y = float(aux["shape"]), np.log(y)
         total = shape * (np.log(shape) - 1.0) - gammaln(shape)
         slope = shape * (np.log(shape) - digamma(shape))
-        return float(y.size * total - log_y.sum()), float(y.size * slope)
-    return 0.0, 0.0
+        second = slope + shape * (1.0 - shape * polygamma(1, shape))
+        return (
+            float(y.size * total - log_y.sum()),
+            float(y.size * slope),
+            float(y.size * second),
+        )
+    return 0.0, 0.0, 0.0
 
 
-def _of_negative_binomial(y: Floats, shape: float) -> tuple[float, float]:
-    """Return sum log prod_{k < y} (1 + k / shape) / y!, and its derivative in log shape.
+def _of_negative_binomial(y: Floats, shape: float) -> tuple[float, float, float]:
+    """Return sum log prod_{k < y} (1 + k / shape) / y!, and two derivatives in log shape.
 
     As a sum over k it keeps its digits at shapes of 1e10, where the outcome is a Poisson's.
     """
-    from scipy.special import digamma, gammaln
+    from scipy.special import digamma, gammaln, polygamma
 
     if y.max(initial=0.0) < _TABULATED:
         k = np.arange(int(y.max(initial=0.0)))
         at_least = np.cumsum(np.bincount(y.astype(np.int64))[::-1])[::-1][1:]
         total = float(at_least @ np.log1p(k / shape))
-        return total - float(gammaln(y + 1.0).sum()), -float(at_least @ (k / (shape + k)))
+        return (
+            total - float(gammaln(y + 1.0).sum()),
+            -float(at_least @ (k / (shape + k))),
+            float(at_least @ (k * shape / np.square(shape + k))),
+        )
     total = gammaln(y + shape) - gammaln(shape) - y * np.log(shape) - gammaln(y + 1.0)
     slope = shape * (digamma(y + shape) - digamma(shape)) - y
-    return float(total.sum()), float(slope.sum())
+    second = slope + y + shape**2 * (polygamma(1, y + shape) - polygamma(1, shape))
+    return float(total.sum()), float(slope.sum()), float(second.sum())

@@ -18,7 +18,7 @@ import math
 import numba
 import numpy as np
 
-from bayes_mlm.likelihood.quadrature.row_kernels import row
+from bayes_mlm.likelihood.quadrature.row_kernels import row, row_second
 
 _LOG_2PI = math.log(2.0 * math.pi)
 # Shells of points beyond which a group's integral is given up, and reported as not finite.
@@ -123,8 +123,7 @@ def integrate_groups(  # type: ignore[no-untyped-def]
 ):
     """Fill out (J,) with log integrals; with `derive` score (P,), hessian (P, P), moments of v.
 
-    The P parameters are beta, the lower triangle of L by rows, and psi or the thresholds; of the
-    latter the hessian's rows are not filled.
+    The P parameters are beta, the lower triangle of L by rows, and psi or the thresholds.
     """
     n_groups, q = v.shape
     p = X.shape[1]
@@ -140,6 +139,10 @@ def integrate_groups(  # type: ignore[no-untyped-def]
     moments = 1 + q + pairs
     weighed = np.empty((most, moments))
     seconds = np.empty(most)
+    # Of the auxiliary parameters: those of one point, and sums over points.
+    own = np.empty((most if n_aux else 0, 5))
+    crossed = np.empty((most if n_aux else 0, 2, 1 + q))
+    curved = np.empty((n_aux, n_aux))
     h = np.empty(q)
     point = np.empty(q)
     place = np.empty(q, np.int64)
@@ -168,6 +171,8 @@ def integrate_groups(  # type: ignore[no-untyped-def]
             weighed[: hi - lo] = 0.0
             first[:] = 0.0
             outer[:] = 0.0
+            crossed[:] = 0.0
+            curved[:] = 0.0
         top, total, shell, finished = -np.inf, 0.0, 0, False
         for a in range(q):
             mean_v[j, a] = 0.0
@@ -208,6 +213,10 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                                 S[m] += d1 * X[i, m]
                             for m in range(pairs):
                                 S[p + m] += d1 * Z[i, row_of[m]] * point[column_of[m]]
+                            if n_aux:
+                                aa, ab, bb, ea, eb = row_second(code, y[i], eta, psi, low, high)
+                                own[i - lo, 0], own[i - lo, 1], own[i - lo, 2] = aa, ab, bb
+                                own[i - lo, 3], own[i - lo, 4] = ea, eb
                             if code in (4, 5):
                                 S[p + pairs] += in_first
                             elif code >= 6:
@@ -238,6 +247,19 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                                 weighed[i - lo, 1 + q + m] += (
                                     wd * point[row_of[m]] * point[column_of[m]]
                                 )
+                            if n_aux:
+                                c = int(y[i]) if code >= 6 else 1
+                                if c > 0:
+                                    curved[c - 1, c - 1] += w * own[i - lo, 0]
+                                if code >= 6 and c < n_aux:
+                                    curved[c, c] += w * own[i - lo, 2]
+                                    if c > 0:
+                                        curved[c, c - 1] += w * own[i - lo, 1]
+                                for side in range(2):
+                                    we = w * own[i - lo, 3 + side]
+                                    crossed[i - lo, side, 0] += we
+                                    for a in range(q):
+                                        crossed[i - lo, side, 1 + a] += we * point[a]
                 # The next place of the cube; of one effect only its two ends.
                 a = q - 1
                 while a >= 0:
@@ -287,6 +309,18 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                     big, small = max(b, c), min(b, c)
                     w2 = weighed[i - lo, 1 + q + big * (big + 1) // 2 + small] / total
                     hessian[p + m, p + r] += w2 * zm * Z[i, row_of[r]]
+            for side in range(2 if code >= 6 else min(n_aux, 1)):
+                c = int(y[i]) - 1 + side if code >= 6 else 0
+                if 0 <= c < n_aux:
+                    for m in range(p):
+                        hessian[p + pairs + c, m] += crossed[i - lo, side, 0] / total * X[i, m]
+                    for m in range(pairs):
+                        hessian[p + pairs + c, p + m] += (
+                            crossed[i - lo, side, 1 + column_of[m]] / total * Z[i, row_of[m]]
+                        )
+        for m in range(n_aux):
+            for r in range(m + 1):
+                hessian[p + pairs + m, p + pairs + r] += curved[m, r] / total
     for m in range(P):
         for r in range(m):
             hessian[r, m] = hessian[m, r]

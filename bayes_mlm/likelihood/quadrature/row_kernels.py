@@ -169,3 +169,38 @@ def row(code, y, trials, eta, psi, below, above):  # type: ignore[no-untyped-def
     if code == 6:
         return _ordered_logit(below - eta, above - eta)
     return _ordered_probit(below - eta, above - eta)
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def row_second(code, y, eta, psi, below, above):  # type: ignore[no-untyped-def]
+    """Return second derivatives in the two auxiliary parameters a and b of `row`.
+
+    In order aa, ab, bb, eta-a and eta-b.
+    """
+    if code == 4:
+        shape = math.exp(psi)
+        p, both = _sigmoid(eta - psi), (y + shape) * _sigmoid(eta - psi) * _sigmoid(psi - eta)
+        own = 2.0 * shape * p - both - shape * _softplus(eta - psi)
+        return own, 0.0, 0.0, both - shape * p, 0.0
+    if code == 5:
+        shape = math.exp(psi)
+        away = eta - math.log(y)
+        gone = math.expm1(min(-away, _LARGEST))
+        return -shape * (away + gone), 0.0, 0.0, shape * gone, 0.0
+    low, high = below - eta, above - eta
+    ends = low == -math.inf or high == math.inf
+    if code == 6:
+        aa = -_sigmoid(low) * _sigmoid(-low) if low > -math.inf else 0.0
+        bb = -_sigmoid(high) * _sigmoid(-high) if high < math.inf else 0.0
+        ab = 0.0
+        if not ends:
+            gap = 1.0 / math.expm1(min(high - low, _LARGEST))
+            ab = gap * (1.0 + gap)
+        return aa - ab, ab, bb - ab, -aa, -bb
+    if ends:
+        aa = normal_tail(-low)[2] if low > -math.inf else 0.0
+        bb = normal_tail(high)[2] if high < math.inf else 0.0
+        return aa, 0.0, bb, -aa, -bb
+    _, _, _, at_low, at_high = _ordered_probit(low, high)
+    aa, bb, ab = -at_low * (at_low + low), -at_high * (at_high + high), -at_low * at_high
+    return aa, ab, bb, -(aa + ab), -(ab + bb)
