@@ -1,0 +1,153 @@
+"""The Laplace approximation of the coefficients and group effects at one value of the outer part."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import Floats
+from bayes_mlm.engines.direct.generalised.problem import Problem
+
+_STEPS = 80
+_SMALL = 1e-8
+# A Newton decrement above it is of no mode: far out, where the root is nearly singular.
+_FOUND = 1e-2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Node:
+    """The approximation at one value of the outer part.
+
+    Attributes
+    ----------
+    outer : (d,) array
+    value : float
+        Log of the density of the outcome, the rest integrated out by Laplace's method, without
+        the prior of the outer part; minus infinity where no mode was found.
+    raw : (k,) array
+        The mode of coefficients and thresholds.
+    mode, root : (k,), (k, k) arrays
+        Of coefficients, first threshold and logs of gaps: the mode, and the lower Cholesky factor
+        of the precision.
+    u : (J, q) array
+        Modes of the effects.
+    v : (J, q) array
+        The same, standardised.
+    """
+
+    outer: Floats
+    value: float
+    raw: Floats
+    mode: Floats
+    root: Floats
+    u: Floats
+    v: Floats
+
+
+def first_guess(problem: Problem) -> Floats:
+    """Return coefficients and thresholds to start from: none but the level of the outcome."""
+    raw = np.zeros(problem.inner)
+    if problem.n_cuts:
+        below = np.array([(problem.y <= k).mean() for k in range(problem.n_cuts)])
+        below = np.clip(below, 0.5 / problem.n, 1.0 - 0.5 / problem.n)
+        cuts = np.log(below / (1.0 - below))
+        raw[problem.p :] = np.maximum.accumulate(cuts + 1e-3 * np.arange(problem.n_cuts))
+    elif problem.code in (1, 2, 3) and problem.p:
+        level = np.log(max(problem.y.mean(), 1e-3)) - problem.offset.mean()
+        constant = np.flatnonzero(problem.X.std(axis=0) < 1e-12)
+        if constant.size:
+            raw[constant[0]] = level / problem.X[0, constant[0]]
+    return raw
+
+
+def evaluate_node(
+    problem: Problem, outer: Floats, raw: Floats, v: Floats, *, steps: int = _STEPS
+) -> Node:
+    """Find the mode by Newton's method with halved steps; evaluate Laplace's approximation."""
+    from bayes_mlm.engines.direct.generalised.newton_kernels import newton_pass
+
+    p, k, q, groups = problem.p, problem.inner, problem.q, problem.n_groups
+    point = np.concatenate([np.zeros(k), outer])[None]
+    at = problem.values(point)
+    shape = float(at.shape[0])
+    lower = (at.sds[:, :, None] * at.factor)[0]
+    z = np.ascontiguousarray(problem.Z @ lower)
+    s, uphill = np.empty((k, k)), np.empty(k)
+    move, cross = np.empty((groups, q)), np.empty((groups, q, k))
+    best, size = -np.inf, 1.0
+    step, step_v = np.zeros(k), np.zeros((groups, q))
+    decrement = np.inf
+    for _ in range(steps):
+        trial, trial_v = raw + size * step, v + size * step_v
+        cuts = trial[p:]
+        value = -np.inf
+        if problem.n_cuts < 2 or (np.diff(cuts) > 0).all():
+            information, pull = problem.prior_pull(trial[:p], cuts)
+            eta = problem.X @ trial[:p] + problem.offset
+            value, logdet, gain = newton_pass(
+                problem.code, shape, problem.y, problem.trials, cuts, eta, problem.X, z,
+                problem.starts, trial_v, information, s, uphill, move, cross,
+            )  # fmt: skip
+            value += float(problem.log_prior_raw(trial[None, :p], trial[None, p:])[0])
+        if not value >= best - 1e-10 * abs(best) and size > 1e-4:
+            size *= 0.4
+            continue
+        best, raw, v, size = value, trial, trial_v, 1.0
+        uphill += pull
+        step = _solve(s, uphill)
+        step_v = move - cross @ step
+        decrement = float(uphill @ step) + gain
+        if decrement < _SMALL:
+            break
+    mode, root, logdet_root = _in_coordinates(problem, raw, s)
+    value = best + 0.5 * decrement - 0.5 * logdet - logdet_root
+    value += _shape_constant(problem, shape) + problem.constant
+    found = decrement < _FOUND and np.isfinite(value)
+    return Node(
+        outer=outer.copy(),
+        value=value if found else -np.inf,
+        raw=raw,
+        mode=mode,
+        root=root,
+        u=v @ lower.T,
+        v=v,
+    )
+
+
+def _shape_constant(problem: Problem, shape: float) -> float:
+    """Return what the log-likelihood has beyond the rows' terms in eta."""
+    from math import lgamma, log
+
+    if problem.code == 2:
+        values, counts = problem.distinct
+        each = np.array([lgamma(y + shape) for y in values]) - lgamma(shape)
+        return float(counts @ each)
+    if problem.code == 3:
+        total = problem.n * (shape * log(shape) - lgamma(shape))
+        return float(total + shape * np.log(problem.y).sum())
+    return 0.0
+
+
+def _solve(s: Floats, uphill: Floats) -> Floats:
+    try:
+        return np.asarray(np.linalg.solve(s, uphill))
+    except np.linalg.LinAlgError:
+        scale = 1e-10 * np.trace(s) / max(len(s), 1)
+        return np.asarray(np.linalg.solve(s + scale * np.eye(len(s)), uphill))
+
+
+def _in_coordinates(problem: Problem, raw: Floats, s: Floats) -> tuple[Floats, Floats, float]:
+    """Return mode and root of the precision in the coordinates, and half log|S| of the raw ones."""
+    p, k = problem.p, problem.inner
+    if k == 0:
+        return raw, s.copy(), 0.0
+    root = np.linalg.cholesky(s + 1e-14 * np.trace(s) / k * np.eye(k))
+    half = float(np.log(np.diagonal(root)).sum())
+    if problem.n_cuts < 2:
+        return raw.copy(), root, half
+    gaps = np.diff(raw[p:])
+    mode = raw.copy()
+    mode[p + 1 :] = np.log(gaps)
+    jacobian = np.eye(k)
+    for column in range(problem.n_cuts):
+        jacobian[p + column :, p + column] = 1.0 if column == 0 else gaps[column - 1]
+    return mode, np.linalg.cholesky(jacobian.T @ s @ jacobian), half

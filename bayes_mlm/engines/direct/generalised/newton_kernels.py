@@ -1,0 +1,185 @@
+"""A compiled pass over the rows for Newton's method in coefficients and group effects together."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from bayes_mlm.base import Floats, Ints
+
+LOGIT, POISSON, NEGATIVE_BINOMIAL, GAMMA, CUMULATIVE = range(5)
+_JIT = {"cache": True, "error_model": "numpy", "nogil": True}
+
+
+@njit(**_JIT)
+def _logistic(x):
+    """Return log F(x) and F(x) of the logistic distribution."""
+    e = math.exp(-abs(x))
+    if x > 0:
+        return -math.log1p(e), 1.0 / (1.0 + e)
+    return x - math.log1p(e), e / (1.0 + e)
+
+
+@njit(**_JIT)
+def newton_pass(
+    code: int,
+    shape: float,
+    y: Floats,
+    trials: Floats,
+    thresholds: Floats,
+    eta: Floats,
+    X: Floats,
+    Z: Floats,
+    starts: Ints,
+    v: Floats,
+    precision: Floats,
+    s: Floats,
+    uphill: Floats,
+    move: Floats,
+    cross: Floats,
+) -> tuple[float, float, float]:
+    """Return log-likelihood less |v|^2 / 2, sum of log|H_j|, and the decrement of the effects.
+
+    Parameters
+    ----------
+    code, shape : int, float
+        Of the family.
+    y, trials, thresholds : arrays
+    eta : (n,) array
+        x'b + offset, without the effects.
+    X : (n, p) array
+    Z : (n, q) array
+        Times the root of the effects' covariance.
+    starts : (J + 1,) array
+        First row of each group.
+    v : (J, q) array
+    precision : (k, k) array
+        Added to the information of the k = p + len(thresholds) coefficients.
+    s : (k, k) array
+        Set to the Schur complement, of the coefficients, of the information.
+    uphill : (k,) array
+        Set to the score in the coefficients less what the effects take of it.
+    move, cross : (J, q), (J, q, k) arrays
+        Set to ``H_j^-1 G_j`` and ``H_j^-1 C_j``: the step in v is `move` less `cross` times that of
+        the coefficients.
+    """
+    groups, q, p, cuts = len(starts) - 1, v.shape[1], X.shape[1], len(thresholds)
+    k = p + cuts
+    s[:] = precision
+    uphill[:] = 0.0
+    value, logdet, gain = 0.0, 0.0, 0.0
+    h, g, c = np.empty((max(q, 1), max(q, 1))), np.empty(max(q, 1)), np.empty((max(q, 1), k))
+    solved = np.empty(max(q, 1))
+    for j in range(groups):
+        for a in range(q):
+            g[a] = -v[j, a]
+            value -= 0.5 * v[j, a] * v[j, a]
+            for b in range(q):
+                h[a, b] = 1.0 if a == b else 0.0
+            for b in range(k):
+                c[a, b] = 0.0
+        for i in range(starts[j], starts[j + 1]):
+            t = eta[i]
+            for a in range(q):
+                t += Z[i, a] * v[j, a]
+            if code == 0:
+                e = math.exp(-abs(t))
+                chance = 1.0 / (1.0 + e) if t > 0 else e / (1.0 + e)
+                value += y[i] * t - trials[i] * (math.log1p(e) + max(t, 0.0))
+                d1 = y[i] - trials[i] * chance
+                d2 = trials[i] * e / ((1.0 + e) * (1.0 + e))
+            elif code == 1:
+                d2 = math.exp(min(t, 700.0))
+                value += y[i] * t - d2
+                d1 = y[i] - d2
+            elif code == 2:
+                low = math.log(shape)
+                e = math.exp(-abs(t - low))
+                chance = 1.0 / (1.0 + e) if t > low else e / (1.0 + e)
+                value += y[i] * (t - low)
+                value -= (y[i] + shape) * (math.log1p(e) + max(t - low, 0.0))
+                d1 = y[i] - (y[i] + shape) * chance
+                d2 = (y[i] + shape) * e / ((1.0 + e) * (1.0 + e))
+            elif code == 3:
+                d2 = shape * y[i] * math.exp(min(-t, 700.0))
+                value += -d2 - shape * t
+                d1 = d2 - shape
+            else:
+                place = int(y[i])
+                fa, fb, ha, hb = 1.0, 0.0, 0.0, 0.0
+                if place < cuts:
+                    one, fa = _logistic(thresholds[place] - t)
+                    value += one
+                    ha = fa * (1.0 - fa)
+                if place > 0:
+                    one, other = _logistic(t - thresholds[place - 1])
+                    value += one
+                    fb = 1.0 - other
+                    hb = fb * other
+                between, curve = 0.0, 0.0
+                if 0 < place < cuts:
+                    gap = thresholds[place] - thresholds[place - 1]
+                    value += math.log(-math.expm1(-gap))
+                    between = 1.0 / math.expm1(gap)
+                    curve = between * (1.0 + between)
+                d1 = fa + fb - 1.0
+                d2 = ha + hb
+                # In the thresholds: log F(a) + log(1 - F(b)) + log(1 - exp(b - a)).
+                for side in range(2):
+                    at = place - side
+                    if at < 0 or at >= cuts:
+                        continue
+                    own = ha if side == 0 else hb
+                    uphill[p + at] += (1.0 - fa + between) if side == 0 else (-fb - between)
+                    s[p + at, p + at] += own + curve
+                    for b in range(p):
+                        s[p + at, b] -= own * X[i, b]
+                    for a in range(q):
+                        c[a, p + at] -= own * Z[i, a]
+                if 0 < place < cuts:
+                    s[p + place, p + place - 1] -= curve
+            for a in range(p):
+                w = d2 * X[i, a]
+                uphill[a] += d1 * X[i, a]
+                for b in range(a + 1):
+                    s[a, b] += w * X[i, b]
+            for a in range(q):
+                w = d2 * Z[i, a]
+                g[a] += d1 * Z[i, a]
+                for b in range(p):
+                    c[a, b] += w * X[i, b]
+                for b in range(a + 1):
+                    h[a, b] += w * Z[i, b]
+        for a in range(q):  # Cholesky
+            for b in range(a + 1):
+                total = h[a, b]
+                for m in range(b):
+                    total -= h[a, m] * h[b, m]
+                h[a, b] = math.sqrt(total) if a == b else total / h[b, b]
+            logdet += 2.0 * math.log(h[a, a])
+        for column in range(k + 1):
+            for a in range(q):
+                total = g[a] if column == k else c[a, column]
+                for m in range(a):
+                    total -= h[a, m] * solved[m]
+                solved[a] = total / h[a, a]
+            for a in range(q - 1, -1, -1):
+                for m in range(a + 1, q):
+                    solved[a] -= h[m, a] * solved[m]
+                solved[a] /= h[a, a]
+            for a in range(q):
+                if column == k:
+                    move[j, a] = solved[a]
+                    gain += solved[a] * g[a]
+                else:
+                    cross[j, a, column] = solved[a]
+        if q:
+            for a in range(k):
+                for m in range(q):
+                    uphill[a] -= c[m, a] * move[j, m]
+                    for b in range(a + 1):
+                        s[a, b] -= c[m, a] * cross[j, m, b]
+    for a in range(k):
+        for b in range(a):
+            s[b, a] = s[a, b]
+    return value, logdet, gain

@@ -1,0 +1,338 @@
+"""The rows and priors of a model whose outcomes are not Gaussian, as the direct engine takes them.
+
+Columns are centred and scaled, so that one unit of any coefficient or sd is of the order of one on
+the scale of the linear predictor. A point of the parameters is a vector: coefficients of the scaled
+columns, thresholds (the first, then logs of the gaps), log sds of the effects of the scaled Z, atanh
+of their partial correlations, log shape. The first two parts are `inner`, the rest `outer`.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import INTERCEPT, Design, column_moments
+from bayes_mlm.engines.direct.priors import (
+    coefficient_priors,
+    correlation_factor,
+    lower_pairs,
+    partial_correlation_log_density,
+    sd_log_density,
+)
+from bayes_mlm.likelihood import ModelPriors, design_transform, log_density
+from bayes_mlm.model import Prior
+
+# Families and links that the compiled rows know; their codes are those of `newton_kernels`.
+CODES = {
+    ("bernoulli", "logit"): 0,
+    ("binomial", "logit"): 0,
+    ("poisson", "log"): 1,
+    ("negative_binomial", "log"): 2,
+    ("gamma", "log"): 3,
+    ("cumulative", "logit"): 4,
+}
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Values:
+    """N values of the parameters: coefficients g (N, p) of the scaled columns, and so on.
+
+    Attributes
+    ----------
+    g : (N, p) array
+    cuts : (N, K - 1) array
+        Thresholds where the predictors are at their means; (N, 0) of other families.
+    sds, factor : (N, q), (N, q, q) arrays
+        Of the effects of the scaled Z, and the Cholesky factors of their correlations.
+    shape : (N,) array
+        1 of families without one.
+    """
+
+    g: Floats
+    cuts: Floats
+    sds: Floats
+    factor: Floats
+    shape: Floats
+
+    def root(self) -> Floats:
+        """Return L11, L21 and L22 of the covariances of the effects: (3, N)."""
+        n, q = self.sds.shape
+        found = np.zeros((3, n))
+        found[2] = 1.0
+        lower = self.sds[:, :, None] * self.factor
+        if q:
+            found[0] = lower[:, 0, 0]
+        if q == 2:
+            found[1], found[2] = lower[:, 1, 0], lower[:, 1, 1]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """Rows in the order of their groups, with priors.
+
+    Attributes
+    ----------
+    code : int
+    y, trials, offset : (n,) arrays
+    X, Z : (n, p), (n, q) arrays
+        Centred (X) and scaled.
+    starts : (J + 1,) array
+        First row of each group.
+    n_cuts : int
+        Thresholds.
+    has_shape : bool
+    to_beta, to_effects : (p, p), (q, q) arrays
+        From coefficients and effects of the scaled columns to those of the columns as given.
+    z_scale : (q,) array
+        What the columns of the effects that have the priors are divided by.
+    correlated : bool
+    means : (p,) array
+        Of the columns as given.
+    form, mean, precision, nu : arrays
+        Priors of ``form @ g``, as in `coefficient_priors`.
+    priors : ModelPriors
+    """
+
+    code: int
+    y: Floats
+    trials: Floats
+    offset: Floats
+    X: Floats
+    Z: Floats
+    starts: Ints
+    n_cuts: int
+    has_shape: bool
+    to_beta: Floats
+    to_effects: Floats
+    z_scale: Floats
+    correlated: bool
+    means: Floats
+    form: Floats
+    mean: Floats
+    precision: Floats
+    nu: Floats
+    priors: ModelPriors
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.y)
+
+    @property
+    def n_groups(self) -> int:
+        """Groups."""
+        return len(self.starts) - 1
+
+    @property
+    def p(self) -> int:
+        """Columns of X."""
+        return self.X.shape[1]
+
+    @property
+    def q(self) -> int:
+        """Effects of a group."""
+        return self.Z.shape[1]
+
+    @property
+    def n_pairs(self) -> int:
+        """Correlations."""
+        return self.q * (self.q - 1) // 2 if self.correlated else 0
+
+    @property
+    def inner(self) -> int:
+        """Coefficients and thresholds."""
+        return self.p + self.n_cuts
+
+    @property
+    def outer(self) -> int:
+        """Sds, correlations and shape."""
+        return self.q + self.n_pairs + self.has_shape
+
+    @cached_property
+    def group_of(self) -> Ints:
+        """The group of each row."""
+        return np.repeat(np.arange(self.n_groups), np.diff(self.starts))
+
+    @cached_property
+    def constant(self) -> float:
+        """What the log-likelihood has beyond any parameter."""
+        if self.code == 0:
+            return float(
+                sum(
+                    count * (math.lgamma(m + 1) - math.lgamma(s + 1) - math.lgamma(m - s + 1))
+                    for (m, s), count in _counted(np.column_stack([self.trials, self.y]))
+                )
+            )
+        if self.code in (1, 2):
+            counted = _counted(self.y[:, None])
+            return float(-sum(count * math.lgamma(y + 1) for (y,), count in counted))
+        return float(-np.log(self.y).sum()) if self.code == 3 else 0.0
+
+    @cached_property
+    def distinct(self) -> tuple[Floats, Floats]:
+        """Distinct outcomes, and their numbers."""
+        values, counts = np.unique(self.y, return_counts=True)
+        return values, counts.astype(float)
+
+    def values(self, x: Floats) -> Values:
+        """Read points (N, inner + outer)."""
+        p, k, q = self.p, self.inner, self.q
+        cuts = x[:, p:k].copy()
+        if self.n_cuts > 1:
+            cuts[:, 1:] = np.exp(np.minimum(cuts[:, 1:], 50.0))
+            cuts = np.cumsum(cuts, axis=1)
+        outer = x[:, k:]
+        return Values(
+            g=x[:, :p],
+            cuts=cuts,
+            sds=np.exp(np.clip(outer[:, :q], -30.0, 12.0)),
+            factor=self.factor(outer),
+            shape=np.exp(np.clip(outer[:, -1], -30.0, 30.0)) if self.has_shape else np.ones(len(x)),
+        )
+
+    def factor(self, outer: Floats) -> Floats:
+        """Return the Cholesky factors (N, q, q) of the correlations at points of the outer part."""
+        q = self.q
+        if not self.n_pairs:
+            return np.broadcast_to(np.eye(q), (len(outer), q, q))
+        return correlation_factor(q, outer[:, q : q + self.n_pairs])
+
+    def log_prior_outer(self, outer: Floats) -> Floats:
+        """Evaluate the prior of sds, correlations and shape, in the coordinates: (N,)."""
+        total, q = np.zeros(len(outer)), self.q
+        for k in range(q):
+            log_sd = outer[:, k] - math.log(self.z_scale[k])
+            total += sd_log_density(self.priors.sigma_u[k], log_sd) + log_sd
+        if self.n_pairs:
+            assert self.priors.rho_u is not None  # for mypy
+            w = outer[:, q : q + self.n_pairs]
+            total += partial_correlation_log_density(self.priors.rho_u["eta"], q, w)
+        if self.has_shape:
+            log_shape = np.clip(outer[:, -1], -300.0, 300.0)
+            total += log_density(self.shape_prior, np.exp(log_shape)) + log_shape
+        return np.where(np.isfinite(total), total, -np.inf)
+
+    @property
+    def shape_prior(self) -> Prior:
+        """Prior of the shape."""
+        return self.priors.auxiliary["shape"]
+
+    def log_prior_inner(self, at: Values, x: Floats) -> Floats:
+        """Evaluate the prior of coefficients and thresholds, in the coordinates: (N,)."""
+        return self.log_prior_raw(at.g, at.cuts) + x[:, self.p + 1 : self.inner].sum(axis=1)
+
+    def log_prior_raw(self, g: Floats, cuts: Floats) -> Floats:
+        """Evaluate the same of the thresholds themselves."""
+        total = np.zeros(len(g))
+        gap = g @ self.form.T - self.mean
+        for k in np.flatnonzero(self.precision > 0):
+            square, nu = self.precision[k] * gap[:, k] ** 2, self.nu[k]
+            total += 0.5 * math.log(self.precision[k])
+            if np.isinf(nu):
+                total -= 0.5 * (square + LOG_2PI)
+            else:
+                total += math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu)
+                total -= 0.5 * (math.log(nu * math.pi) + (nu + 1.0) * np.log1p(square / nu))
+        if self.n_cuts:
+            sd = self.cut_prior["sigma"]
+            z = (cuts - self.cut_prior["mu"]) / sd
+            total += math.lgamma(self.n_cuts + 1.0) - self.n_cuts * (math.log(sd) + 0.5 * LOG_2PI)
+            total -= 0.5 * np.square(z).sum(axis=1)
+        return total
+
+    @property
+    def cut_prior(self) -> Prior:
+        """Prior of each threshold."""
+        return self.priors.auxiliary["threshold"]
+
+    def prior_pull(self, g: Floats, cuts: Floats) -> tuple[Floats, Floats]:
+        """Return the information (k, k) and the score (k,) of the inner prior at one point.
+
+        Of Student-t priors the information is that of the normal that touches them from below.
+        """
+        k, p = self.inner, self.p
+        gap = self.form @ g - self.mean
+        with np.errstate(invalid="ignore"):
+            weight = np.where(
+                np.isinf(self.nu),
+                self.precision,
+                self.precision * (self.nu + 1.0) / (self.nu + self.precision * gap**2),
+            )
+        information, score = np.zeros((k, k)), np.zeros(k)
+        information[:p, :p] = (self.form.T * weight) @ self.form
+        score[:p] = -self.form.T @ (weight * gap)
+        if self.n_cuts:
+            each = self.cut_prior["sigma"] ** -2.0
+            information[range(p, k), range(p, k)] = each
+            score[p:] = each * (self.cut_prior["mu"] - cuts)
+        return information, score
+
+    def beta(self, at: Values) -> Floats:
+        """Return the coefficients (N, p) of the columns as given."""
+        return at.g @ self.to_beta.T
+
+    def thresholds(self, at: Values) -> Floats:
+        """Return the thresholds (N, K - 1) where the predictors are 0."""
+        return at.cuts + (self.beta(at) @ self.means)[:, None]
+
+
+def make_problem(design: Design, priors: ModelPriors) -> Problem:
+    """Return the rows of a design with at most one grouping factor, scaled and in groups."""
+    order = design.group_term.row_order() if design.q else np.arange(design.n)
+    y, x = design.y[order].astype(float), design.X[order]
+    moments = column_moments(design)
+    p, q, cuts = design.p, design.q, design.family.thresholds
+    means = np.asarray(moments.x_mean, dtype=float)
+    constant = np.array([term == INTERCEPT for term in design.terms], dtype=bool)
+    centred = design.has_intercept or cuts is not None
+    shift = np.where(constant | (not centred), 0.0, means)
+    sd = np.sqrt(np.square(x - shift).mean(axis=0)) if p else np.zeros(0)
+    sd = np.where(constant | ~(sd > 0), 1.0, sd)
+    to_beta = np.diag(1.0 / sd)
+    if design.has_intercept:
+        place = design.terms.index(INTERCEPT)
+        to_beta[place] -= shift / sd
+    free, mean, precision, nu = coefficient_priors(design.terms, priors, means)
+    transform = design_transform(design, priors) if q else np.zeros((0, 0))
+    z = design.Z[order] @ transform
+    z_sd = np.sqrt(np.square(z).mean(axis=0)) if q else np.zeros(0)
+    z_scale = np.where(z_sd > 0, z_sd, 1.0)
+    codes = design.codes[order] if q else np.zeros(design.n, dtype=np.int64)
+    sizes = np.bincount(codes, minlength=design.J if q else 1)
+    known = design.response.known.get("trials")
+    trials = np.ones(design.n) if known is None else np.broadcast_to(known, design.n)[order]
+    return Problem(
+        code=CODES[design.family.name, design.family.link],
+        y=y,
+        trials=np.ascontiguousarray(trials, dtype=float),
+        offset=np.ascontiguousarray(design.offset[order], dtype=float),
+        X=np.ascontiguousarray((x - shift) / sd),
+        Z=np.ascontiguousarray(z / z_scale),
+        starts=np.concatenate([[0], np.cumsum(sizes)]),
+        n_cuts=0 if cuts is None else len(design.encoding.between_levels),
+        has_shape="shape" in priors.auxiliary,
+        to_beta=to_beta,
+        to_effects=transform / z_scale,
+        z_scale=z_scale,
+        correlated=priors.rho_u is not None and q > 1,
+        means=means if p else np.zeros(0),
+        form=free @ to_beta,
+        mean=mean,
+        precision=precision,
+        nu=nu,
+        priors=priors,
+    )
+
+
+def _counted(rows: Floats) -> "list[tuple[tuple[float, ...], int]]":
+    values, counts = np.unique(rows, axis=0, return_counts=True)
+    return [(tuple(row), int(one)) for row, one in zip(values.tolist(), counts, strict=True)]
+
+
+def pairs_of(problem: Problem) -> list[tuple[int, int]]:
+    """Return the (row, column) of each correlation coordinate."""
+    return lower_pairs(problem.q) if problem.n_pairs else []
