@@ -252,9 +252,12 @@ def _any_model(_: "Design", __: "ModelPriors | None") -> str:
     return ""
 
 
-def _not_direct(_: "Design", priors: "ModelPriors | None") -> str:
+def _not_direct(design: "Design", priors: "ModelPriors | None") -> str:
     from bayes_mlm.engines.direct import why_not_direct
+    from bayes_mlm.engines.direct.generalised.entry import why_not_generalised
 
+    if not design.family.gaussian_moments:
+        return why_not_generalised(design, priors)
     return "" if priors is None else why_not_direct(priors)
 
 

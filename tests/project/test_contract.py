@@ -60,6 +60,13 @@ FITS |= {
     for engine in ("ml", "nuts")
     for terms in ("none", "intercepts", "slopes", "uncorrelated", "within")
 }
+FITS |= {
+    ("direct", family, terms)
+    for family in (
+        *("bernoulli", "binomial", "poisson", "negative_binomial", "gamma", "cumulative"),
+    )
+    for terms in ("none", "intercepts", "slopes", "within")
+}
 # The outcome of each family, made of a Gaussian one; and how a formula names it.
 TRIALS = 6
 OUTCOMES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -107,6 +107,7 @@ COMPILED = {
     "op",
     "kernels",
     "row_kernels",
+    "newton_kernels",
     "ordering",
     "pattern",
     "group_blocks",

@@ -3,8 +3,9 @@
 In a Gaussian model the coefficients and the group effects have normal distributions given the
 variance parameters. The remaining density in a few dimensions is sampled by adaptive quadrature (at
 most one group effect) or by importance sampling (several, of one grouping factor or more; or
-coefficients with t priors); then the rest is drawn exactly. The draws are independent: there is no
-warm-up, and no convergence to diagnose.
+coefficients with t priors); then the rest is drawn exactly. Of outcomes that are not Gaussian the
+coefficients are drawn with the variance parameters (`generalised`). The draws are independent:
+there is no warm-up, and no convergence to diagnose.
 """
 
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from bayes_mlm.engines.direct.effects import (
     draw_effects,
     summarise_effects,
 )
+from bayes_mlm.engines.direct.generalised.entry import draw_generalised, why_not_generalised
 from bayes_mlm.engines.direct.initialisation import choose_start
 from bayes_mlm.engines.direct.joining import join
 from bayes_mlm.engines.direct.posterior import Variances
@@ -64,7 +66,9 @@ class Direct:
 
 
 def why_not_direct(priors: ModelPriors) -> str:
-    """Return the reason why the direct engine cannot draw a model exactly; "" if it can.
+    """Return the reason why Gaussian moments do not suffice to draw a model exactly; "" if they do.
+
+    Of other outcomes the direct engine has `why_not_generalised`.
 
     Parameters
     ----------
@@ -156,7 +160,9 @@ def sample_direct(
     effects: bool = True,
     max_effects: int = MAX_EFFECTS,
 ) -> Direct:
-    """Draw independently from the posterior of a Gaussian model with grouping factors, or none.
+    """Draw independently from the posterior of a model with grouping factors, or none.
+
+    Outcomes that are not Gaussian have at most one grouping factor.
 
     Parameters
     ----------
@@ -205,7 +211,8 @@ def sample_direct(
     >>> result.draws["u"].shape, result.report.method, result.report.trusted
     ((4, 1000, 160, 1), 'quadrature', True)
     """
-    refusal = why_not_direct(priors)
+    generalised = not design.family.gaussian_moments
+    refusal = why_not_generalised(design, priors) if generalised else why_not_direct(priors)
     if refusal:
         raise EngineError(f"the direct engine cannot fit this model: {refusal}; use --engine nuts")
     if draws < 1 or chains < 1:
@@ -213,6 +220,16 @@ def sample_direct(
     scalars = design.p + sum(len(group.sigma_u) for group in priors.groups) + _FURTHER
     numbers = draws * chains * scalars
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
+    if generalised:
+        found, report = draw_generalised(
+            design,
+            priors,
+            shape=(chains, draws),
+            rng=np.random.default_rng(random_seed),
+            effects=effects,
+            max_effects=max_effects,
+        )
+        return Direct(draws=found, report=report)
     if len(priors.groups) > 1:
         table = crossed_table_of(design)
         if table is not None:

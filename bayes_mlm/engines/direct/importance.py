@@ -118,7 +118,7 @@ def sample_importance(
         if copies <= _COPIES * n_draws or smoothed.k_hat > MAX_K_HAT:
             break
     n = len(weight)
-    chosen = rng.permutation(_systematic(weight, n_draws, rng))
+    chosen = rng.permutation(systematic(weight, n_draws, rng))
     top = log_ratio.max()
     raw = np.exp(log_ratio - top)
     return ImportanceDraws(
@@ -228,7 +228,7 @@ def _widened(points: Floats, weight: Floats) -> Mixture:
     return make_mixture(np.ones(1), centre[None], 2.0 * spread[None])
 
 
-def _systematic(weight: Floats, n: int, rng: np.random.Generator) -> Ints:
+def systematic(weight: Floats, n: int, rng: np.random.Generator) -> Ints:
     """Choose n indices by systematic resampling: each point the whole number of times due to it.
 
     Kitagawa (1996), Journal of Computational and Graphical Statistics 5(1), appendix.

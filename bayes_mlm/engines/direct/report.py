@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bayes_mlm.base import Finding, Verdict, scaled, tiny
+from bayes_mlm.base import Finding, Verdict, count, scaled, tiny
 from bayes_mlm.engines.direct.chains import GibbsReport
 from bayes_mlm.engines.direct.pareto import MAX_K_HAT
 
@@ -17,6 +17,10 @@ MAX_MISSED = 0.3
 MAX_EFFECTS_ERROR = 0.1
 # Draws that may be copies of others, as a part of all.
 MAX_COPIES = 0.02
+# Of the log-likelihood, where group effects are integrated out numerically.
+MAX_INTEGRAL_ERROR = 0.05
+# Trials of group effects that may lie above their rejection bound, as a part of all.
+MAX_VIOLATIONS = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,11 @@ class DirectReport:
         Whether the group effects are available as draws (``u``), or as means and sds (``u_mean``,
         ``u_sd``) because the draws would not fit the memory bound; "none" where the model has
         none or they were not requested.
+    integral_error : float or None
+        Of the log-likelihood, where the group effects are integrated out numerically: its root mean
+        square at some draws, by a finer rule.
+    n_trials, n_violations : int
+        Group effects drawn by rejection: trials, and how many lie above the bound.
     log_weight_sd : float or None
         Of an interpolated density: sd of the logs of its exact weights, at some draws (method
         "interpolation"), or at all, which are accepted by these weights.
@@ -76,6 +85,9 @@ class DirectReport:
     log_weight_sd: float | None = None
     missed: float | None = None
     effects_error: float | None = None
+    integral_error: float | None = None
+    n_trials: int = 0
+    n_violations: int = 0
     notes: tuple[str, ...] = ()
     chains: GibbsReport | None = None
 
@@ -86,7 +98,7 @@ class DirectReport:
             return False
         if self.error is not None and not self.error <= MAX_ERROR:
             return False
-        if not self._interpolated_well:
+        if not (self._interpolated_well and self._integrated_well):
             return False
         return self.n_unique >= (1.0 - MAX_COPIES) * self.n_draws
 
@@ -98,6 +110,12 @@ class DirectReport:
         if self.method == "interpolation":
             return "from an interpolated density, checked by exact ones"
         return f"exact by {self.method}"
+
+    @property
+    def _integrated_well(self) -> bool:
+        if self.integral_error is not None and not self.integral_error <= MAX_INTEGRAL_ERROR:
+            return False
+        return self.n_violations <= MAX_VIOLATIONS * self.n_trials
 
     @property
     def _interpolated_well(self) -> bool:
@@ -138,6 +156,17 @@ class DirectReport:
         if self.log_weight_sd is not None and self.method != "interpolation":
             text = "exact weights of draws from an interpolated density: sd of their logs "
             findings.append(Finding("interpolation", True, text + tiny(self.log_weight_sd)))
+        if self.integral_error is not None:
+            fine = self.integral_error <= MAX_INTEGRAL_ERROR
+            text = f"group integrals: error {tiny(self.integral_error)} of the log-likelihood"
+            findings.append(Finding("integrals", fine, text + ("" if fine else remedy)))
+        if self.n_trials:
+            fine = self.n_violations <= MAX_VIOLATIONS * self.n_trials
+            text = (
+                f"group effects by rejection: {count(self.n_violations)} of "
+                f"{count(self.n_trials)} trials above the bound"
+            )
+            findings.append(Finding("rejection", fine, text + ("" if fine else remedy)))
         copies = self.n_draws - self.n_unique
         if self.method in ("importance", "interpolation"):
             fine = copies <= MAX_COPIES * self.n_draws

@@ -1,9 +1,9 @@
-r"""Compiled integrals over the effects of a group at 64 parameter points at a time, with draws of u.
+r"""Compiled integrals over the effects of a group at 64 parameter points, with draws of u.
 
-A group's integral is that of exp(h(v)), h = sum_i l(eta_i) - |v|^2 / 2 with eta_i = x_i'b + z_i'L v,
-over one or two standard normal v: a trapezium rule on the lattice v = mode + k h1 R1 + l h2 R2, with
-R R' the inverse of -h'' at the mode. The spacing is bounded by the nearest poles of l, so the rule
-converges geometrically (Trefethen & Weideman 2014, SIAM Review 56(3)).
+A group's integral is that of exp(h(v)), h = sum_i l(eta_i) - |v|^2 / 2 with eta_i = x_i'b +
+z_i'L v, over one or two standard normal v: a trapezium rule on the lattice v = mode + k h1 R1 +
+l h2 R2, with R R' the inverse of -h'' at the mode. The spacing is bounded by the nearest poles of
+l, so the rule converges geometrically (Trefethen & Weideman 2014, SIAM Review 56(3)).
 
 Three forms of the likelihood, each a product over rows of a function of a_i e^(z_i'u):
 
@@ -11,11 +11,11 @@ Three forms of the likelihood, each a product over rows of a function of a_i e^(
     1  exp(Y'u - sum a e)       Poisson, gamma
     2  exp(Y'u) prod (1 + a e)^-(w + c)    negative binomial, c its shape
 
-Relative to the mode a factor is w + g E with E a power of a number per row and lattice line, so that
-a row and node cost a multiplication and an addition. Rows of one z (a cell) share E.
+Relative to the mode a factor is w + g E with E a power of a number per row and lattice line, so
+that a row and node cost a multiplication and an addition. Rows of one z (a cell) share E.
 
-Draws of u are by rejection from a t with 5 degrees of freedom fitted to the values at the nodes, its
-bound the largest ratio at a node times `SLACK`: violations are counted, not excluded.
+Draws of u are by rejection from a t with 5 degrees of freedom fitted to the values at the nodes,
+its bound the largest ratio at a node times `SLACK`: violations are counted, not excluded.
 """
 
 import math
@@ -27,13 +27,12 @@ from bayes_mlm.base import Flags, Floats, Ints
 
 LANES = 64
 # Of the bound at the nodes, for what lies between them.
-SLACK = 1.08
-_JIT = {"cache": True, "error_model": "numpy", "nogil": True}
-_FAST = _JIT | {"fastmath": {"contract", "reassoc", "nsz", "arcp", "afn"}}
+SLACK = 1.3
+_FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 _TRIALS = 400
 
 
-@njit(**_JIT, fastmath={"contract"})
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
 def exp_lanes(x: Floats, out: Floats, bits: Ints, same: Floats, n: int) -> None:
     """Evaluate exp to 2e-16; `bits` and `same` are one memory, as int64 and as float64.
 
@@ -57,7 +56,7 @@ def exp_lanes(x: Floats, out: Floats, bits: Ints, same: Floats, n: int) -> None:
         out[b] *= same[b]
 
 
-@njit(**_JIT)
+@njit(cache=True, error_model="numpy", nogil=True)
 def exp_columns(eta: Floats, top: float) -> Floats:
     """Return exp of an (n, LANES) array, its argument at most `top`."""
     out = np.empty_like(eta)
@@ -71,9 +70,24 @@ def exp_columns(eta: Floats, top: float) -> Floats:
     return out
 
 
-@njit(**_FAST)
-def _cell_terms(
-    form, a, weight, extra, e, kept, gone, slope, info, product, level, first, stop, base, unit, last
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+def _cell_terms(  # type: ignore[no-untyped-def]
+    form,
+    a,
+    weight,
+    extra,
+    e,
+    kept,
+    gone,
+    slope,
+    info,
+    product,
+    level,
+    first,
+    stop,
+    base,
+    unit,
+    last,
 ):
     """Sum slope and information of a cell over its rows; keep 1/(1+t) and t/(1+t) of each."""
     for b in range(LANES):
@@ -106,8 +120,8 @@ def _cell_terms(
                 level[b] -= (weight[i] + extra[b]) * math.log(w[b])
 
 
-@njit(**_FAST)
-def _power(x, n):
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+def _power(x, n):  # type: ignore[no-untyped-def]
     """Return x to a whole power."""
     out = 1.0
     while n > 0:
@@ -118,8 +132,8 @@ def _power(x, n):
     return out
 
 
-@njit(**_FAST)
-def _cell_product(value, e, kept, gone, weight, b, r, stop, base, n, unit):
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+def _cell_product(value, e, kept, gone, weight, b, r, stop, base, n, unit):  # type: ignore[no-untyped-def]
     """Multiply values at the nodes by the rows of a cell, nodes side by side."""
     while unit and r + 3 < stop:
         w0, w1, w2, w3 = kept[r, b], kept[r + 1, b], kept[r + 2, b], kept[r + 3, b]
@@ -138,8 +152,8 @@ def _cell_product(value, e, kept, gone, weight, b, r, stop, base, n, unit):
                 value[i] *= _power(w0 + g0 * e[i], power)
 
 
-@njit(**_FAST)
-def _powers(table, ratio, middle, low, high):
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+def _powers(table, ratio, middle, low, high):  # type: ignore[no-untyped-def]
     for b in range(LANES):
         table[middle, b] = 1.0
     for k in range(high):
@@ -152,8 +166,8 @@ def _powers(table, ratio, middle, low, high):
             table[middle - k - 1, b] = table[middle - k, b] * ratio[b]
 
 
-@njit(**_FAST)
-def _row_product(form, value, one, two, w, g, weight, extra, nk, nl, first, n, middle, c):
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+def _row_product(form, value, one, two, w, g, weight, extra, nk, nl, first, n, middle, c):  # type: ignore[no-untyped-def]
     """Multiply by one row with a z of its own (form 1: add one cell), points side by side."""
     line = -1000000
     for i in range(n):
@@ -177,7 +191,7 @@ def _row_product(form, value, one, two, w, g, weight, extra, nk, nl, first, n, m
                 at[b] *= _power(w[b] + c[b] * across[b], int(weight))
 
 
-@njit(**_FAST)
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
 def integrate(
     form: int,
     a: Floats,
@@ -262,7 +276,12 @@ def integrate(
     same = bits.view(np.float64)
     one, two = np.empty((2 * middle + 1, LANES)), np.empty((2 * middle + 1, LANES))
     e1, e2 = np.empty((cells, LANES)), np.empty((cells, LANES))
-    node, power, tilt, value = np.empty(most), np.empty(most), np.empty(most), np.empty((most, LANES))
+    node, power, tilt, value = (
+        np.empty(most),
+        np.empty(most),
+        np.empty(most),
+        np.empty((most, LANES)),
+    )
     kept, gone, work = np.empty((rows, LANES)), np.empty((rows, LANES)), np.empty((24, LANES))
     va, vb, x, e, ga, gb = work[0], work[1], work[2], work[3], work[4], work[5]
     haa, hab, hbb, slope, info = work[6], work[7], work[8], work[9], work[10]
@@ -368,8 +387,9 @@ def integrate(
             _powers(one, e1[c - c0], middle, low_k, high_k)
             _powers(two, e2[c - c0], middle, low_l, high_l)
             if form == 1:
+                stay, go = kept[0], gone[c - c0]
                 _row_product(
-                    form, value, one, two, kept[0], gone[c - c0], 1.0, extra, nk, nl, n0, n, middle, x
+                    form, value, one, two, stay, go, 1.0, extra, nk, nl, n0, n, middle, x
                 )  # fmt: skip
                 continue
             if form == 2 or of_cell[c + 1] - of_cell[c] <= 3:

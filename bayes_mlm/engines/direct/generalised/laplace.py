@@ -1,4 +1,4 @@
-"""The Laplace approximation of the coefficients and group effects at one value of the outer part."""
+"""The Laplace approximation of coefficients and group effects at one value of the outer part."""
 
 from dataclasses import dataclass
 

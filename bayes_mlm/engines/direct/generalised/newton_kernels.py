@@ -8,11 +8,10 @@ from numba import njit
 from bayes_mlm.base import Floats, Ints
 
 LOGIT, POISSON, NEGATIVE_BINOMIAL, GAMMA, CUMULATIVE = range(5)
-_JIT = {"cache": True, "error_model": "numpy", "nogil": True}
 
 
-@njit(**_JIT)
-def _logistic(x):
+@njit(cache=True, error_model="numpy", nogil=True)
+def _logistic(x):  # type: ignore[no-untyped-def]
     """Return log F(x) and F(x) of the logistic distribution."""
     e = math.exp(-abs(x))
     if x > 0:
@@ -20,7 +19,7 @@ def _logistic(x):
     return x - math.log1p(e), e / (1.0 + e)
 
 
-@njit(**_JIT)
+@njit(cache=True, error_model="numpy", nogil=True)
 def newton_pass(
     code: int,
     shape: float,

@@ -2,8 +2,8 @@
 
 Columns are centred and scaled, so that one unit of any coefficient or sd is of the order of one on
 the scale of the linear predictor. A point of the parameters is a vector: coefficients of the scaled
-columns, thresholds (the first, then logs of the gaps), log sds of the effects of the scaled Z, atanh
-of their partial correlations, log shape. The first two parts are `inner`, the rest `outer`.
+columns, thresholds (the first, then logs of the gaps), log sds of the effects of the scaled Z,
+atanh of their partial correlations, log shape. The first two parts are `inner`, the rest `outer`.
 """
 
 import math
@@ -130,12 +130,12 @@ class Problem:
     @property
     def p(self) -> int:
         """Columns of X."""
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     @property
     def q(self) -> int:
         """Effects of a group."""
-        return self.Z.shape[1]
+        return int(self.Z.shape[1])
 
     @property
     def n_pairs(self) -> int:

@@ -1,0 +1,369 @@
+"""The exact log-likelihood of many points, with draws or moments of the group effects."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.engines.direct.generalised.problem import Problem, Values
+
+LANES = 64
+# Rows worked on at a time: exp(x'b) at 64 points takes 512 bytes a row.
+_BLOCK = 120_000
+# Groups of more trials than this are too informative for products relative to the mode.
+MOST_TRIALS = 40_000.0
+_BINS = 4
+_TOP = 80.0
+_THREADS = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layout:
+    """The rows as factors of the likelihood, sorted by group and z.
+
+    Attributes
+    ----------
+    form : int
+        Of `kernels.integrate`.
+    X, sign, offset, level : arrays
+        Of a factor ``a = exp(X g + offset - sign * cut[level] + lane)``; level -1 has no cut.
+    weight : (rows,) array
+    of_group, of_cell, cz, total, z_mean, flat : arrays
+        As of `kernels.integrate`.
+    """
+
+    form: int
+    X: Floats
+    sign: Floats
+    offset: Floats
+    level: Ints
+    weight: Floats
+    of_group: Ints
+    of_cell: Ints
+    cz: Floats
+    total: Floats
+    z_mean: Floats
+    flat: Flags
+
+
+def make_layout(problem: Problem) -> Layout:
+    """Lay out the rows of a problem."""
+    y, code, n = problem.y, problem.code, problem.n
+    rows, none = np.arange(n), np.full(n, -1)
+    if code == 0:
+        lost, won = np.flatnonzero(problem.trials > y), np.flatnonzero(y > 0)
+        row = np.concatenate([lost, won])
+        sign = np.repeat([1.0, -1.0], [lost.size, won.size])
+        weight = np.concatenate([(problem.trials - y)[lost], y[won]])
+        level = np.full(row.size, -1)
+    elif code == 4:
+        place = y.astype(np.int64)
+        above, below = np.flatnonzero(place < problem.n_cuts), np.flatnonzero(place > 0)
+        row = np.concatenate([above, below])
+        sign = np.repeat([1.0, -1.0], [above.size, below.size])
+        level = np.concatenate([place[above], place[below] - 1])
+        weight = np.ones(row.size)
+    else:
+        row, level = rows, none
+        sign = np.full(n, -1.0 if code == 3 else 1.0)
+        weight = y if code == 2 else np.ones(n)
+    extra = np.log(y) if code == 3 else np.zeros(n)
+    z = np.zeros((n, 2))
+    z[:, : problem.q] = problem.Z
+    zs, group = sign[:, None] * z[row], problem.group_of[row]
+    order = np.lexsort((zs[:, 0], zs[:, 1], group))
+    row, sign, zs, group = row[order], sign[order], zs[order], group[order]
+    edge = np.concatenate([[True], np.diff(group) != 0])
+    cell = edge | np.concatenate([[True], (np.diff(zs, axis=0) != 0).any(axis=1)])
+    of_cell = np.append(np.flatnonzero(cell), row.size)
+    # Of groups in order, also those without rows: none of these is in a design.
+    first = np.searchsorted(group, np.arange(problem.n_groups + 1))
+    sizes = np.maximum(np.diff(problem.starts), 1)[:, None]
+    starts = problem.starts[:-1]
+    pull = {1: y, 2: y, 3: np.full(n, -1.0)}.get(code, np.zeros(n))
+    return Layout(
+        form={0: 0, 4: 0, 1: 1, 3: 1, 2: 2}[code],
+        X=np.ascontiguousarray(sign[:, None] * problem.X[row]),
+        sign=sign,
+        offset=sign * problem.offset[row] + extra[row],
+        level=level[order],
+        weight=np.ascontiguousarray(weight[order], dtype=float),
+        of_group=np.searchsorted(of_cell, first),
+        of_cell=of_cell,
+        cz=zs[of_cell[:-1]].copy(),
+        total=np.add.reduceat(pull[:, None] * z, starts, axis=0),
+        z_mean=np.add.reduceat(z, starts, axis=0) / sizes,
+        flat=(np.maximum.reduceat(z, starts) == np.minimum.reduceat(z, starts)).all(axis=1),
+    )
+
+
+type Lattice = tuple[Ints, Ints, Ints, Floats]
+
+
+@dataclass(eq=False)
+class Exact:
+    """Log-likelihoods by lattices that are found once for each of a few ranges of the effects' sds.
+
+    Parameters
+    ----------
+    problem : Problem
+    u0 : (J, q) array
+        Modes of the effects, from which Newton's method starts.
+    refine, depth, tolerance : float
+        Spacing in sds; share of the top below which nodes are omitted; Newton decrement.
+    """
+
+    problem: Problem
+    u0: Floats
+    refine: float = 1.2
+    depth: float = 1e-5
+    tolerance: float = 1e-2
+
+    def __post_init__(self) -> None:
+        """Lay out the rows."""
+        self.layout = make_layout(self.problem)
+        self.counts = np.zeros(2)
+        self.uncovered = 0
+        self.n_evaluations = 0
+        self.cuts: Floats = np.empty(0)
+        self.bins: list[Lattice] = []
+        poles = 1.0 if self.layout.form == 1 else 2.0
+        self.widest = poles * math.pi**2 / -math.log(self.depth)
+
+    @cached_property
+    def blocks(self) -> list[slice]:
+        """Ranges of groups whose rows are worked on together."""
+        rows = self.layout.of_cell[self.layout.of_group]
+        edges = [0]
+        for j in range(1, len(rows)):
+            if rows[j] - rows[edges[-1]] > _BLOCK and j - 1 > edges[-1]:
+                edges.append(j - 1)
+        edges.append(len(rows) - 1)
+        return [slice(a, b) for a, b in pairwise(edges) if b > a]
+
+    def _run(
+        self,
+        at: Values,
+        which: Ints,
+        lattice: Lattice,
+        *,
+        share: Floats | None = None,
+        seed: int = 0,
+        u: Floats | None = None,
+        moments: Floats | None = None,
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return log integrals and rim shares of up to `LANES` points, spans, and counts."""
+        from bayes_mlm.engines.direct.generalised.kernels import exp_columns, integrate
+
+        lay, problem = self.layout, self.problem
+        n = len(which)
+        which = np.concatenate([which, np.repeat(which[-1:], LANES - n)])
+        g = np.ascontiguousarray(at.g[which].T)
+        root = np.ascontiguousarray(at.root()[:, which])
+        shape = at.shape[which]
+        lane = {2: -np.log(shape), 3: np.log(shape)}.get(problem.code, np.zeros(LANES))
+        padded = np.concatenate([at.cuts[which].T, np.zeros((1, LANES))])
+        extra = shape if problem.code == 2 else np.zeros(LANES)
+        scale = shape if problem.code == 3 else np.ones(LANES)
+        start = self._start(root)
+        out, rim, counts = np.zeros(LANES), np.zeros(LANES), np.zeros(2)
+        span = np.full((problem.n_groups, 2), 9.0)
+        of_nodes, nk, nl, edge = lattice
+        for number, block in enumerate(self.blocks):
+            cells = slice(lay.of_group[block.start], lay.of_group[block.stop])
+            rows = slice(lay.of_cell[cells.start], lay.of_cell[cells.stop])
+            eta = lay.X[rows] @ g
+            eta += lay.offset[rows, None]
+            eta += lane
+            if problem.n_cuts:
+                eta -= lay.sign[rows, None] * padded[lay.level[rows]]
+            a = exp_columns(eta, _TOP)
+            of_cell = lay.of_cell[cells.start : cells.stop + 1] - rows.start
+            if lay.form == 1:
+                a = np.add.reduceat(a, of_cell[:-1], axis=0)
+            nodes = slice(of_nodes[block.start], of_nodes[block.stop])
+            none = np.empty((LANES, 0, 2))
+            integrate(
+                lay.form, a, lay.weight[rows], extra, scale,
+                lay.of_group[block.start : block.stop + 1] - cells.start, of_cell, lay.cz[cells],
+                lay.total[block], lay.z_mean[block], lay.flat[block], root, start[block],
+                of_nodes[block.start : block.stop + 1] - nodes.start, nk[nodes], nl[nodes],
+                edge[nodes], self.refine, self.widest, self.tolerance, out, rim,
+                np.empty(0) if share is None else share[nodes], span[block],
+                seed * 1009 + number, none if u is None else u[:, block],
+                np.empty((LANES, 0, 5)) if moments is None else moments[:, block], counts,
+            )  # fmt: skip
+        return out[:n], rim[:n], span, counts
+
+    def _start(self, root: Floats) -> Floats:
+        """Return v (J, 2, LANES) near those of the modes: ridge regressions of u0 on the roots."""
+        u = np.zeros((self.problem.n_groups, 2))
+        u[:, : self.problem.q] = self.u0
+        l0, l1, l2 = root
+        a, b, c = l0**2 + l1**2 + 0.01, l1 * l2, l2**2 + 0.01
+        r0, r1 = u[:, :1] * l0 + u[:, 1:] * l1, u[:, 1:] * l2
+        v = np.stack([c * r0 - b * r1, a * r1 - b * r0], axis=1) / (a * c - b * b)
+        return np.ascontiguousarray(v)
+
+    def _find(self, at: Values, which: Ints, old: Lattice | None = None) -> Lattice:
+        """Find the nodes above `depth` of the top at any of up to 64 points, from growing boxes."""
+        groups, flat = self.problem.n_groups, self.layout.flat
+        zero = np.zeros(groups, np.int64)
+        alone = (np.arange(groups + 1), zero, zero, np.zeros(groups))
+        _, _, span, _ = self._run(at, which[:LANES], alone)
+        reach, todo = np.full(groups, 6.5), np.ones(groups, dtype=bool)
+        sets: list[tuple[Ints, Ints]] = [(zero[:1], zero[:1])] * groups
+        for _ in range(5):
+            box = [
+                (math.ceil(r / s[0]), 0 if f else math.ceil(r / s[1])) if t else (0, 0)
+                for t, r, s, f in zip(todo, reach, span, flat, strict=True)
+            ]
+            grid = [np.meshgrid(np.arange(-a, a + 1), np.arange(-c, c + 1)) for a, c in box]
+            of_nodes = np.concatenate([[0], np.cumsum([k.size for k, _ in grid])])
+            nk = np.concatenate([k.ravel() for k, _ in grid])
+            nl = np.concatenate([across.ravel() for _, across in grid])
+            share = np.zeros(len(nk))
+            self._run(at, which[:LANES], (of_nodes, nk, nl, np.zeros(len(nk))), share=share)
+            for j in np.flatnonzero(todo):
+                on = share[of_nodes[j] : of_nodes[j + 1]].reshape(grid[j][0].shape) > self.depth
+                sets[j] = grid[j][0][on], grid[j][1][on]
+                todo[j] = on[:, [0, -1]].any() or (not flat[j] and bool(on[[0, -1]].any()))
+            reach[todo] *= 1.6
+            if not todo.any():
+                break
+        self.uncovered += int(todo.sum())
+        found = []
+        for group, (along, across) in enumerate(sets):
+            both = along, across
+            if old is not None:
+                part = slice(old[0][group], old[0][group + 1])
+                both = (
+                    np.concatenate([along, old[1][part]]),
+                    np.concatenate([across, old[2][part]]),
+                )
+            found.append(_filled(*both, flat=bool(flat[group])))
+        sizes = [len(one[0]) for one in found]
+        joined = [np.concatenate([one[i] for one in found]) for i in range(3)]
+        return (np.concatenate([[0], np.cumsum(sizes)]), joined[0], joined[1], joined[2])
+
+    def prepare(self, points: Floats) -> None:
+        """Find the lattices of the ranges that some points of the posterior span."""
+        at = self.problem.values(points)
+        key = self._key(at)
+        parts = np.array_split(np.argsort(key, kind="stable"), _BINS)
+        self.cuts = key[[part[0] for part in parts[1:]]]
+        k = self.problem.inner
+        self.bins = []
+        for part in parts:
+            outer = points[part, k:]
+            ends = np.concatenate([outer.argmax(axis=0), outer.argmin(axis=0)])
+            few = np.linspace(0, len(part) - 1, LANES - len(ends)).astype(int)
+            self.bins.append(self._find(at, part[np.unique(np.concatenate([ends, few]))]))
+
+    @staticmethod
+    def _key(at: Values) -> Floats:
+        """Return log|L|, by which points share a lattice."""
+        root = at.root()
+        return np.asarray(np.log(np.maximum(root[0], 1e-300)) + np.log(np.maximum(root[2], 1e-300)))
+
+    def __call__(
+        self, points: Floats, *, seed: int = 0, u: Floats | None = None,
+        moments: Floats | None = None,
+    ) -> Floats:  # fmt: skip
+        """Return log p(y | point) of points (N, d); fill u (N, J, 2) or moments (N, J, 5)."""
+        at = self.problem.values(points)
+        key = self._key(at)
+        place = np.searchsorted(self.cuts, key)
+        out, rim = np.empty(len(points)), np.empty(len(points))
+        self.n_evaluations += len(points)
+
+        def work(job: tuple[int, Ints]) -> Floats:
+            number, which = job
+            own = None if u is None else np.empty((LANES, self.problem.n_groups, 2))
+            sums = None if moments is None else np.empty((LANES, self.problem.n_groups, 5))
+            start = seed + 1 + 7 * int(which[0]) + number
+            found = self._run(at, which, self.bins[number], seed=start, u=own, moments=sums)
+            out[which], rim[which] = found[0], found[1]
+            if u is not None and own is not None:
+                u[which] = own[: len(which)]
+            if moments is not None and sums is not None:
+                moments[which] = sums[: len(which)]
+            return found[3]
+
+        def run(number: int, todo: Ints) -> None:
+            jobs = [(number, todo[i : i + LANES]) for i in range(0, len(todo), LANES)]
+            if len(jobs) > 1 and self.problem.n > _BLOCK // 40:
+                with ThreadPoolExecutor(_THREADS) as pool:
+                    counts = list(pool.map(work, jobs))
+            else:
+                counts = [work(job) for job in jobs]
+            self.counts += np.sum(counts, axis=0) if counts else 0.0
+
+        for number in range(len(self.bins)):
+            todo = np.flatnonzero(place == number)
+            todo = todo[np.argsort(key[todo], kind="stable")]
+            run(number, todo)
+            if not len(todo):
+                continue
+            wrong = ~(rim[todo] < 0.01 + 5 * np.median(rim[todo]))
+            with np.errstate(invalid="ignore"):
+                near = out[todo] > np.nanmax(out) - 40
+            again = todo[wrong & near]
+            if len(again):
+                worst = again[np.argsort(-rim[again])]
+                self.bins[number] = self._find(at, worst, self.bins[number])
+                run(number, again)
+        return out + self.constant(at)
+
+    def constant(self, at: Values) -> Floats:
+        """Return what the log-likelihood has beyond the integrals: (N,)."""
+        problem, shape = self.problem, at.shape
+        total = np.full(len(shape), problem.constant)
+        if problem.code in (1, 2):
+            total += at.g @ (problem.X.T @ problem.y) + problem.y @ problem.offset
+        if problem.code == 2:
+            total += _log_rising(problem, shape) - problem.y.sum() * np.log(shape)
+        if problem.code == 3:
+            log_gamma = np.array([math.lgamma(one) for one in shape])
+            total += problem.n * (shape * np.log(shape) - log_gamma)
+            total += shape * np.log(problem.y).sum()
+            total -= shape * (at.g @ problem.X.sum(axis=0) + problem.offset.sum())
+        if problem.n_cuts > 1:
+            numbers = np.bincount(problem.y.astype(np.int64), minlength=problem.n_cuts + 1)[1:-1]
+            gaps = np.diff(at.cuts, axis=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                total += np.log(-np.expm1(-gaps)) @ numbers
+        return total
+
+
+def _log_rising(problem: Problem, shape: Floats) -> Floats:
+    """Return sums over rows of log Gamma(y + shape) - log Gamma(shape)."""
+    values, counts = problem.distinct
+    if len(values) * len(shape) > 300_000:
+        from scipy.special import gammaln
+
+        rising = [gammaln(values + one) @ counts - counts.sum() * gammaln(one) for one in shape]
+        return np.array(rising)
+    found = np.zeros(len(shape))
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        each = [math.lgamma(value + one) - math.lgamma(one) for one in shape.tolist()]
+        found += count * np.array(each)
+    return found
+
+
+def _filled(k: Ints, m: Ints, *, flat: bool) -> tuple[Ints, Ints, Floats]:
+    """Return the nodes of a lattice without gaps along its lines, and which are at the rim."""
+    on = np.zeros((np.ptp(m) + 3, np.ptp(k) + 3), dtype=bool)
+    on[m - m.min() + 1, k - k.min() + 1] = True
+    right = np.logical_or.accumulate(on[:, ::-1], axis=1)[:, ::-1]
+    on = np.logical_or.accumulate(on, axis=1) & right
+    inner = on[1:-1, :-2] & on[1:-1, 2:]
+    if not flat:
+        inner &= on[:-2, 1:-1] & on[2:, 1:-1]
+    rows, columns = np.nonzero(on)
+    rim: Floats = 1.0 - inner[rows - 1, columns - 1].astype(np.float64)
+    return (columns - 1 + k.min()).astype(np.int64), (rows - 1 + m.min()).astype(np.int64), rim

@@ -1,0 +1,165 @@
+"""Independent draws from the posterior of a model whose outcomes are not Gaussian."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import Floats
+from bayes_mlm.engines.direct.generalised.lattice import Exact
+from bayes_mlm.engines.direct.generalised.problem import Problem
+from bayes_mlm.engines.direct.generalised.proposal import Proposal, Proposals
+from bayes_mlm.engines.direct.importance import systematic
+from bayes_mlm.engines.direct.pareto import smooth_weights
+
+PILOT = 512
+RATIO = 1.25
+# k-hat above which the proposal is moved once more.
+_WANTED = 0.5
+_COPIES = 0.01
+_MOST_BATCHES = 4
+# Draws at which the integral is evaluated again on a finer lattice.
+_CHECKED = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """Resampled points with the diagnostics of their quality.
+
+    Attributes
+    ----------
+    x : (S, d) array
+    log_density, log_weight : (S,) arrays
+    u : (S, J, 2) array or None
+        Of the scaled Z.
+    moments : (J, 5) array or None
+        Means and second moments of u, where the draws are too many.
+    residual : float
+        Sd of the log weights.
+    """
+
+    x: Floats
+    log_density: Floats
+    log_weight: Floats
+    u: Floats | None
+    moments: Floats | None
+    residual: float
+    k_hat: float
+    ess: float
+    log_integral: float
+    log_integral_error: float
+    n_unique: int
+    n_evaluations: int
+    integral_error: float
+    n_trials: int
+    n_violations: int
+
+
+def draw_points(
+    problem: Problem, n_draws: int, rng: np.random.Generator, *, effects: bool, keep: bool
+) -> Found:
+    """Draw from the posterior: proposals, exact weights, smoothed and resampled."""
+    proposal = Proposal(problem, rng)
+    seed = int(rng.integers(1 << 20))
+    exact = Exact(problem, _modes(proposal))
+
+    def log_posterior(
+        at: Proposals, u: Floats | None = None, moments: Floats | None = None
+    ) -> Floats:
+        values = problem.values(at.x)
+        with np.errstate(invalid="ignore"):
+            found = exact(at.x, seed=seed, u=u, moments=moments) + problem.log_prior_inner(
+                values, at.x
+            )
+        found = found + problem.log_prior_outer(at.x[:, problem.inner :])
+        return np.where(np.isfinite(found), found, -np.inf)
+
+    keep = effects and keep and problem.q > 0
+    pilot = max(PILOT, 4 * proposal.n_terms)
+    at = proposal.draw(pilot)
+    exact.prepare(at.x)
+    summarised = effects and not keep and problem.q > 0
+    every_moment = np.empty((pilot, problem.n_groups, 5)) if summarised else None
+    target = log_posterior(at, moments=every_moment)
+    weight = np.exp(smooth_weights(_ratio(target, at)).log_weight)
+    moments = None if every_moment is None else np.einsum("n,njm->jm", weight, every_moment)
+    proposal.adapt(at, target, weight + 0.3 / pilot)
+    n = math.ceil(RATIO * n_draws)
+    batches: list[tuple[Proposals, Floats, Floats | None]] = []
+    moved = 1
+    while True:
+        at = proposal.draw(n)
+        u = np.empty((n, problem.n_groups, 2)) if keep else None
+        target = log_posterior(at, u)
+        batches.append((at, target, u))
+        ratio = np.concatenate([_ratio(t, one) + one.log_integral for one, t, _ in batches])
+        smoothed = smooth_weights(ratio)
+        weight = np.exp(smoothed.log_weight)
+        copies = float(np.maximum(n_draws * weight - 1.0, 0.0).sum())
+        if len(batches) == 1 and moved < 2 and smoothed.k_hat > _WANTED:
+            moved += 1
+            proposal.adapt(at, target, weight + 0.3 / n)
+            batches = []
+            continue
+        if copies <= _COPIES * n_draws or len(batches) >= _MOST_BATCHES:
+            break
+    x = np.concatenate([one.x for one, _, _ in batches])
+    target = np.concatenate([one for _, one, _ in batches])
+    chosen = rng.permutation(systematic(weight, n_draws, rng))
+    top = float(ratio.max())
+    raw = np.exp(ratio - top)
+    errors = [one.log_integral_error for one, _, _ in batches]
+    effects_drawn = None
+    if keep:
+        every = [one for _, _, one in batches if one is not None]
+        effects_drawn = (every[0] if len(every) == 1 else np.concatenate(every))[chosen]
+    return Found(
+        x=x[chosen],
+        log_density=target[chosen],
+        log_weight=smoothed.log_weight[chosen] + math.log(len(weight)),
+        u=effects_drawn,
+        moments=moments,
+        residual=_spread(ratio),
+        k_hat=smoothed.k_hat,
+        ess=1.0 / float((weight**2).sum()),
+        log_integral=top + math.log(float(raw.mean())),
+        log_integral_error=math.hypot(
+            float(raw.std() / raw.mean()) / math.sqrt(len(raw)),
+            max(errors) / math.sqrt(len(errors)),
+        ),
+        n_unique=len(np.unique(chosen)),
+        n_evaluations=exact.n_evaluations + len(proposal.nodes),
+        integral_error=_check_integral(problem, exact, x[chosen[:_CHECKED]]),
+        n_trials=int(exact.counts[0]),
+        n_violations=int(exact.counts[1]),
+    )
+
+
+def _ratio(target: Floats, at: Proposals) -> Floats:
+    return np.where(np.isfinite(target), target - at.log_density, -np.inf)
+
+
+def _modes(proposal: Proposal) -> Floats:
+    """Return the effects' modes at the node nearest the mode of the outer part."""
+    good = [one for one in proposal.nodes if math.isfinite(one.value)]
+    gaps = [float(((one.outer - proposal.mode) ** 2).sum()) for one in good]
+    return good[int(np.argmin(gaps))].u
+
+
+def _check_integral(problem: Problem, exact: Exact, x: Floats) -> float:
+    """Return the sd of the error of the log-likelihood, by a lattice half as wide and deeper."""
+    if not problem.q:
+        return 0.0
+    fine = Exact(problem, exact.u0, refine=0.5 * exact.refine, depth=exact.depth**2, tolerance=1e-8)
+    fine.widest = exact.widest  # halves with the spacing
+    fine.prepare(x)
+    gap = fine(x) - exact(x)
+    return float(np.sqrt(np.square(gap).mean()))
+
+
+def _spread(ratio: Floats) -> float:
+    """Return the sd of log weights, under the weights."""
+    fine = ratio[np.isfinite(ratio)]
+    weight = np.exp(fine - fine.max())
+    mean = float(np.average(fine, weights=weight))
+    return math.sqrt(float(np.average((fine - mean) ** 2, weights=weight)))
