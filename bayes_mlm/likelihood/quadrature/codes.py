@@ -32,7 +32,7 @@ def code_of(family: Family) -> int | None:
 
 
 def constants(family: Family, y: Floats, aux: Auxiliary) -> tuple[float, float, float]:
-    """Return the part of the log-likelihood without eta, of all rows, two derivatives in psi."""
+    """Return the part of the log-likelihood without eta, of all rows; two derivatives in psi."""
     from scipy.special import digamma, gammaln, polygamma
 
     if family.name == "binomial":
