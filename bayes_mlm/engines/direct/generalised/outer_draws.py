@@ -69,7 +69,7 @@ def draw_outer(
     """
     d = len(mode)
     if d == 0:
-        return OuterDraws(x=np.empty((n, 0)), log_density=log_density(np.empty((n, 0))))
+        return OuterDraws(x=np.empty((n, 0)), log_density=np.zeros(n))
     inverse, logdet = np.linalg.inv(root).T, float(np.log(np.abs(np.diagonal(root))).sum())
 
     def far(m: int) -> Floats:
