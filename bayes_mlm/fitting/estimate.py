@@ -186,7 +186,14 @@ class Estimate:
 
     @cached_property
     def values(self) -> ParameterValues:
-        """The estimate as one value of every parameter."""
+        """The estimate as one value of every parameter.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If the family has no residual variance.
+        """
+        self.design.family.require_residual_sd("a question on variances")
         parts = [self.of_factor(name).single_solution() for name in self.design.factors]
         return ParameterValues(
             beta=self.solution.beta[None],
