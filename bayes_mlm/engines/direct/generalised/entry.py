@@ -33,7 +33,7 @@ def why_not_generalised(design: Design, priors: ModelPriors | None) -> str:
     --------
     >>> from bayes_mlm import build_design
     >>> data = {"y": [0, 1, 1, 0, 1, 0], "x": [1.0, 2, 4, 3, 2, 1], "g": [1, 1, 2, 2, 3, 3]}
-    >>> design = build_design("y ~ x + (1 | g)", data, family="bernoulli", link="probit")
+    >>> design = build_design("y ~ x + (1 | g)", data, family="bernoulli(probit)")
     >>> why_not_generalised(design, None)
     'it has Bernoulli outcomes with link probit'
     """
