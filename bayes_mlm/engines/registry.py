@@ -253,12 +253,9 @@ def _any_model(_: "Design", __: "ModelPriors | None") -> str:
 
 
 def _not_direct(design: "Design", priors: "ModelPriors | None") -> str:
-    from bayes_mlm.engines.direct import why_not_direct
-    from bayes_mlm.engines.direct.generalised.entry import why_not_generalised
+    from bayes_mlm.engines.direct import refusal_of
 
-    if not design.family.gaussian_moments:
-        return why_not_generalised(design, priors)
-    return "" if priors is None else why_not_direct(priors)
+    return refusal_of(design, priors)
 
 
 def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit]":

@@ -136,7 +136,7 @@ def _has_effects(fit: Fit) -> bool:
 
 @styled
 def plot_crossed_cells(data: CrossedCells) -> Figure:
-    """Draw rows a cell, and residuals a cell beside."""
+    """Draw the rows of each cell, and its residual."""
     from matplotlib.colors import LogNorm, Normalize
 
     figure = new_figure(4.3)

@@ -68,9 +68,6 @@ def effect_rows(fit: Solution) -> Iterator[EstimateRow]:
     """Return the group effects: a row a group and effect."""
     prob = fit.beta_interval[0].level
     reach = wald_reach(prob, fit.df)
-    if isinstance(fit, GeneralisedFit):
-        yield from fit.effect_rows(prob)
-        return
     if isinstance(fit, SeveralFactorsFit):
         for one in fit.factors:
             yield from one.effect_rows(prob, reach)

@@ -68,6 +68,7 @@ from .quadrature.kernels import (
     find_group_modes as find_group_modes,
     integrate_groups as integrate_groups,
 )
+from .quadrature.row_kernels import row as row, row_second as row_second
 from .sparse.factor import (
     Factor as Factor,
     draw_effects as draw_effects,

@@ -108,6 +108,7 @@ COMPILED = {
     "kernels",
     "row_kernels",
     "newton_kernels",
+    "lane_kernels",
     "ordering",
     "pattern",
     "group_blocks",

@@ -8,6 +8,7 @@ coefficients are drawn with the variance parameters (`generalised`). The draws a
 there is no warm-up, and no convergence to diagnose.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,16 +23,16 @@ from bayes_mlm.engines.direct.effects import (
     draw_effects,
     summarise_effects,
 )
-from bayes_mlm.engines.direct.generalised.entry import draw_generalised, why_not_generalised
 from bayes_mlm.engines.direct.initialisation import choose_start
 from bayes_mlm.engines.direct.joining import join
 from bayes_mlm.engines.direct.posterior import Variances
+from bayes_mlm.engines.direct.priors import not_taken
 from bayes_mlm.engines.direct.propriety import check_proper
 from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
-from bayes_mlm.model import DIRECT_FAMILIES, FAMILIES
+from bayes_mlm.model import FAMILIES
 from bayes_mlm.moments import GroupMoments
 
 # Draws of the other parameters over which u is summarised, at least: the mean is then known to a
@@ -91,20 +92,16 @@ def why_not_direct(priors: ModelPriors) -> str:
     ]
     if structure:
         return f"it has {' and '.join(structure)}"
-    for role, what, found in (
-        ("fixed effect", "coefficient", priors.beta),
-        ("group effect", "group-specific intercept", () if priors.u is None else (priors.u,)),
-        ("group sd", "group sd", tuple(one for term in priors.groups for one in term.sigma_u)),
-        ("residual sd", "residual sd", tuple(priors.auxiliary.values())),
-    ):
-        takes = DIRECT_FAMILIES[role]
-        other = [str(prior) for prior in found if prior.family not in takes]
-        if other:
-            named = ", ".join(dict.fromkeys(other))
-            return (
-                f"the prior of a {what} is {named}, and the direct engine takes "
-                f"{', '.join(takes[:-1])} or {takes[-1]}"
-            )
+    other = not_taken(
+        (
+            ("fixed effect", "coefficient", priors.beta),
+            ("group effect", "group-specific intercept", () if priors.u is None else (priors.u,)),
+            ("group sd", "group sd", priors.group_sds),
+            ("residual sd", "residual sd", priors.auxiliary.values()),
+        )
+    )
+    if other:
+        return other
     sizes = [len(group.sigma_u) for group in priors.groups]
     most = max(sizes, default=0)
     if most > MAX_Q:
@@ -119,6 +116,26 @@ def why_not_direct(priors: ModelPriors) -> str:
     if dimension > MAX_DIMENSION:
         return f"{dimension} variance parameters are more than {MAX_DIMENSION}"
     return ""
+
+
+def refusal_of(design: Design, priors: ModelPriors | None) -> str:
+    """Return the reason why the direct engine cannot draw from a model; "" if it can."""
+    if design.family.gaussian_moments:
+        return "" if priors is None else why_not_direct(priors)
+    from bayes_mlm.engines.direct.generalised.entry import why_not_generalised
+
+    return why_not_generalised(design, priors)
+
+
+def _drawing(design: Design) -> Callable[..., tuple[Draws, DirectReport]]:
+    """Return what draws from models that one factor's Gaussian moments do not describe."""
+    if design.family.gaussian_moments:
+        from bayes_mlm.engines.direct.several.sampling import draw_several  # loads numba
+
+        return draw_several
+    from bayes_mlm.engines.direct.generalised.entry import draw_generalised
+
+    return draw_generalised
 
 
 def why_improper(priors: ModelPriors, statistics: GroupMoments) -> str:
@@ -211,8 +228,7 @@ def sample_direct(
     >>> result.draws["u"].shape, result.report.method, result.report.trusted
     ((4, 1000, 160, 1), 'quadrature', True)
     """
-    generalised = not design.family.gaussian_moments
-    refusal = why_not_generalised(design, priors) if generalised else why_not_direct(priors)
+    refusal = refusal_of(design, priors)
     if refusal:
         raise EngineError(f"the direct engine cannot fit this model: {refusal}; use --engine nuts")
     if draws < 1 or chains < 1:
@@ -220,17 +236,7 @@ def sample_direct(
     scalars = design.p + sum(len(group.sigma_u) for group in priors.groups) + _FURTHER
     numbers = draws * chains * scalars
     check_memory(_BYTES * numbers, f"{draws * chains:,} draws", "draw fewer (draws, --draws)")
-    if generalised:
-        found, report = draw_generalised(
-            design,
-            priors,
-            shape=(chains, draws),
-            rng=np.random.default_rng(random_seed),
-            effects=effects,
-            max_effects=max_effects,
-        )
-        return Direct(draws=found, report=report)
-    if len(priors.groups) > 1:
+    if len(priors.groups) > 1 or not design.family.gaussian_moments:
         table = crossed_table_of(design)
         if table is not None:
             from bayes_mlm.engines.direct.gibbs.drawing import draw_crossed  # loads numba
@@ -245,9 +251,7 @@ def sample_direct(
                 max_effects=max_effects,
             )
             return Direct(draws=found, report=report)
-        from bayes_mlm.engines.direct.several.sampling import draw_several  # loads numba
-
-        found, report = draw_several(
+        found, report = _drawing(design)(
             design,
             priors,
             shape=(chains, draws),

@@ -4,6 +4,7 @@ scipy takes two seconds to import, which is twenty times what the direct engine 
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -247,3 +248,26 @@ def scale_log_density(nu: Floats, log_scale: Floats) -> Floats:
     with np.errstate(over="ignore"):
         total: Floats = (constant - half * (log_scale + np.exp(-log_scale))).sum(axis=1)
     return total
+
+
+def not_taken(named: Iterable[tuple[str, str, Iterable[Prior]]], *, flat_sds: bool = True) -> str:
+    """Return which prior the direct engine does not take; "" if it takes all.
+
+    Parameters
+    ----------
+    named : iterable of (str, str, iterable of Prior)
+        Role, what a message calls the parameter, and its priors.
+    flat_sds : bool
+        Whether the prior of a group sd may be flat.
+    """
+    for role, what, found in named:
+        takes = [
+            one for one in DIRECT_FAMILIES[role] if flat_sds or role != "group sd" or one != "Flat"
+        ]
+        other = [str(prior) for prior in found if prior.family not in takes]
+        if other:
+            return (
+                f"the prior of a {what} is {', '.join(dict.fromkeys(other))}, and the direct "
+                f"engine takes {', '.join(takes[:-1])} or {takes[-1]}"
+            )
+    return ""

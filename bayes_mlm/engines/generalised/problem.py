@@ -231,7 +231,7 @@ class Problem:
 
 
 def make_problem(design: Design) -> Problem:
-    """Lay out a design of one grouping factor, or none, for its likelihood.
+    """Return the problem of a design of one grouping factor, or none.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from bayes_mlm.base import Floats, scaled, wald_reach
+from bayes_mlm.base import Floats, scaled
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import EstimateRow, Interval, VarianceErrors
@@ -133,15 +133,6 @@ class GeneralisedFit(CertifiedEstimates):
     def icc_rows(self) -> Iterator[EstimateRow]:
         """Return nothing: what share of the variance is between groups depends on the scale."""
         return iter(())
-
-    def effect_rows(self, level: float) -> Iterator[EstimateRow]:
-        """Return the group effects: their means, and normal intervals by their sds."""
-        reach = wald_reach(level)
-        for label, means, sds in zip(self.labels.tolist(), self.u, self.u_sd, strict=True):
-            for k, (u, sd) in enumerate(zip(means.tolist(), sds.tolist(), strict=True)):
-                name = f"u[{label}]" if len(means) == 1 else f"u[{label},{self.effects[k]}]"
-                lower, upper = u - reach * sd, u + reach * sd
-                yield name, u, sd, Interval(lower=lower, upper=upper, level=level, method="Wald")
 
     def estimate_rows(self) -> Iterator[EstimateRow]:
         """Return all estimates but the group effects."""

@@ -10,10 +10,10 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines.direct.generalised.lattice import MOST_TRIALS
 from bayes_mlm.engines.direct.generalised.problem import CODES, Problem, make_problem
 from bayes_mlm.engines.direct.generalised.sampling import Found, draw_points
+from bayes_mlm.engines.direct.priors import not_taken
 from bayes_mlm.engines.direct.report import DirectReport
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
 from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_parameters
-from bayes_mlm.model import DIRECT_FAMILIES
 
 MAX_Q = 2
 # Outer parameters and coefficients beyond which importance sampling is not tried.
@@ -64,18 +64,15 @@ def why_not_generalised(design: Design, priors: ModelPriors | None) -> str:
 
 
 def _priors_not(priors: ModelPriors) -> str:
-    for role, what, found in (
-        ("fixed effect", "coefficient", priors.beta),
-        ("group sd", "group sd", tuple(one for term in priors.groups for one in term.sigma_u)),
-    ):
-        takes = [one for one in DIRECT_FAMILIES[role] if what == "coefficient" or one != "Flat"]
-        other = [str(prior) for prior in found if prior.family not in takes]
-        if other:
-            named = ", ".join(dict.fromkeys(other))
-            return (
-                f"the prior of a {what} is {named}, and the direct engine takes "
-                f"{', '.join(takes[:-1])} or {takes[-1]}"
-            )
+    other = not_taken(
+        (
+            ("fixed effect", "coefficient", priors.beta),
+            ("group sd", "group sd", priors.group_sds),
+        ),
+        flat_sds=False,
+    )
+    if other:
+        return other
     if priors.rho_u is not None and priors.rho_u.family != "LKJ":
         return f"the prior of the correlations is {priors.rho_u}"
     threshold = priors.auxiliary.get("threshold")

@@ -24,174 +24,22 @@ import numpy as np
 from numba import njit
 
 from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.engines.direct.generalised.lane_kernels import (
+    FAST,
+    LANES,
+    cell_product,
+    cell_terms,
+    exp_lanes,
+    powers,
+    row_product,
+)
 
-LANES = 64
 # Of the bound at the nodes, for what lies between them.
 SLACK = 1.3
-_FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 _TRIALS = 400
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
-def exp_lanes(x: Floats, out: Floats, bits: Ints, same: Floats, n: int) -> None:
-    """Evaluate exp to 2e-16; `bits` and `same` are one memory, as int64 and as float64.
-
-    Adding 1.5 * 2^52 rounds to an integer in the low bits; the remainder has a Taylor series.
-    """
-    for b in range(n):
-        y = min(max(x[b], -600.0), 600.0) if x[b] == x[b] else 0.0
-        t = y * 1.4426950408889634 + 6755399441055744.0
-        k = t - 6755399441055744.0
-        r = (y - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
-        s = 1.0 + r / 11 * (1.0 + r * (1 / 12.0))
-        s = 1.0 + r * (1 / 8.0) * (1.0 + r * (1 / 9.0) * (1.0 + r * (1 / 10.0) * s))
-        s = 1.0 + r * (1 / 4.0) * (
-            1.0 + r * (1 / 5.0) * (1.0 + r * (1 / 6.0) * (1.0 + r * (1 / 7.0) * s))
-        )
-        out[b] = 1.0 + r * (1.0 + r * 0.5 * (1.0 + r * (1 / 3.0) * s))
-        same[b] = t
-    for b in range(n):
-        bits[b] = (bits[b] + 1023) << 52
-    for b in range(n):
-        out[b] *= same[b]
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def exp_columns(eta: Floats, top: float) -> Floats:
-    """Return exp of an (n, LANES) array, its argument at most `top`."""
-    out = np.empty_like(eta)
-    bits = np.empty(LANES, np.int64)
-    same = bits.view(np.float64)
-    x = np.empty(LANES)
-    for i in range(len(eta)):
-        for b in range(LANES):
-            x[b] = min(eta[i, b], top)
-        exp_lanes(x, out[i], bits, same, LANES)
-    return out
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _cell_terms(  # type: ignore[no-untyped-def]
-    form,
-    a,
-    weight,
-    extra,
-    e,
-    kept,
-    gone,
-    slope,
-    info,
-    product,
-    level,
-    first,
-    stop,
-    base,
-    unit,
-    last,
-):
-    """Sum slope and information of a cell over its rows; keep 1/(1+t) and t/(1+t) of each."""
-    for b in range(LANES):
-        slope[b] = info[b] = 0.0
-    for i in range(first, stop):
-        row, w, g = a[i], kept[i - base], gone[i - base]
-        for b in range(LANES):
-            t = row[b] * e[b]
-            r = 1.0 / (1.0 + t)
-            w[b] = r
-            g[b] = t * r
-        if unit:
-            for b in range(LANES):
-                slope[b] += g[b]
-                info[b] += g[b] * w[b]
-        else:
-            for b in range(LANES):
-                power = weight[i] + extra[b]
-                slope[b] += power * g[b]
-                info[b] += power * g[b] * w[b]
-        if last and unit:
-            for b in range(LANES):
-                product[b] *= w[b]
-            if (i - base) % 8 == 7:
-                for b in range(LANES):
-                    level[b] -= math.log(product[b])
-                    product[b] = 1.0
-        elif last:
-            for b in range(LANES):
-                level[b] -= (weight[i] + extra[b]) * math.log(w[b])
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _power(x, n):  # type: ignore[no-untyped-def]
-    """Return x to a whole power."""
-    out = 1.0
-    while n > 0:
-        if n & 1:
-            out *= x
-        x *= x
-        n >>= 1
-    return out
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _cell_product(value, e, kept, gone, weight, b, r, stop, base, n, unit):  # type: ignore[no-untyped-def]
-    """Multiply values at the nodes by the rows of a cell, nodes side by side."""
-    while unit and r + 3 < stop:
-        w0, w1, w2, w3 = kept[r, b], kept[r + 1, b], kept[r + 2, b], kept[r + 3, b]
-        g0, g1, g2, g3 = gone[r, b], gone[r + 1, b], gone[r + 2, b], gone[r + 3, b]
-        for i in range(n):
-            t = e[i]
-            value[i] *= ((w0 + g0 * t) * (w1 + g1 * t)) * ((w2 + g2 * t) * (w3 + g3 * t))
-        r += 4
-    for q in range(r, stop):
-        w0, g0, power = kept[q, b], gone[q, b], int(weight[q + base])
-        if power == 1:
-            for i in range(n):
-                value[i] *= w0 + g0 * e[i]
-        else:
-            for i in range(n):
-                value[i] *= _power(w0 + g0 * e[i], power)
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _powers(table, ratio, middle, low, high):  # type: ignore[no-untyped-def]
-    for b in range(LANES):
-        table[middle, b] = 1.0
-    for k in range(high):
-        for b in range(LANES):
-            table[middle + k + 1, b] = table[middle + k, b] * ratio[b]
-    for b in range(LANES):
-        ratio[b] = 1.0 / ratio[b]
-    for k in range(-low):
-        for b in range(LANES):
-            table[middle - k - 1, b] = table[middle - k, b] * ratio[b]
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
-def _row_product(form, value, one, two, w, g, weight, extra, nk, nl, first, n, middle, c):  # type: ignore[no-untyped-def]
-    """Multiply by one row with a z of its own (form 1: add one cell), points side by side."""
-    line = -1000000
-    for i in range(n):
-        l = nl[first + i]
-        if l != line:
-            along, line = two[l + middle], l
-            for b in range(LANES):
-                c[b] = g[b] * along[b]
-        at, across = value[i], one[nk[first + i] + middle]
-        if form == 1:
-            for b in range(LANES):
-                at[b] += c[b] * across[b] - g[b]
-        elif form == 2:
-            for b in range(LANES):
-                at[b] += (weight + extra[b]) * math.log(w[b] + c[b] * across[b])
-        elif weight == 1.0:
-            for b in range(LANES):
-                at[b] *= w[b] + c[b] * across[b]
-        else:
-            for b in range(LANES):
-                at[b] *= _power(w[b] + c[b] * across[b], int(weight))
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath=_FAST)
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def integrate(
     form: int,
     a: Floats,
@@ -317,7 +165,7 @@ def integrate(
                         slope[b] = info[b] = gone[c - c0, b] = a[c, b] * e[b]
                         level[b] += slope[b]
                 else:
-                    _cell_terms(
+                    cell_terms(
                         form, a, weight, extra, e, kept, gone, slope, info, product, level,
                         of_cell[c], of_cell[c + 1], base, unit, last,
                     )  # fmt: skip
@@ -384,17 +232,17 @@ def integrate(
                 for b in range(LANES):
                     x[b] = 0.0
             exp_lanes(x, e2[c - c0], bits, same, LANES)
-            _powers(one, e1[c - c0], middle, low_k, high_k)
-            _powers(two, e2[c - c0], middle, low_l, high_l)
+            powers(one, e1[c - c0], middle, low_k, high_k)
+            powers(two, e2[c - c0], middle, low_l, high_l)
             if form == 1:
                 stay, go = kept[0], gone[c - c0]
-                _row_product(
+                row_product(
                     form, value, one, two, stay, go, 1.0, extra, nk, nl, n0, n, middle, x
                 )  # fmt: skip
                 continue
             if form == 2 or of_cell[c + 1] - of_cell[c] <= 3:
                 for r in range(of_cell[c], of_cell[c + 1]):
-                    _row_product(
+                    row_product(
                         form, value, one, two, kept[r - base], gone[r - base], weight[r], extra,
                         nk, nl, n0, n, middle, x,
                     )  # fmt: skip
@@ -403,7 +251,7 @@ def integrate(
                 for i in range(n):
                     power[i] = one[nk[n0 + i] + middle, b] * two[nl[n0 + i] + middle, b]
                     node[i] = value[i, b]
-                _cell_product(
+                cell_product(
                     node, power, kept, gone, weight, b, of_cell[c] - base, of_cell[c + 1] - base,
                     base, n, unit,
                 )  # fmt: skip

@@ -1,11 +1,13 @@
 """The Laplace approximation of coefficients and group effects at one value of the outer part."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.generalised.problem import Problem
+from bayes_mlm.likelihood import code_of, constants
 
 _STEPS = 80
 _SMALL = 1e-8
@@ -68,7 +70,8 @@ def evaluate_node(
     p, k, q, groups = problem.p, problem.inner, problem.q, problem.n_groups
     point = np.concatenate([np.zeros(k), outer])[None]
     at = problem.values(point)
-    shape = float(at.shape[0])
+    shape, code = float(at.shape[0]), code_of(problem.family)
+    assert code is not None  # for mypy: such a model is refused
     lower = (at.sds[:, :, None] * at.factor)[0]
     z = np.ascontiguousarray(problem.Z @ lower)
     s, uphill = np.empty((k, k)), np.empty(k)
@@ -84,7 +87,7 @@ def evaluate_node(
             information, pull = problem.prior_pull(trial[:p], cuts)
             eta = problem.X @ trial[:p] + problem.offset
             value, logdet, gain = newton_pass(
-                problem.code, shape, problem.y, problem.trials, cuts, eta, problem.X, z,
+                code, math.log(shape), problem.y, problem.trials, cuts, eta, problem.X, z,
                 problem.starts, trial_v, information, s, uphill, move, cross,
             )  # fmt: skip
             value += float(problem.log_prior_raw(trial[None, :p], trial[None, p:])[0])
@@ -100,7 +103,8 @@ def evaluate_node(
             break
     mode, root, logdet_root = _in_coordinates(problem, raw, s)
     value = best + 0.5 * decrement - 0.5 * logdet - logdet_root
-    value += _shape_constant(problem, shape) + problem.constant
+    known = {"shape": np.array(shape), "trials": problem.trials}
+    value += constants(problem.family, problem.y, known)[0]
     found = decrement < _FOUND and np.isfinite(value)
     return Node(
         outer=outer.copy(),
@@ -111,20 +115,6 @@ def evaluate_node(
         u=v @ lower.T,
         v=v,
     )
-
-
-def _shape_constant(problem: Problem, shape: float) -> float:
-    """Return what the log-likelihood has beyond the rows' terms in eta."""
-    from math import lgamma, log
-
-    if problem.code == 2:
-        values, counts = problem.distinct
-        each = np.array([lgamma(y + shape) for y in values]) - lgamma(shape)
-        return float(counts @ each)
-    if problem.code == 3:
-        total = problem.n * (shape * log(shape) - lgamma(shape))
-        return float(total + shape * np.log(problem.y).sum())
-    return 0.0
 
 
 def _solve(s: Floats, uphill: Floats) -> Floats:

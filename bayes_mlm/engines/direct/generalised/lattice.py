@@ -51,7 +51,7 @@ class Layout:
 
 
 def make_layout(problem: Problem) -> Layout:
-    """Lay out the rows of a problem."""
+    """Return the rows of a problem as factors of its likelihood."""
     y, code, n = problem.y, problem.code, problem.n
     rows, none = np.arange(n), np.full(n, -1)
     if code == 0:
@@ -124,7 +124,7 @@ class Exact:
     tolerance: float = 1e-2
 
     def __post_init__(self) -> None:
-        """Lay out the rows."""
+        """Make the factors of the rows."""
         self.layout = make_layout(self.problem)
         self.counts = np.zeros(2)
         self.uncovered = 0
@@ -157,7 +157,8 @@ class Exact:
         moments: Floats | None = None,
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Return log integrals and rim shares of up to `LANES` points, spans, and counts."""
-        from bayes_mlm.engines.direct.generalised.kernels import exp_columns, integrate
+        from bayes_mlm.engines.direct.generalised.kernels import integrate  # loads numba
+        from bayes_mlm.engines.direct.generalised.lane_kernels import exp_columns
 
         lay, problem = self.layout, self.problem
         n = len(which)

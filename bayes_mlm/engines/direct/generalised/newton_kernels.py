@@ -6,23 +6,13 @@ import numpy as np
 from numba import njit
 
 from bayes_mlm.base import Floats, Ints
-
-LOGIT, POISSON, NEGATIVE_BINOMIAL, GAMMA, CUMULATIVE = range(5)
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _logistic(x):  # type: ignore[no-untyped-def]
-    """Return log F(x) and F(x) of the logistic distribution."""
-    e = math.exp(-abs(x))
-    if x > 0:
-        return -math.log1p(e), 1.0 / (1.0 + e)
-    return x - math.log1p(e), e / (1.0 + e)
+from bayes_mlm.likelihood import row, row_second
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def newton_pass(
     code: int,
-    shape: float,
+    psi: float,
     y: Floats,
     trials: Floats,
     thresholds: Floats,
@@ -41,8 +31,8 @@ def newton_pass(
 
     Parameters
     ----------
-    code, shape : int, float
-        Of the family.
+    code, psi : int, float
+        Of the family, as `row` takes them.
     y, trials, thresholds : arrays
     eta : (n,) array
         x'b + offset, without the effects.
@@ -81,62 +71,27 @@ def newton_pass(
             t = eta[i]
             for a in range(q):
                 t += Z[i, a] * v[j, a]
-            if code == 0:
-                e = math.exp(-abs(t))
-                chance = 1.0 / (1.0 + e) if t > 0 else e / (1.0 + e)
-                value += y[i] * t - trials[i] * (math.log1p(e) + max(t, 0.0))
-                d1 = y[i] - trials[i] * chance
-                d2 = trials[i] * e / ((1.0 + e) * (1.0 + e))
-            elif code == 1:
-                d2 = math.exp(min(t, 700.0))
-                value += y[i] * t - d2
-                d1 = y[i] - d2
-            elif code == 2:
-                low = math.log(shape)
-                e = math.exp(-abs(t - low))
-                chance = 1.0 / (1.0 + e) if t > low else e / (1.0 + e)
-                value += y[i] * (t - low)
-                value -= (y[i] + shape) * (math.log1p(e) + max(t - low, 0.0))
-                d1 = y[i] - (y[i] + shape) * chance
-                d2 = (y[i] + shape) * e / ((1.0 + e) * (1.0 + e))
-            elif code == 3:
-                d2 = shape * y[i] * math.exp(min(-t, 700.0))
-                value += -d2 - shape * t
-                d1 = d2 - shape
-            else:
-                place = int(y[i])
-                fa, fb, ha, hb = 1.0, 0.0, 0.0, 0.0
-                if place < cuts:
-                    one, fa = _logistic(thresholds[place] - t)
-                    value += one
-                    ha = fa * (1.0 - fa)
-                if place > 0:
-                    one, other = _logistic(t - thresholds[place - 1])
-                    value += one
-                    fb = 1.0 - other
-                    hb = fb * other
-                between, curve = 0.0, 0.0
-                if 0 < place < cuts:
-                    gap = thresholds[place] - thresholds[place - 1]
-                    value += math.log(-math.expm1(-gap))
-                    between = 1.0 / math.expm1(gap)
-                    curve = between * (1.0 + between)
-                d1 = fa + fb - 1.0
-                d2 = ha + hb
-                # In the thresholds: log F(a) + log(1 - F(b)) + log(1 - exp(b - a)).
+            place = int(y[i]) if cuts else 0
+            low = thresholds[place - 1] if place > 0 else -math.inf
+            high = thresholds[place] if place < cuts else math.inf
+            level, d1, second, in_low, in_high = row(code, y[i], trials[i], t, psi, low, high)
+            value += level
+            d2 = -second
+            if cuts:
+                aa, ab, bb, with_low, with_high = row_second(code, y[i], t, psi, low, high)
                 for side in range(2):
-                    at = place - side
-                    if at < 0 or at >= cuts:
+                    at = p + place - 1 + side
+                    if at < p or at >= k:
                         continue
-                    own = ha if side == 0 else hb
-                    uphill[p + at] += (1.0 - fa + between) if side == 0 else (-fb - between)
-                    s[p + at, p + at] += own + curve
+                    mixed = with_low if side == 0 else with_high
+                    uphill[at] += in_low if side == 0 else in_high
+                    s[at, at] -= aa if side == 0 else bb
                     for b in range(p):
-                        s[p + at, b] -= own * X[i, b]
+                        s[at, b] -= mixed * X[i, b]
                     for a in range(q):
-                        c[a, p + at] -= own * Z[i, a]
+                        c[a, at] -= mixed * Z[i, a]
                 if 0 < place < cuts:
-                    s[p + place, p + place - 1] -= curve
+                    s[p + place, p + place - 1] -= ab
             for a in range(p):
                 w = d2 * X[i, a]
                 uphill[a] += d1 * X[i, a]

@@ -22,9 +22,9 @@ from bayes_mlm.engines.direct.priors import (
     sd_log_density,
 )
 from bayes_mlm.likelihood import ModelPriors, design_transform, log_density
-from bayes_mlm.model import Prior
+from bayes_mlm.model import Family, Prior
 
-# Families and links that the compiled rows know; their codes are those of `newton_kernels`.
+# Families and links whose rows the lattice takes as products, and what it calls them.
 CODES = {
     ("bernoulli", "logit"): 0,
     ("binomial", "logit"): 0,
@@ -97,6 +97,7 @@ class Problem:
     priors : ModelPriors
     """
 
+    family: Family
     code: int
     y: Floats
     trials: Floats
@@ -306,6 +307,7 @@ def make_problem(design: Design, priors: ModelPriors) -> Problem:
     known = design.response.known.get("trials")
     trials = np.ones(design.n) if known is None else np.broadcast_to(known, design.n)[order]
     return Problem(
+        family=design.family,
         code=CODES[design.family.name, design.family.link],
         y=y,
         trials=np.ascontiguousarray(trials, dtype=float),
