@@ -172,7 +172,7 @@ def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | 
     return Caterpillar(
         model=analysis.spec.name,
         engine=fit.engine,
-        outcome=fit.design.outcome_title,
+        outcome=fit.design.family.predictor_name(fit.design.outcome_title),
         group=str(fit.design.group),
         labels=fit.design.labels,
         panels=tuple(panels),

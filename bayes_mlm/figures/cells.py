@@ -138,13 +138,16 @@ def _has_effects(fit: Fit) -> bool:
 def plot_crossed_cells(data: CrossedCells) -> Figure:
     """Draw the rows of each cell, and its residual."""
     from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import MaxNLocator
 
     figure = new_figure(4.3)
     panels = figure.subplots(1, 1 if data.residual is None else 2, squeeze=False).ravel()
     shown = np.where(data.counts > 0, data.counts, np.nan)
     many = np.nanmax(shown) > 20 * np.nanmin(shown)
     norm = LogNorm() if many else Normalize(vmin=0.0, vmax=max(float(np.nanmax(shown)), 1.0))
-    _draw(panels[0], shown, data, {"cmap": "Blues", "norm": norm}, "rows in a cell")
+    blues = {"cmap": "Blues", "norm": norm}
+    ticks = None if many else MaxNLocator(5, integer=True)
+    _draw(panels[0], shown, data, blues, "rows in a cell", ticks)
     panels[0].set_ylabel(_name(data, 0))
     if data.residual is not None:
         far = max(3.0, float(np.nanmax(np.abs(data.residual))))
@@ -155,10 +158,17 @@ def plot_crossed_cells(data: CrossedCells) -> Figure:
 
 
 def _draw(
-    ax: Axes, values: Floats, data: CrossedCells, scale: dict[str, object], what: str
+    ax: Axes,
+    values: Floats,
+    data: CrossedCells,
+    scale: dict[str, object],
+    what: str,
+    ticks: object = None,
 ) -> None:
     image = ax.imshow(values, aspect="auto", interpolation="nearest", **scale)  # type: ignore[arg-type]
-    bar = ax.figure.colorbar(image, ax=ax, orientation="horizontal", fraction=0.06, pad=0.14)
+    bar = ax.figure.colorbar(
+        image, ax=ax, orientation="horizontal", fraction=0.06, pad=0.14, ticks=ticks
+    )
     bar.set_label(what)
     bar.outline.set_visible(False)
     ax.set_xlabel(_name(data, 1))

@@ -70,8 +70,10 @@ class Coefficients:
         worst = max(
             (item for row in self.terms for item in row.items), key=lambda item: abs(item.gap)
         )
+        known = {i.likelihood.engine for row in self.terms for i in row.items if i.likelihood}
+        named = " or ".join(one.upper() for one in ENGINES if one in known)
         likelihood = (
-            " Posterior means and REML or OLS agree to within "
+            f" Posterior means and {named} agree to within "
             f"{number(abs(worst.gap), 0.5)} posterior sds."
             if worst.likelihood is not None
             else ""
@@ -129,13 +131,13 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
             omitted.append(term)
             continue
         n_rows += len(having)
+        scale = having[0].design.family.predictor_name(having[0].design.outcome)
         rows.append(
             TermRows(
                 term=having[0].design.encoding.term_title(term),
                 models=tuple(one.spec.name for one in having),
                 items=tuple(
-                    estimates_of(one, f"beta[{term}]", one.design.outcome, densities=False)
-                    for one in having
+                    estimates_of(one, f"beta[{term}]", scale, densities=False) for one in having
                 ),
             )
         )
@@ -167,7 +169,7 @@ def plot_coefficients(data: Coefficients) -> Figure:
         ax.set_ylim(len(row.models) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_title(f"{shorten(row.term, 44)} ({shorten(data.outcome, 26)})", fontsize=9)
+        ax.set_title(f"{shorten(row.term, 44)} ({shorten(row.items[0].unit, 26)})", fontsize=9)
     found = [(name, one) for name, one in ENGINES.items() if name in engines]
     named = {name: name for name, one in found if one.draws}
     others = [(name, one.label) for name, one in found if not one.draws]

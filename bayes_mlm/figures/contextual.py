@@ -110,7 +110,7 @@ def contextual_effect(analysis: Analysis) -> Contextual | None:
         return None
     return Contextual(
         model=analysis.spec.name,
-        outcome=analysis.design.outcome_title,
+        outcome=analysis.design.family.predictor_name(analysis.design.outcome_title),
         group=str(analysis.design.group),
         predictors=tuple(found[:_MOST]),
         prob=analysis.prob,
@@ -142,7 +142,7 @@ def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
         marked.append(
             QuantityEstimates(
                 quantity=label,
-                unit=analysis.design.outcome,
+                unit=analysis.design.family.predictor_name(analysis.design.outcome),
                 posteriors=tuple(posteriors),
                 likelihood=LikelihoodEstimate(
                     engine=analysis.estimate.engine,

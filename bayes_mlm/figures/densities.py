@@ -56,7 +56,7 @@ class Densities:
                 f"{describe_likelihood(self.items)} {describe_published(self.items)}{omitted}"
             ).strip(),
             alt=f"Density curves of {names}; below each the posterior mean with its interval, the "
-            "REML or OLS estimate with its interval, and published figures.",
+            "REML, ML or OLS estimate with its interval, and published figures.",
         )
 
 
@@ -68,10 +68,11 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     units = {name: one.unit for one, name, _ in listed if one.role != "fixed effect"}
     names = list(units)
     outcome = analysis.design.outcome
+    scale = analysis.design.family.predictor_name(outcome)
     return Densities(
         model=analysis.spec.name,
         outcome=outcome,
-        items=tuple(estimates_of(analysis, name, units[name] or outcome) for name in names[:_MOST]),
+        items=tuple(estimates_of(analysis, name, units[name] or scale) for name in names[:_MOST]),
         prob=analysis.prob,
         n_omitted=max(0, len(names) - _MOST),
     )
@@ -97,7 +98,7 @@ def plot_densities(data: Densities) -> Figure:
 FIGURE = Entry(
     name="densities",
     title="Densities of the variance parameters",
-    shows="posterior of sds, correlations and icc, with REML or OLS and published figures",
+    shows="posterior of sds, correlations and icc, with REML, ML or OLS and published figures",
     applies="the model has a posterior",
     prepare=variance_densities,
     draw=plot_densities,

@@ -224,7 +224,7 @@ def _panel(
         ratio = float(inside.max() / inside.min()) if inside.min() > 0 else math.inf
     return PriorPanel(
         name=name,
-        unit=one.unit or fit.design.outcome,
+        unit=one.unit or fit.design.family.predictor_name(fit.design.outcome),
         prior=_named(prior),
         posterior=posterior,
         x=x,

@@ -122,17 +122,18 @@ class Analysis:
 
     @property
     def agreement(self) -> Finding:
-        """Whether posterior and REML or OLS tell one story; if not, the priors matter much."""
+        """Whether posterior and REML, ML or OLS tell one story; if not, the priors matter much."""
         if not self.estimates:
             return Finding("agreement", True, "no likelihood engine can fit this model")
+        label = self.estimate.engine.upper()
         far = [row for row in self.compared if abs(row.difference or 0.0) > MAX_DIFFERENCE]
         if not far:
-            return Finding("agreement", True, "posterior and REML or OLS agree")
+            return Finding("agreement", True, f"posterior and {label} agree")
         worst = max(far, key=lambda row: abs(row.difference or 0.0))
         return Finding(
             "agreement",
             False,
-            f"posterior and REML or OLS differ by {signed(worst.difference or 0.0, 1)} posterior "
+            f"posterior and {label} differ by {signed(worst.difference or 0.0, 1)} posterior "
             f"sds in {worst.quantity}: the priors matter much; look at them, and at the scale and "
             "origin of the predictors",
         )

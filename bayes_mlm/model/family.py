@@ -167,6 +167,16 @@ class Family:
         what = {"logit": "log odds", "log": "log of the mean"}.get(self.link, self.link)
         return f"{what} of a higher category" if self.thresholds is not None else what
 
+    def predictor_name(self, outcome: str) -> str:
+        """Return what the linear predictor of an outcome is: log odds of it, or the outcome.
+
+        Examples
+        --------
+        >>> FAMILIES["bernoulli"].predictor_name("passed")
+        'log odds of passed'
+        """
+        return f"{self.predictor_scale} of {outcome}" if self.predictor_scale else outcome
+
     @property
     def thresholds(self) -> Parameter | None:
         """The parameter that stands for the intercept, one between any two categories."""

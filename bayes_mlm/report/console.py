@@ -92,7 +92,7 @@ def verdict_lines(analysis: Analysis) -> list[str]:
 
 
 def priors_table(analysis: Analysis) -> TerminalTable:
-    """Return the priors in force, in outcome units."""
+    """Return the priors in force, in outcome units or those of the linear predictor."""
     priors = analysis.fits[0].priors
     at_means = {INTERCEPT}
     views, terms = group_views(analysis.design), group_parameters(analysis.design)
@@ -104,7 +104,8 @@ def priors_table(analysis: Analysis) -> TerminalTable:
         (name + (at if name in at_means else ""), str(prior))
         for name, prior in priors.by_name(analysis.design).items()
     ]
-    return _prose(("prior for", "in outcome units"), rows)
+    scale = analysis.design.family.predictor_scale
+    return _prose(("prior for", f"in {scale}" if scale else "in outcome units"), rows)
 
 
 def ladder_table(analyses: Sequence[Analysis]) -> TerminalTable:

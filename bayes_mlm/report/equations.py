@@ -117,14 +117,22 @@ def _offsets(design: Design) -> list[str]:
     return [m.sub(one, _ij(design)) for one in names]
 
 
+def _predictor(design: Design, title: str, parts: list[str]) -> Equation:
+    """Write the outcome with its residual, or the linear predictor, as the sum of parts."""
+    left, total = m.sub(m.symbol("η"), _ij(design)), [*parts, *_offsets(design)]
+    if design.family.is_additive:
+        left = _outcome(design)
+        total.append(m.sub(m.symbol("e"), _ij(design)))
+    return Equation(title=title, mathml=m.equation(left, "=", m.total(total)))
+
+
 def _single(design: Design) -> Iterator[Equation]:
     """Write a model without random effects in one line."""
     parts = [m.row(_beta(design, part.place), *part.lower, *part.upper) for part in _parts(design)]
     if design.kind == "no_pooling":
         parts.insert(0, m.sub(m.symbol(_ALPHA), m.symbol("j")))
-    parts += [*_offsets(design), m.sub(m.symbol("e"), _ij(design))]
     title = {"between": "Group means"}.get(design.kind, "Model")
-    yield Equation(title=title, mathml=m.equation(_outcome(design), "=", m.total(parts)))
+    yield _predictor(design, title, parts)
     yield _residuals(design, "Distribution")
 
 
@@ -142,11 +150,7 @@ def _several(design: Design) -> Iterator[Equation]:
         if term.effects == (INTERCEPT,):
             law = m.normal(m.number(0), m.squared(m.symbol("σ"), factor))
         laws.append(m.equation(m.sub(m.bold("u"), factor), "~", law))
-    parts += _offsets(design)
-    if design.family.is_additive:
-        parts.append(m.sub(m.symbol("e"), i))
-    left = m.name(design.outcome) if design.family.is_additive else m.symbol("η")
-    yield Equation(title="Model", mathml=m.equation(m.sub(left, i), "=", m.total(parts)))
+    yield _predictor(design, "Model", parts)
     for k, law in enumerate(laws):
         yield Equation(title="" if k else "Distributions", mathml=law)
     yield _residuals(design, "")
@@ -170,8 +174,7 @@ def _levels(design: Design) -> Iterator[Equation]:
         return m.sub(m.symbol("b"), m.row(m.number(index[slope]), j))
 
     members = [m.row(group_coefficient(slope), *slope) for slope in used]
-    members += [*_offsets(design), m.sub(m.symbol("e"), _ij(design))]
-    yield Equation(title="Level 1", mathml=m.equation(_outcome(design), "=", m.total(members)))
+    yield _predictor(design, "Level 1", members)
     for k, slope in enumerate(used):
         right = [
             m.row(_beta(design, part.place), *part.upper) for part in parts if part.lower == slope
@@ -213,9 +216,9 @@ def _distributions(design: Design) -> Iterator[Equation]:
 
 def _residuals(design: Design, title: str) -> Equation:
     if not design.family.is_additive:
-        y = m.sub(m.symbol("y"), _ij(design))
-        law = m.row(m.name(f"{design.family.label}, link {design.family.link}"))
-        return Equation(title=title, mathml=m.equation(y, "~", law))
+        named = f"{design.family.label}, link {design.family.link}, linear predictor "
+        law = m.row(m.name(named), m.sub(m.symbol("η"), _ij(design)))
+        return Equation(title=title, mathml=m.equation(_outcome(design), "~", law))
     left = m.sub(m.symbol("e"), _ij(design))
     structure = design.residual
     index = m.symbol("e")
@@ -248,11 +251,7 @@ def _short(design: Design) -> Iterator[Equation]:
         parts.append(m.sub(m.symbol(_ALPHA), m.symbol("j")))
     elif design.q:
         parts.append(m.row(m.sub(m.bold("z"), ij), m.sub(m.bold("u"), m.symbol("j"))))
-    parts += [*_offsets(design), m.sub(m.symbol("e"), ij)]
-    yield Equation(
-        title=f"Model ({design.p} terms)",
-        mathml=m.equation(_outcome(design), "=", m.total(parts)),
-    )
+    yield _predictor(design, f"Model ({design.p} terms)", parts)
     if has_random_effects(design):
         yield from _distributions(design)
     else:

@@ -99,9 +99,10 @@ def _variance_methods(analysis: Analysis) -> set[str]:
 
 
 def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bool) -> list[str]:
-    profile = "t or Wald for beta, profile for sigma and icc"
     wald = any(method.startswith("Wald") for method in _variance_methods(analysis))
-    ends = "Wald for beta, and for sigma, rho and icc" if wald else profile
+    icc = " and icc" if analysis.design.family.is_additive else ""
+    profile = f"t or Wald for beta, profile for sigma{icc}"
+    ends = f"Wald for beta, and for sigma, rho{icc}" if wald else profile
     texts = [f"CI: {ends}."] if analysis.estimates else []
     if drawn:
         names = ", ".join(one.engine for one in analysis.summaries if is_drawing(one.engine))

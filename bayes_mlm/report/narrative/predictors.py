@@ -49,7 +49,7 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
     gap = contrast(other, slope_weights(other, roles, follow=True) - slope_weights(other, roles))
     text = (
         f"Within a group, one unit more {roles.slope} is associated with a difference in "
-        f"{roles.outcome} of {with_interval(within)}; between group means, with "
+        f"{_scale(other)} of {with_interval(within)}; between group means, with "
         f"{with_interval(between)}. The contextual effect, between less within, is "
         f"{with_interval(gap)}; {sureness(gap)}"
     )
@@ -72,14 +72,14 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
             main, slope_weights(main, roles, subgroup=1) - slope_weights(main, roles, subgroup=0)
         )
         text = (
-            f"{unit} in {roles.outcome} of {with_interval(first)} where "
+            f"{unit} in {_scale(main)} of {with_interval(first)} where "
             f"{roles.subgroup_labels[0]}, and of {with_interval(second)} where "
             f"{roles.subgroup_labels[1]}. The slopes differ by {with_interval(gap)}; "
             f"{sureness(gap)}"
         )
         return Conclusion(topic="Slopes by subgroup", text=text, model=main.spec.name)
     found = contrast(main, slope_weights(main, roles))
-    text = f"{unit} in {roles.outcome} of {with_interval(found)}; {sureness(found)}"
+    text = f"{unit} in {_scale(main)} of {with_interval(found)}; {sureness(found)}"
     varying = preferred(main, f"sigma_u[{roles.slope}]")
     if varying is not None:
         text += (
@@ -102,10 +102,15 @@ def subgroups(main: Analysis) -> Iterator[Conclusion]:
         centre = number(average_of_slope(main, roles), _spread(main, roles))
         where = f", where {roles.slope} is at its mean of {centre}"
     text = (
-        f"Groups with {roles.subgroup_labels[1]} differ in {roles.outcome} from those with "
+        f"Groups with {roles.subgroup_labels[1]} differ in {_scale(main)} from those with "
         f"{roles.subgroup_labels[0]} by {with_interval(found)}{where}; {sureness(found)}"
     )
     yield Conclusion(topic=f"The difference by {roles.moderator}", text=text, model=main.spec.name)
+
+
+def _scale(main: Analysis) -> str:
+    """Return what coefficients are differences in."""
+    return main.design.family.predictor_name(main.design.outcome)
 
 
 def _spread(main: Analysis, roles: Roles) -> float:
@@ -133,7 +138,8 @@ def others(main: Analysis) -> Iterator[Conclusion]:
         weights = [float(k == place) for place in range(design.p)]
         lines.append(f"{term}: {with_interval(contrast(main, weights))}")
     rest = len(lines) - _MOST_OTHERS
-    text = f"For one unit more, all else equal: {'; '.join(lines[:_MOST_OTHERS])}"
+    of = f" (in {_scale(main)})" if design.family.predictor_scale else ""
+    text = f"For one unit more, all else equal{of}: {'; '.join(lines[:_MOST_OTHERS])}"
     text += f"; and {rest} more in the table." if rest > 0 else "."
     sentences = [text] if lines else []
     if curves:

@@ -164,7 +164,7 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
     Returns
     -------
     GroupSpread or None
-        None where no model has groups and rows below them.
+        None where no model has groups and rows below them, or the outcome has categories.
 
     Examples
     --------
@@ -175,7 +175,13 @@ def spread_by_group(analyses: Sequence[Analysis]) -> GroupSpread | None:
     (8854, 4.24)
     """
     chosen = with_intercepts(analyses)
-    grouped = [item for item in analyses if item.design.group and item.design.kind != "between"]
+    grouped = [
+        item
+        for item in analyses
+        if item.design.group
+        and item.design.kind != "between"
+        and item.design.family.outcome == "number"  # categories have no middle half
+    ]
     if not grouped:
         return None
     design = grouped[0].design if chosen is None else chosen.design
@@ -346,7 +352,7 @@ FIGURE = Entry(
     name="group-spread",
     title="Outcome by group, and about each group's mean",
     shows="middle half, mean and median of every group, with the posterior of its mean",
-    applies="the model has groups and rows below them",
+    applies="the model has groups and rows below them, and the outcome is a number",
     of="ladder",
     prepare=spread_by_group,
     draw=plot_group_spread,
