@@ -196,7 +196,7 @@ def _prepare(entry: "Entry", found: "list[Analysis]", factor: str | None) -> Any
             f"the figure {entry.name!r} is not of the groups of one factor; omit --factor"
         )
     options = {} if factor is None else {"factor": factor}
-    picture = entry.prepare(found if entry.of == "ladder" else found[-1], **options)
+    picture = entry.find(found if entry.of == "ladder" else found[-1], **options)
     if picture is None:
         names = "these models" if entry.of == "ladder" else found[-1].spec.name
         raise EngineError(

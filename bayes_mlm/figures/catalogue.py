@@ -80,7 +80,7 @@ def prepared(entry: Entry, source: Any) -> tuple[FigureData, ...]:
     several = entry.by_factor and len(source.design.factors) > 1
     factors = [{"factor": name} for name in source.design.factors] if several else [{}]
     try:
-        found = [entry.prepare(source, **factor) for factor in factors]
+        found = [entry.find(source, **factor) for factor in factors]
     except (RowsNeededError, UnsupportedModelError):
         return ()
     return tuple(data for data in found if data is not None)

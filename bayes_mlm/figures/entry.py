@@ -1,10 +1,11 @@
 """One kind of figure as an entry of the catalogue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from bayes_mlm.figures.style import Figure
+from bayes_mlm.fitting import Analysis
 
 type Section = Literal["data", "posterior", "groups", "diagnostics", "ladder"]
 
@@ -36,6 +37,9 @@ class Entry:
     by_factor : bool
         Whether it is of the groups of one factor: `prepare` then takes ``factor=`` too, and there
         is a figure for each grouping factor of a model.
+    additive : bool
+        Whether it shows outcomes and linear predictors on one scale: the linear predictor must
+        then be the expected outcome, and residuals have an sd.
     """
 
     name: str
@@ -47,3 +51,25 @@ class Entry:
     draw: Callable[[Any], Figure]
     section: Section
     by_factor: bool = False
+    additive: bool = False
+
+    def find(self, source: Analysis | Sequence[Analysis], **options: str) -> Any:
+        """Prepare it from a model or, if it is of a ladder, from those of its models that it suits.
+
+        Returns
+        -------
+        object or None
+            What `draw` takes; None where it does not apply.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If it needs additive residuals and no model has them.
+        """
+        if not self.additive:
+            return self.prepare(source, **options)
+        models = [source] if isinstance(source, Analysis) else source
+        suited = [one for one in models if one.design.family.is_additive]
+        if models and not suited:
+            models[0].design.family.require_residual_sd(f"the figure {self.name!r}")
+        return self.prepare(source if isinstance(source, Analysis) else suited, **options)

@@ -29,14 +29,17 @@ class RowResiduals:
     ----------
     model, outcome : str
     fitted : ndarray, shape (n,)
-        Posterior mean of the expected outcome, group effects included, in outcome units.
+        Posterior mean of the linear predictor, group effects included, in its units.
     residual : ndarray, shape (n,)
         Outcome less `fitted`, divided by the posterior mean of the residual sd; where residuals
-        have a structure, what would be standard normal if it is right.
+        have a structure, what would be standard normal if it is right. Pearson residuals of an
+        outcome without a residual sd.
+    pearson : bool
     at, mean, low, high : ndarray, shape (k,)
         In bins of the fitted values: their middle, the mean residual and its ends at two standard
         errors.
     qq : NormalQQ or None
+        None where normal residuals are not expected.
     sds : tuple of float
         Sd of the residuals in the lowest and in the highest third of the fitted values.
     unequal : bool
@@ -47,6 +50,7 @@ class RowResiduals:
     outcome: str
     fitted: Floats
     residual: Floats
+    pearson: bool
     at: Floats
     mean: Floats
     low: Floats
@@ -65,13 +69,18 @@ class RowResiduals:
             f"Their mean leaves zero by more than two standard errors in {off} of "
             f"{count(self.at.size, 'part')} of the fitted values."
         )
+        whose = "In units of the residual sd the sd of the residuals"
+        if self.pearson:
+            whose = "The sd of the Pearson residuals"
         shape = f" Against the normal distribution they {self.qq.departure}." if self.qq else ""
         return Text(
             title=f"Residuals of the rows ({self.model})",
-            caption=f"In units of the residual sd the sd of the residuals goes from {first} in the "
-            f"lowest third of the fitted values to {last} in the highest, {judged}. {bend}{shape}",
+            caption=f"{whose} goes from {first} in the lowest third of the fitted values to "
+            f"{last} in the highest, {judged}. {bend}{shape}",
             alt="Left, residuals in sds against fitted values with their mean in parts; right, "
-            "their quantiles against normal ones with a band.",
+            "their quantiles against normal ones with a band."
+            if self.qq
+            else "Residuals in sds against fitted values, with their mean in parts.",
         )
 
 
@@ -133,6 +142,7 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
     if not analysis.fits:
         return None
     fit = analysis.fits[0]
+    family = fit.design.family
     fitted = fitted_values(fit)
     residual = standardised_residuals(fit, fitted)
     order = np.argsort(fitted, kind="stable")
@@ -148,14 +158,17 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
     reach = np.array([2 * residual[part].std() / np.sqrt(part.size) for part in bins])
     return RowResiduals(
         model=analysis.spec.name,
-        outcome=fit.design.outcome_title,
+        outcome=family.predictor_name(fit.design.outcome_title),
         fitted=fitted,
         residual=residual,
+        pearson=not family.is_additive,
         at=np.array([fitted[part].mean() for part in bins]),
         mean=mean,
         low=mean - reach,
         high=mean + reach,
-        qq=normal_qq(residual, stream(fit.settings.random_seed, Stream.QQ_BAND)),
+        qq=normal_qq(residual, stream(fit.settings.random_seed, Stream.QQ_BAND))
+        if family.is_additive
+        else None,
         sds=sds,
         unequal=bool(gap > _CLEAR * error),
     )
@@ -228,7 +241,7 @@ def plot_row_residuals(data: RowResiduals) -> Figure:
         zorder=5,
     )
     left.set_xlabel(f"fitted {shorten(data.outcome, 30)}")
-    left.set_ylabel("residual, in residual sds")
+    left.set_ylabel("Pearson residual" if data.pearson else "residual, in residual sds")
     means = legend_key(marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
     if data.qq is not None:
         _draw_qq(right, data.qq)

@@ -276,6 +276,7 @@ FIGURE = Entry(
     applies="the model has random effects, and a posterior",
     prepare=shrinkage,
     draw=plot_group_shrinkage,
+    additive=True,
     section="groups",
     by_factor=True,
 )

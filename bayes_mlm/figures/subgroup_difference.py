@@ -39,7 +39,7 @@ class SubgroupDifference:
     x : ndarray, shape (m,)
         Over the range of the data.
     centre, lower, upper : ndarray, shape (m,)
-        Posterior mean and interval of the difference, in outcome units.
+        Posterior mean and interval of the difference, in units of `outcome`.
     positive : ndarray, shape (m,)
         Posterior probability that the difference is above zero.
     likelihood : ndarray, shape (m,)
@@ -163,7 +163,7 @@ def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
     return SubgroupDifference(
         model=analysis.spec.name,
-        outcome=design.outcome_title,
+        outcome=design.family.predictor_name(design.outcome_title),
         slope=design.encoding.title(str(roles.slope)),
         moderator=str(roles.moderator),
         subgroups=roles.subgroup_labels,

@@ -380,5 +380,6 @@ FIGURE = Entry(
     applies="the model has a numeric slope that varies between groups, and a posterior",
     prepare=trajectories,
     draw=plot_trajectories,
+    additive=True,
     section="groups",
 )

@@ -216,7 +216,7 @@ def _distributions(design: Design) -> Iterator[Equation]:
 
 def _residuals(design: Design, title: str) -> Equation:
     if not design.family.is_additive:
-        named = f"{design.family.label}, link {design.family.link}, linear predictor "
+        named = f"{design.family.label}, link {design.family.link}, linear predictor\u00a0"
         law = m.row(m.name(named), m.sub(m.symbol("η"), _ij(design)))
         return Equation(title=title, mathml=m.equation(_outcome(design), "~", law))
     left = m.sub(m.symbol("e"), _ij(design))

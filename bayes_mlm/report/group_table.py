@@ -26,6 +26,8 @@ class GroupTable(Tabular):
     ----------
     group, outcome, model, engine : str
         Names.
+    scale : str
+        What the effects are differences in: the outcome, or its linear predictor.
     n_groups : int
         Groups of the model, of which the table may list a part.
     labels : ndarray, shape (m,)
@@ -41,13 +43,14 @@ class GroupTable(Tabular):
         Group effects; "Intercept" for a no-pooling model.
     estimate, lower, upper : ndarray, shape (m, q)
         Posterior means and intervals; without a posterior predictions (REML) or group-specific
-        intercepts (OLS) and normal intervals. In units of the outcome (for one unit of x).
+        intercepts (OLS) and normal intervals. In units of `scale` (for one unit of x).
     interval : str
         Description of the intervals: "95 % HDI".
     """
 
     group: str
     outcome: str
+    scale: str
     model: str
     engine: str
     n_groups: int
@@ -113,7 +116,7 @@ class GroupTable(Tabular):
         return View(
             title=(
                 f"{which} of {self.model} ({ENGINES[self.engine].label}): rows, mean and effect, "
-                f"the largest first. Effects are in units of {self.outcome}; those of groups with "
+                f"the largest first. Effects are in units of {self.scale}; those of groups with "
                 "few rows are shrunk most towards zero."
             ),
             headings=tuple(headings),
@@ -162,6 +165,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     return GroupTable(
         group=str(design.group),
         outcome=design.outcome,
+        scale=design.family.predictor_name(design.outcome),
         model=analysis.spec.name,
         engine=result.engine,
         n_groups=design.J,

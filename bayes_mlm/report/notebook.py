@@ -46,10 +46,9 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
     <IPython.core.display.Markdown object>
     """
     entry = FIGURES[name]
-    one = isinstance(of, Analysis)
-    if entry.of == "model" and not one:
+    if entry.of == "model" and not isinstance(of, Analysis):
         raise EngineError(f"{name!r} is a figure of one model; give one of the analyses")
-    picture = entry.prepare([of] if one and entry.of == "ladder" else of)
+    picture = entry.find([of] if isinstance(of, Analysis) and entry.of == "ladder" else of)
     if picture is None:
         raise EngineError(f"the figure {name!r} does not apply: it requires that {entry.applies}")
     show_figure(entry.draw(picture), alt=picture.text.alt, caption=picture.text.caption)

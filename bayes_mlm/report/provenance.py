@@ -87,8 +87,9 @@ def priors_table(analyses: Sequence[Analysis]) -> PageTable:
     every = [analysis.spec.name for analysis in analyses if analysis.fits]
     return page_table(
         "priors-table",
-        "Priors, in units of the outcome. That of the intercept, and those of the sds and "
-        "correlations of correlated group effects, apply at the means of the predictors.",
+        "Priors, in units of the outcome or, with a link, of the linear predictor. That of the "
+        "intercept, and those of the sds and correlations of correlated group effects, apply at "
+        "the means of the predictors.",
         ("parameter", "prior", "models"),
         (
             (name, prior, "all" if having == every else ", ".join(having))

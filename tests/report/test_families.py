@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from bayes_mlm import build_design
+from bayes_mlm.base import UnsupportedModelError
+from bayes_mlm.figures.catalogue import model_figures
 from bayes_mlm.figures.coefficients import ladder_coefficients
 from bayes_mlm.figures.densities import variance_densities
 from bayes_mlm.report import console
 from bayes_mlm.report.equations import equations
 from bayes_mlm.report.estimates import estimates_view
+from bayes_mlm.report.group_table import group_table
 from bayes_mlm.report.narrative import answer
+from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.hsb.figures.by_group import spread_by_group
 from tests.helpers.figures import run, simulate
 
@@ -63,6 +67,24 @@ def test_ml_is_called_ml():
     found = passed()
     assert found.agreement.message.startswith("posterior and ML ")
     assert "profile for sigma." in estimates_view(found).legend[0]
+
+
+def test_figures_of_outcomes_and_lines_on_one_scale_are_refused():
+    found = passed()
+    shown = {entry.name: data for entry, data in model_figures(found)}
+    assert not {"shrinkage", "trajectories"} & shown.keys()
+    with pytest.raises(UnsupportedModelError, match=r"the figure 'shrinkage' needs a residual sd"):
+        FIGURES["shrinkage"].find(found)
+    assert shown["row-residuals"].qq is None
+    assert "The sd of the Pearson residuals goes from" in shown["row-residuals"].text.caption
+    assert group_table(found).scale == "log odds of y"
+    gaussian = run("y ~ x + (1 | g)", simulate(20, 15), draws=100)
+    assert FIGURES["shrinkage"].find(gaussian).outcome == "y"
+    needy = [entry for entry in FIGURES.values() if entry.additive and entry.of == "ladder"]
+    assert needy
+    for entry in needy:  # a ladder is of the models that it suits
+        both, alone = entry.find([found, gaussian]), entry.find([gaussian])
+        assert (both is None) == (alone is None)
 
 
 def test_categories_have_no_figure_of_their_middle_half():

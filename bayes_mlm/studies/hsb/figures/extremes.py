@@ -153,5 +153,6 @@ FIGURE = Entry(
     applies="the model is of the no_pooling kind, and group means of the predictor differ",
     prepare=extreme_groups,
     draw=plot_extremes,
+    additive=True,
     section="groups",
 )

@@ -153,5 +153,6 @@ FIGURE = Entry(
     of="ladder",
     prepare=pooled_and_between,
     draw=plot_pooled_between,
+    additive=True,
     section="ladder",
 )

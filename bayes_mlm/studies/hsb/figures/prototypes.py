@@ -237,5 +237,6 @@ FIGURE = Entry(
     applies="the model has group effects and a numeric predictor that varies within groups",
     prepare=prototypes,
     draw=plot_prototypes,
+    additive=True,
     section="groups",
 )

@@ -222,5 +222,6 @@ FIGURE = Entry(
     of="ladder",
     prepare=four_slopes,
     draw=plot_four_slopes,
+    additive=True,
     section="ladder",
 )

@@ -216,5 +216,6 @@ FIGURE = Entry(
     applies="the model has a two-valued predictor of groups, and group means of a numeric one",
     prepare=subgroup_means,
     draw=plot_subgroup_means,
+    additive=True,
     section="groups",
 )

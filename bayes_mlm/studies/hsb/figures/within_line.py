@@ -115,5 +115,6 @@ FIGURE = Entry(
     applies="the model is of the within kind, with a numeric predictor",
     prepare=within_line,
     draw=plot_within_line,
+    additive=True,
     section="data",
 )
