@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess import Check, check, most_shift
+from bayes_mlm.assess import Check, check, most_shift, standardised_effects
 from bayes_mlm.base import Floats, Ints, count, number, percent, scaled, shorten
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import label_points, legend_above, legend_key, legend_patch
 from bayes_mlm.figures.style import BLUE, INK, MANY_GROUPS, ORANGE, Axes, Figure, new_figure, styled
-from bayes_mlm.fitting import Analysis
+from bayes_mlm.fitting import Analysis, Fit
 
 _NAMED = 4
 # Beyond so many groups leaving each out takes seconds: `bayes-mlm check` does any number.
@@ -84,18 +84,26 @@ class GroupInfluence:
             out, f"the sds of {out} groups lie"
         )
         expected = number((1.0 - _LEVEL) * np.count_nonzero(known), 10.0)
+        left, right = "Without", ""
+        if known.any():
+            left = "Left: without"
+            right = (
+                f" Right: {within} outside of where {percent(_LEVEL)} lie if all spread alike; "
+                f"by chance about {expected} would."
+            )
         return Text(
             title=f"Outlying and influential groups ({self.group}), {self.model}",
-            caption=f"Left: without {shorten(self.labels[most])} the posterior mean of "
+            caption=f"{left} {shorten(self.labels[most])} the posterior mean of "
             f"{self.moved[most]} moves by {number(float(self.shift[most]), 0.1)} posterior sds, "
             f"the furthest of all; {strong or 'none'} of the {self.labels.size} "
             f"{'moves' if strong < 2 else 'move'} one by more than the limit of "
-            f"{scaled(self.limit, 1)}. Right: "
-            f"{within} outside of where {percent(_LEVEL)} lie if all spread alike; "
-            f"by chance about {expected} would.",
+            f"{scaled(self.limit, 1)}.{right}",
             alt=f"A point for each {self.group}: left, the largest shift of a posterior mean "
             "without it against its standardised effect; right, the ratio of its sd to the "
-            "model's against its degrees of freedom, with a band.",
+            "model's against its degrees of freedom, with a band."
+            if known.any()
+            else f"A point for each {self.group}: the largest shift of a posterior mean without "
+            "it against its standardised effect.",
         )
 
 
@@ -125,7 +133,7 @@ def group_influence(analysis: Analysis) -> GroupInfluence | None:
         model=analysis.spec.name,
         group=str(fit.design.group),
         labels=fit.design.labels,
-        effect=_column(found, "effect"),
+        effect=_effects(fit, found),
         n_effects=q,
         shift=np.abs(shifts),
         moved=tuple(row.moved for row in found.groups),
@@ -139,6 +147,15 @@ def group_influence(analysis: Analysis) -> GroupInfluence | None:
         influential=np.argsort(-np.abs(shifts), kind="stable")[:_NAMED],
         unlike=unlike[np.isfinite(ratio[unlike])],
     )
+
+
+def _effects(fit: Fit, found: Check) -> Floats:
+    """Return the size of each group's effects, also where no check judges it."""
+    judged = _column(found, "effect")
+    if np.isfinite(judged).any():
+        return judged
+    effects = standardised_effects(fit)
+    return effects[:, 0] if fit.design.q == 1 else np.sqrt(np.square(effects).sum(axis=1))
 
 
 def _column(found: Check, name: str) -> Floats:

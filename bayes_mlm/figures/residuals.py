@@ -227,7 +227,8 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
 def plot_row_residuals(data: RowResiduals) -> Figure:
     """Draw residuals against fitted values, and their Q-Q plot."""
     figure = new_figure(3.5)
-    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
+    ratios = (1.25, 1.0) if data.qq is not None else (1.0,)
+    left, *right = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
     rows = draw_rows(left, data.fitted, data.residual)
     left.axhline(0.0, color=INK, lw=0.8)
     left.errorbar(
@@ -244,12 +245,10 @@ def plot_row_residuals(data: RowResiduals) -> Figure:
     left.set_ylabel("Pearson residual" if data.pearson else "residual, in residual sds")
     means = legend_key(marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
     if data.qq is not None:
-        _draw_qq(right, data.qq)
-        right.set_ylabel("standardised residual")
+        _draw_qq(right[0], data.qq)
+        right[0].set_ylabel("standardised residual")
         chosen = "" if data.qq.n == data.residual.size else f"{data.qq.n:,} of "
-        right.set_xlabel(f"normal quantile ({chosen}{count(data.residual.size, 'row')})")
-    else:
-        right.remove()
+        right[0].set_xlabel(f"normal quantile ({chosen}{count(data.residual.size, 'row')})")
     _legend_below(figure, *([data.qq] if data.qq else []), before=[rows, means])
     return figure
 

@@ -77,6 +77,10 @@ def test_figures_of_outcomes_and_lines_on_one_scale_are_refused():
         FIGURES["shrinkage"].find(found)
     assert shown["row-residuals"].qq is None
     assert "The sd of the Pearson residuals goes from" in shown["row-residuals"].text.caption
+    influence = shown["group-influence"]
+    assert np.ptp(influence.effect) > 1.0
+    assert influence.text.caption.startswith("Without ")
+    assert "Right" not in influence.text.caption
     assert group_table(found).scale == "log odds of y"
     gaussian = run("y ~ x + (1 | g)", simulate(20, 15), draws=100)
     assert FIGURES["shrinkage"].find(gaussian).outcome == "y"
