@@ -294,7 +294,8 @@ def _analyse(
 
 
 def _model_of(record: "Record") -> dict[str, Any]:
-    return {"kind": record.model.kind, "formula": record.model.formula}
+    model = record.model
+    return {"kind": model.kind, "family": model.family, "formula": model.formula}
 
 
 def _read_residual(sigma: str | None, ar: str | None) -> dict[str, str] | None:

@@ -100,8 +100,9 @@ def _variance_methods(analysis: Analysis) -> set[str]:
 
 def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bool) -> list[str]:
     wald = any(method.startswith("Wald") for method in _variance_methods(analysis))
-    icc = " and icc" if analysis.design.family.is_additive else ""
-    profile = f"t or Wald for beta, profile for sigma{icc}"
+    additive = analysis.design.family.is_additive
+    icc, t = (" and icc", "t or ") if additive else ("", "")
+    profile = f"{t}Wald for beta, profile for sigma{icc}"
     ends = f"Wald for beta, and for sigma, rho{icc}" if wald else profile
     texts = [f"CI: {ends}."] if analysis.estimates else []
     if drawn:
