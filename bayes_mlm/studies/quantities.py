@@ -108,7 +108,8 @@ def _generalised_quantities(_: Design, fit: GeneralisedFit) -> Iterator[tuple[st
     for name, estimate, error, _interval in fit.estimate_rows():
         yield name, estimate
         short = name[len("beta[") : -1] if name.startswith("beta[") else name
-        yield f"se[{short}]", error
+        if error is not None:
+            yield f"se[{short}]", error
 
 
 def _effect_quantities(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
