@@ -10,6 +10,7 @@ import numpy as np
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny, wald_reach
 from bayes_mlm.design import Design
+from bayes_mlm.engines.generalised.joint import joint_estimate
 from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
@@ -160,6 +161,7 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
         if names is not None and correlated
         else (),
         certificate=_certify(optimum),
+        joint=joint_estimate(problem, optimum.x, covariance),
     )
 
 

@@ -102,6 +102,8 @@ BETA = FAMILIES.register(
         draw=_beta_draw,
         observe=_observe_beta,
         inverse_link=_LOGIT.inverse,
+        mean_range=(0.0, 1.0),
+        mean_name="expected share",
         scale=_beta_scale,
         check_response=_check_shares,
     ),
