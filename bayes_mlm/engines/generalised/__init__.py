@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny, wald_reach
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny
 from bayes_mlm.design import Design
 from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, variance_errors
 from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
@@ -18,7 +18,6 @@ from bayes_mlm.engines.generalised.search import Optimum, maximise, without_effe
 from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.inference import (
-    EstimateRow,
     Interval,
     VarianceErrors,
     wald_intervals,
@@ -36,15 +35,11 @@ def why_not_generalised(design: Design) -> str:
     """Return the reason why ML cannot fit a model, in a clause; "" if it can."""
     if code_of(design.family) is None:
         return f"it has no {design.family.label} likelihood; use nuts"
-    if len(design.factors) > 1:
-        return (
-            f"it integrates {design.family.label} outcomes over one grouping factor, and the "
-            f"formula has {len(design.factors)} ({', '.join(design.factors)}); use nuts"
-        )
     if design.residual is not None and not design.residual.spec.is_plain:
         return f"it has no {design.errors}; use nuts"
-    if design.q > MAX_Q:
-        return f"it integrates over {MAX_Q} effects a group at most, not {design.q}; use nuts"
+    fewest = min(term.q for term in design.group_terms)  # of several factors one is integrated
+    if fewest > MAX_Q:
+        return f"it integrates over {MAX_Q} effects a group at most, not {fewest}; use nuts"
     return ""
 
 

@@ -25,6 +25,7 @@ from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, 
 from bayes_mlm.engines.generalised.problem import make_problem
 from bayes_mlm.engines.generalised.search import without_effects
 from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
+from bayes_mlm.engines.generalised.several.parts import exact_factor
 from bayes_mlm.engines.generalised.several.problem import JointProblem, make_joint_problem
 from bayes_mlm.engines.generalised.several.refine import Refined, refine
 from bayes_mlm.engines.generalised.several.result import GeneralisedSeveralFit
@@ -231,7 +232,9 @@ def _equations(
 ) -> FactorisedEquations:
     """Return the curvature in effects and coefficients at the joint mode."""
     terms = [term.effect_columns for term in design.group_terms if term.q]
-    products = cross_products(design.y_less_offset, design.X, terms, terms=design.terms)
+    products = cross_products(
+        design.y_less_offset, design.X, terms, terms=design.terms, first=exact_factor(design)
+    )
     plan: Plan = make_plan(products, reorder=False)
     W = weight[:, None] * problem.X
     right = [

@@ -1,6 +1,6 @@
 """The likelihood of several grouping factors, corrected by importance: Laplace is where it starts.
 
-The groups of the factor with most effects are integrated exactly, by the adaptive trapezium rule,
+The groups of one factor are integrated exactly, by the adaptive trapezium rule,
 given the effects w of the others: p(y | theta) is an integral over w alone, whose integrand is
 near normal, as each w_k is known from many groups. It falls apart where w does (schools that share
 no group), and each part is a sum of its own: over a lattice, where a part has one or two effects,
@@ -17,6 +17,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints, one_thread
 from bayes_mlm.engines.direct.pareto import smooth_rows
+from bayes_mlm.engines.generalised.several.parts import connected
 from bayes_mlm.engines.generalised.several.problem import JointPoint, JointProblem
 
 # Relative precision of each group's integral, given the effects of the other factors.
@@ -93,18 +94,7 @@ class Scheme:
     @cached_property
     def _labels(self) -> tuple[int, Ints]:
         """Return how many parts there are, and the part of each level, factor by factor."""
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-
-        arrays = self.problem.plan.arrays
-        first = np.concatenate([[0], np.cumsum(arrays.m)])
-        codes = self.problem.codes + first[:-1]
-        rows = np.repeat(codes[:, :1], codes.shape[1] - 1, axis=1).ravel()
-        links = coo_matrix(
-            (np.ones(rows.size), (rows, codes[:, 1:].ravel())), shape=(first[-1], first[-1])
-        )
-        many, labels = connected_components(links, directed=False)
-        return int(many), labels
+        return connected(list(self.problem.codes.T), self.problem.plan.arrays.m.tolist())
 
     @cached_property
     def part_of_group(self) -> Ints:
@@ -129,12 +119,6 @@ class Scheme:
     def largest(self) -> int:
         """Outer effects of the largest part."""
         return int(np.bincount(self.part_of_effect, minlength=self.parts).max())
-
-    @cached_property
-    def cost(self) -> float:
-        """Evaluations of rows that one node takes, roughly."""
-        q = int(self.problem.plan.arrays.q[0])
-        return len(self.problem.X) * (16.0 * 10.0 ** (q - 1) + 4.0)
 
     def lattice(self) -> Nodes:
         """Return a lattice for parts of one or two effects."""

@@ -10,6 +10,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints, one_thread
 from bayes_mlm.design import Design
 from bayes_mlm.engines.generalised.problem import Problem, make_problem
+from bayes_mlm.engines.generalised.several.parts import exact_factor
 from bayes_mlm.likelihood import Factor, Plan, constants, make_plan
 from bayes_mlm.moments import cross_products
 
@@ -45,7 +46,7 @@ class JointPoint:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JointProblem:
-    """Rows of a design with several grouping factors, sorted by the one with most effects.
+    """Rows of a design with several grouping factors, sorted by the one integrated exactly.
 
     The parameters x are beta (p,) of the columns `X`, the free entries of the factors Lambda, of
     u = Lambda v with v standard normal, by rows, and the log of a shape or the thresholds.
@@ -53,7 +54,7 @@ class JointProblem:
     Attributes
     ----------
     base : Problem
-        Of the factor with most effects alone: outcome, trials, offset, family.
+        Of that factor alone: outcome, trials, offset, family.
     plan : Plan
         Layout of the curvature in v; it is without X.
     X : ndarray, shape (n, p)
@@ -256,9 +257,9 @@ def make_joint_problem(design: Design) -> JointProblem:
     """Return the problem of a design with several grouping factors."""
     terms = [term for term in design.group_terms if term.q]
     columns = [term.effect_columns for term in terms]
-    products = cross_products(design.y_less_offset, np.ones((design.n, 1)), columns)
+    inner = exact_factor(design)
+    products = cross_products(design.y_less_offset, np.ones((design.n, 1)), columns, first=inner)
     plan = make_plan(products, reorder=False)
-    inner = products.places[0]
     order = terms[inner].row_order()
     base = make_problem(design.of_factor(inner))
     chosen = [terms[place] for place in products.places]
@@ -267,7 +268,7 @@ def make_joint_problem(design: Design) -> JointProblem:
     )
     codes = np.column_stack([term.codes[order] for term in chosen]).astype(np.int64)
     centred = cross_products(design.y_less_offset, design.X, columns[:1])
-    transform = centred.transform[:-1, :-1]
+    transform = centred.transform[:-1, :-1]  # of X alone: no factor comes into it
     where = np.empty((design.n, len(plan.arrays.sets)), dtype=np.int64)
     for k, (f, g, q_f, q_g, _, start) in enumerate(plan.arrays.sets.tolist()):
         if f == g:
