@@ -23,7 +23,9 @@ References
 Bailey (1994), Mathematics of Computation 62(206): t variates from a point in the unit disc.
 """
 
-import numpy as np  # noqa: I001  places in the scratch array are listed in lines
+from typing import Any  # noqa: I001  places in the scratch array are listed in lines
+
+import numpy as np
 from numba import njit
 
 from bayes_mlm.base import Flags, Floats, Ints
