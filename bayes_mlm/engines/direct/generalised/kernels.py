@@ -37,9 +37,7 @@ from bayes_mlm.engines.direct.generalised.lane_kernels import (
 )  # fmt: skip
 
 
-def scratch(
-    of_group: Ints, of_cell: Ints, of_nodes: Ints, nk: Ints, nl: Ints
-) -> tuple[Floats | Ints, ...]:
+def scratch(of_group: Ints, of_cell: Ints, of_nodes: Ints, nk: Ints, nl: Ints) -> tuple[Any, ...]:
     """Return the arrays that `integrate` works in; made here, they need no compiling."""
     most, wide = int(np.diff(of_nodes).max()), int(max(np.ptp(nk), np.ptp(nl))) + 1
     rows = int(np.diff(of_cell[of_group]).max())
