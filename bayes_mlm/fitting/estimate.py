@@ -224,6 +224,7 @@ class Estimate:
         null: "Estimate | None" = None,
         prob: float | None = None,
         groups: bool = False,
+        exponentiate: bool = False,
     ) -> Summary:
         """Return the estimates as rows named like those of a posterior.
 
@@ -241,6 +242,8 @@ class Estimate:
         groups : bool
             Whether every group effect has a row too: its prediction, with the sd given the
             coefficients and variances.
+        exponentiate : bool
+            Whether coefficients are shown as odds, rate or hazard ratios, as the family has them.
         """
         solution = self.solution if prob is None else self.at_prob(prob).solution
         return summarise_solution(
@@ -250,6 +253,7 @@ class Estimate:
             engine=self.engine,
             null=None if null is None else null.solution,
             groups=groups,
+            exponentiate=exponentiate,
         )
 
     def compare(

@@ -133,6 +133,7 @@ class Fit:
         prob: float = DEFAULT_PROB,
         interval: IntervalKind = "hdi",
         groups: bool = False,
+        exponentiate: bool = False,
     ) -> Summary:
         """Return every quantity that is defined for the model, as `summarise` does.
 
@@ -144,8 +145,8 @@ class Fit:
             Of the intervals.
         interval : {"hdi", "eti"}
             Highest density interval, or equal tails.
-        groups : bool
-            Whether every group effect has a row too.
+        groups, exponentiate : bool
+            Rows of every group effect; odds, rate or hazard ratios in place of coefficients.
 
         Examples
         --------
@@ -156,7 +157,9 @@ class Fit:
         """
         check_prob(prob)
         check_choice("interval", interval, INTERVALS)
-        return summarise_posterior(self, null=null, prob=prob, interval=interval, groups=groups)
+        return summarise_posterior(
+            self, null=null, prob=prob, interval=interval, groups=groups, exponentiate=exponentiate
+        )
 
     def compare(
         self,
