@@ -113,6 +113,7 @@ COMPILED = {
     "pattern",
     "group_blocks",
     "group_kernels",
+    "draw_kernels",
     "neighbours",
     "joint_kernels",
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats
+from bayes_mlm.engines.direct.generalised.laplace import Node, expand
 from bayes_mlm.engines.direct.generalised.lattice import Exact
 from bayes_mlm.engines.direct.generalised.problem import Problem
 from bayes_mlm.engines.direct.generalised.proposal import Proposal, Proposals
@@ -61,7 +62,7 @@ def draw_points(
     """Draw from the posterior: proposals, exact weights, smoothed and resampled."""
     proposal = Proposal(problem, rng)
     seed = int(rng.integers(1 << 20))
-    exact = Exact(problem, _modes(proposal))
+    exact = Exact(problem, expand(problem, _nearest(proposal)))
 
     def log_posterior(
         at: Proposals, u: Floats | None = None, moments: Floats | None = None
@@ -139,20 +140,22 @@ def _ratio(target: Floats, at: Proposals) -> Floats:
     return np.where(np.isfinite(target), target - at.log_density, -np.inf)
 
 
-def _modes(proposal: Proposal) -> Floats:
-    """Return the effects' modes at the node nearest the mode of the outer part."""
+def _nearest(proposal: Proposal) -> Node:
+    """Return the node nearest the mode of the outer part."""
     good = [one for one in proposal.nodes if math.isfinite(one.value)]
     gaps = [float(((one.outer - proposal.mode) ** 2).sum()) for one in good]
-    return good[int(np.argmin(gaps))].u
+    return good[int(np.argmin(gaps))]
 
 
 def _check_integral(problem: Problem, exact: Exact, x: Floats) -> float:
     """Return the sd of the error of the log-likelihood, by a lattice half as wide and deeper."""
     if not problem.q:
         return 0.0
-    fine = Exact(problem, exact.u0, refine=0.5 * exact.refine, depth=exact.depth**2, tolerance=1e-8)
+    fine = Exact(
+        problem, exact.expansion, refine=0.5 * exact.refine, depth=exact.depth**2, tolerance=1e-8
+    )
     fine.widest = exact.widest  # halves with the spacing
-    fine.prepare(x)
+    fine.prepare(x, bins=1)
     gap = fine(x) - exact(x)
     return float(np.sqrt(np.square(gap).mean()))
 
