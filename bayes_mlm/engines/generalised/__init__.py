@@ -37,7 +37,8 @@ def why_not_generalised(design: Design) -> str:
         return f"it has no {design.family.label} likelihood; use nuts"
     if design.residual is not None and not design.residual.spec.is_plain:
         return f"it has no {design.errors}; use nuts"
-    fewest = min(term.q for term in design.group_terms)  # of several factors one is integrated
+    # Of several factors one is integrated.
+    fewest = min((term.q for term in design.group_terms if term.q), default=0)
     if fewest > MAX_Q:
         return f"it integrates over {MAX_Q} effects a group at most, not {fewest}; use nuts"
     return ""

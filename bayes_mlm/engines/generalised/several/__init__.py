@@ -13,6 +13,7 @@ import numpy as np
 from bayes_mlm.base import (
     DEFAULT_PROB,
     EngineError,
+    Flags,
     Floats,
     Ints,
     check_prob,
@@ -181,7 +182,7 @@ def _factors(
         span = slice(first, first + int(free.sum()))
         first = span.stop
 
-        def factor_of(theta: Floats, free: Floats = free, transform: Floats = transform) -> Floats:
+        def factor_of(theta: Floats, free: Flags = free, transform: Floats = transform) -> Floats:
             whole = np.zeros(free.shape)
             whole[free] = theta
             return np.asarray(transform @ whole)

@@ -129,7 +129,7 @@ class Scheme:
         steps = np.column_stack([one.ravel() for one in axes])
         steps = steps[np.square(h * steps).sum(axis=1) <= _RADIUS**2]
         rank = _ranks(self.part_of_effect)
-        z = (h * steps)[:, rank]
+        z: Floats = (h * steps)[:, rank].astype(np.float64)
         # A part of fewer effects than the lattice: its sum runs over one point of the other axis.
         size = np.bincount(self.part_of_effect, minlength=self.parts)
         weight = np.full(z.shape, math.log(h))

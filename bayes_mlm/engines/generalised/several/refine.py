@@ -107,19 +107,19 @@ def refine(problem: JointProblem, optimum: JointOptimum) -> Refined:
             if gain < CLOSE:
                 break
     moved = back @ (x - optimum.x)
-    at = _value(scheme, x, optimum.at.v, seconds)
-    trusted = gain < CLOSE and at.k_hat <= MAX_K_HAT and at.error <= MAX_ERROR
+    value = _value(scheme, x, optimum.at.v, seconds)
+    trusted = gain < CLOSE and value.k_hat <= MAX_K_HAT and value.error <= MAX_ERROR
     hessian = optimum.hessian
     if trusted:
         point = problem.evaluate(x, v=optimum.at.v)
         laplace = curvature(problem, x, point, central=True)
         hessian = laplace + back.T @ np.diag(np.minimum(curved, 0.7)) @ back
     elif math.isfinite(first.loglik):
-        x, at = optimum.x, _value(scheme, optimum.x, optimum.at.v, seconds)
+        x, value = optimum.x, _value(scheme, optimum.x, optimum.at.v, seconds)
     return Refined(
         x=x,
         hessian=hessian,
-        at=at,
+        at=value,
         gain=gain,
         moved=moved,
         corrected=trusted,
