@@ -117,7 +117,7 @@ class Exact:
 
     problem: Problem
     expansion: Expansion
-    refine: float = 1.2
+    refine: float = 1.3
     depth: float = 1e-5
     tolerance: float = 3e-2
 

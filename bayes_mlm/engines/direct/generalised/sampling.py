@@ -17,7 +17,7 @@ PILOT = 512
 RATIO = 1.25
 # k-hat above which the proposal is moved once more.
 _WANTED = 0.5
-_COPIES = 0.01
+_COPIES = 0.02
 _MOST_BATCHES = 4
 # Draws at which the integral is evaluated again on a finer lattice.
 _CHECKED = 64
@@ -104,6 +104,7 @@ def draw_points(
             continue
         if copies <= _COPIES * n_draws or len(batches) >= _MOST_BATCHES:
             break
+        n = math.ceil(0.5 * RATIO * n_draws)
     x = np.concatenate([one.x for one, _, _ in batches])
     target = np.concatenate([one for _, one, _ in batches])
     chosen = rng.permutation(systematic(weight, n_draws, rng))
@@ -122,7 +123,7 @@ def draw_points(
         moments=moments,
         residual=_spread(ratio),
         k_hat=smoothed.k_hat,
-        ess=1.0 / float((weight**2).sum()),
+        ess=1.0 / (float((weight**2).sum()) + _rounding(n_draws * weight) / n_draws**2),
         log_integral=top + math.log(float(raw.mean())),
         log_integral_error=math.hypot(
             float(raw.std() / raw.mean()) / math.sqrt(len(raw)),
@@ -158,6 +159,12 @@ def _check_integral(problem: Problem, exact: Exact, x: Floats) -> float:
     fine.prepare(x, bins=1)
     gap = fine(x) - exact(x)
     return float(np.sqrt(np.square(gap).mean()))
+
+
+def _rounding(expected: Floats) -> float:
+    """Return the sum of variances of the numbers of copies, given how many are expected."""
+    part = expected - np.floor(expected)
+    return float((part * (1.0 - part)).sum())
 
 
 def _spread(ratio: Floats) -> float:
