@@ -23,7 +23,7 @@ _SORTED = 50_000
 _FEWEST_DRAWS = 100
 # Half-width of the integral in sds, and spacing: of the weight, and of a mean whose nearest pole
 # is π/2 off the real axis (a complementary log-log link; of a logit π).
-_REACH, _SPACING, _STRIP = 8.5, 0.7, 0.38
+_REACH, _SPACING, _STRIP = 8.5, 0.7, 0.25
 
 
 def normal_rule(sd: float) -> tuple[Floats, Floats]:
