@@ -33,6 +33,7 @@ from .linear_predictor import (
 )
 from .parameter_points import ParameterPoints as ParameterPoints
 from .predictions import Solution as Solution, expected_outcomes as expected_outcomes
+from .ratios import median_name as median_name, ratio_of as ratio_of
 from .request import (
     as_request as as_request,
     make_settings as make_settings,

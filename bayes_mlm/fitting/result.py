@@ -135,6 +135,7 @@ class Fit:
         prob: float = DEFAULT_PROB,
         interval: IntervalKind = "hdi",
         groups: bool = False,
+        exponentiate: bool = False,
     ) -> Summary:
         """Return every quantity that is defined for the model, as `summarise` does.
 
@@ -146,8 +147,8 @@ class Fit:
             Of the intervals.
         interval : {"hdi", "eti"}
             Highest density interval, or equal tails.
-        groups : bool
-            Whether every group effect has a row too.
+        groups, exponentiate : bool
+            Rows of every group effect; odds, rate or hazard ratios in place of coefficients.
 
         Examples
         --------
@@ -158,7 +159,9 @@ class Fit:
         """
         check_prob(prob)
         check_choice("interval", interval, INTERVALS)
-        return summarise_posterior(self, null=null, prob=prob, interval=interval, groups=groups)
+        return summarise_posterior(
+            self, null=null, prob=prob, interval=interval, groups=groups, exponentiate=exponentiate
+        )
 
     def compare(
         self,
@@ -317,19 +320,14 @@ class Fit:
 
     @cached_property
     def values(self) -> ParameterValues:
-        """The draws of every parameter, chains joined.
-
-        Raises
-        ------
-        EngineError
-            If the family has no residual variance.
-        """
-        family = self.design.family
-        family.require_residual_sd("a question on variances")
+        """The draws of every parameter, chains joined."""
+        sd = self.design.family.residual_sd
+        none = np.full(len(self.beta), np.nan)
         return ParameterValues(
             beta=self.beta,
-            residual_variance=np.square(samples(self.draws, str(family.residual_sd))),
+            residual_variance=none if sd is None else np.square(samples(self.draws, sd)),
             factors=tuple(self._values_of(name) for name in self.design.factors),
+            auxiliary=residual_draws(self.draws).others,
         )
 
     def _values_of(self, factor: str) -> FactorValues:

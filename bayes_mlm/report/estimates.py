@@ -33,10 +33,11 @@ def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
     extra += ["printed"] if printed else []
     caption = _terminal_legend if terminal else _page_caption
     text = " ".join(caption(analysis, spans, drawn, printed))
+    notes = tuple(dict.fromkeys(note for one in analysis.summaries for note in one.notes))
     cells = [_cells(analysis, row, style, drawn_too, printed) for row in analysis.compared]
     return View(
         title="" if terminal else text,
-        legend=(text,) if terminal else (),
+        legend=(text, *notes) if terminal else notes,
         headings=(*headings, *extra),
         spans=(*spans, *(Span() for _ in extra)),
         cells=tuple(tuple(text for text, _ in row) for row in cells),

@@ -105,6 +105,7 @@ BETA = FAMILIES.register(
         mean_range=(0.0, 1.0),
         mean_name="expected share",
         scale=_beta_scale,
+        ratio_name="odds ratio",
         check_response=_check_shares,
     ),
 )

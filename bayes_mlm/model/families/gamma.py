@@ -68,6 +68,7 @@ GAMMA = FAMILIES.register(
         mean_range=(0.0, math.inf),
         mean_name="expected outcome",
         scale=log_scale,
+        ratio_name="mean ratio",
         check_response=_check_positive,
     ),
 )

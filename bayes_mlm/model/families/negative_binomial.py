@@ -78,6 +78,8 @@ NEGATIVE_BINOMIAL = FAMILIES.register(
         mean_range=(0.0, math.inf),
         mean_name="expected count",
         scale=log_scale,
+        ratio_name="rate ratio",
+        counts=True,
         check_response=check_counts,
     ),
 )

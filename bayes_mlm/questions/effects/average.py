@@ -12,10 +12,12 @@ from bayes_mlm.base import (
     DesignError,
     EmptyCellError,
     EngineError,
+    UnsupportedModelError,
     check_prob,
     expect,
     knows_words,
 )
+from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Estimate, Fit, with_estimate
 from bayes_mlm.questions.effects.query import (
     At,
@@ -327,12 +329,19 @@ def effects_of(
                 "no coefficient for it; fit a model of another kind, or choose another contrast"
             )
     moved = [one.moved for one in specs]
-    found = [list(values_of(result, moved, measure)) for result in results]
+    found, left_out = [], []
+    for place, result in enumerate(results):
+        try:
+            found.append(list(values_of(result, moved, measure)))
+        except UnsupportedModelError as error:
+            if place == 0:
+                raise
+            left_out.append(f"without {ENGINES[result.engine].label}: {error}")
     rows = [
         _effect(results[r], kind, one, found[r][k][t], measure, rope, prob)
         for k, one in enumerate(specs)
         for t in range(len(found[0][k]))
-        for r in range(len(results))
+        for r in range(len(found))
     ]
     return Effects(
         rows=tuple(rows),
@@ -343,7 +352,10 @@ def effects_of(
         measure=measure,
         what=measure.text(design, slope=kind == "slope"),
         verdict=results[0].verdict,
-        cautions=beyond(population, ((*one.at, *one.ends) for one in specs)),
+        cautions=(
+            *beyond(population, ((*one.at, *one.ends) for one in specs)),
+            *left_out,
+        ),
     )
 
 

@@ -80,7 +80,8 @@ class Measure:
         if family.is_additive:
             return ""
         if self.scale == "link":
-            what = "ratios (exp of differences)" if self.comparison != "difference" else ""
+            ratio = self.comparison != "difference"
+            what = f"{family.ratio_name}s: exp of differences" if ratio else ""
             on = f"on the scale of the linear predictor ({family.predictor_scale})"
             return f"{what or ('slopes' if slope else 'differences')} {on}"
         mean = f"the {mean_text(family, outcome)}"
@@ -150,7 +151,7 @@ def read_measure(
 def _allowed(family: Family, scale: Scale) -> list[str]:
     """Return the comparisons that are defined on a scale."""
     if scale == "link":
-        by_link = {"logit": ["odds_ratio"], "log": ["ratio"]}
-        return ["difference", *by_link.get(family.link, [])]
+        named = "odds_ratio" if family.ratio_name == "odds ratio" else "ratio"
+        return ["difference", *([named] if family.ratio_name else [])]
     ratio = ["ratio"] if family.mean_range[0] >= 0.0 else []
     return ["difference", *ratio, *(["odds_ratio"] if family.is_probability else [])]
