@@ -186,14 +186,7 @@ class Estimate:
 
     @cached_property
     def values(self) -> ParameterValues:
-        """The estimate as one value of every parameter.
-
-        Raises
-        ------
-        UnsupportedModelError
-            If the family has no residual variance.
-        """
-        self.design.family.require_residual_sd("a question on variances")
+        """The estimate as one value of every parameter."""
         parts = [self.of_factor(name).single_solution() for name in self.design.factors]
         return ParameterValues(
             beta=self.solution.beta[None],
@@ -204,6 +197,10 @@ class Estimate:
                 )
                 for name, one in zip(self.design.factors, parts, strict=True)
             ),
+            auxiliary={
+                name: np.asarray(value)[None]
+                for name, value in getattr(self.solution, "auxiliary", {}).items()
+            },
         )
 
     def of_sample(self, design: Design, places: Ints, random_seed: int) -> "Estimate":  # noqa: ARG002

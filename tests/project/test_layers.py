@@ -115,6 +115,7 @@ COMPILED = {
     "group_kernels",
     "draw_kernels",
     "neighbours",
+    "joint_kernels",
 }
 
 

@@ -7,8 +7,8 @@ from numba import njit
 from bayes_mlm.engines.direct.generalised.lane_kernels import (
     A1, A2, AREA, B11, B12, B22, D1A, D1B, D2A, D2B, E, FAST, GA, GAIN, GB, HAA, HAB, HBB, INFO,
     L0, L1, L2, LANES, LEVEL, P, POWER, PRODUCT, R1A, R1B, R2A, R2B, S1, S2, SCALE, SLOPE,
-    TOP, VA, VB, X, exp_lanes, log_lanes, powers, rate_sums, unit_products, unit_rows,
-    weighted_rows, weighted_sums,
+    TOP, VA, VB, X, exp_lanes, four_products, log_lanes, powers, rate_sums, unit_products,
+    unit_rows, weighted_rows, weighted_sums,
 )  # fmt: skip
 
 _LOG_2 = math.log(2.0)
@@ -114,8 +114,8 @@ def lay_lattice(c0, c1, cz, s, total, z_mean, single, refine, widest, span):  # 
             s[S1 + b] = max(s[S1 + b], abs(za * s[D1A + b] + zb * s[D1B + b]))
             s[S2 + b] = max(s[S2 + b], abs(za * s[D2A + b] + zb * s[D2B + b]))
     for b in range(LANES):
-        h1 = refine * min(1.0, widest / s[S1 + b])
-        h2 = 1.0 if single else refine * min(1.0, widest / s[S2 + b])
+        h1 = min(refine, widest / s[S1 + b])
+        h2 = 1.0 if single else min(refine, widest / s[S2 + b])
         s[S1 + b], s[S2 + b] = h1, h2
         s[R1A + b], s[R1B + b] = h1 * s[R1A + b], h1 * s[R1B + b]
         s[R2A + b], s[R2B + b] = h2 * s[R2A + b], h2 * s[R2B + b]
@@ -152,7 +152,17 @@ def fill_nodes(  # type: ignore[no-untyped-def]
     product = unit and form != 1
     for i in range(n * LANES):
         value[i] = 1.0 if product else 0.0
-    for c in range(c0, c1):
+    lone = c0
+    if product and not single:
+        low, high = min(low_k, low_l), max(high_k, high_l)
+        while lone + 3 < c1 and of_cell[lone + 4] - of_cell[lone] == 4:
+            r = of_cell[lone] - base
+            four_products(
+                value, one, ratio[r * 128 : r * 128 + 512], cz[lone : lone + 4], nk, nl, n0, n, low,
+                high, s, bits, same,
+            )  # fmt: skip
+            lone += 4
+    for c in range(lone, c1):
         za, zb = cz[c, 0], cz[c, 1]
         for b in range(LANES):
             s[X + b] = za * s[D1A + b] + zb * s[D1B + b]

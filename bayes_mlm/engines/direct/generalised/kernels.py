@@ -39,10 +39,13 @@ from bayes_mlm.engines.direct.generalised.lane_kernels import (
 
 def scratch(of_group: Ints, of_cell: Ints, of_nodes: Ints, nk: Ints, nl: Ints) -> tuple[Any, ...]:
     """Return the arrays that `integrate` works in; made here, they need no compiling."""
-    most, wide = int(np.diff(of_nodes).max()), int(max(np.ptp(nk), np.ptp(nl))) + 1
+    most, wide = (
+        int(np.diff(of_nodes).max()),
+        int(max(nk.max(), nl.max()) - min(nk.min(), nl.min())) + 1,
+    )
     rows = int(np.diff(of_cell[of_group]).max())
     s, bits = np.zeros(SCRATCH), np.empty(LANES, np.int64)
-    sizes = wide, wide, most, rows, 2 * rows
+    sizes = 8 * wide, wide, most, rows, 2 * rows
     flat = (np.empty(size * LANES) for size in sizes)
     return s, s.view(np.int64), bits, bits.view(np.float64), *flat
 

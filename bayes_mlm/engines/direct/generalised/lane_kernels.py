@@ -21,7 +21,8 @@ R1A, R1B, R2A, R2B, D1A, D1B, D2A, D2B, AREA, S1, S2 = range(21 * 64, 32 * 64, 6
 A1, A2, B11, B12, B22, SUM, OUTER, HIGH = range(32 * 64, 40 * 64, 64)
 M1, M2, Q11, Q12, Q22, K11, K21, K22, BOUND = range(40 * 64, 49 * 64, 64)
 P, Q, K, L, U, DONE = range(49 * 64, 55 * 64, 64)
-SCRATCH = 55 * 64
+FOUR = 55 * 64
+SCRATCH = 71 * 64
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
@@ -118,7 +119,7 @@ def factors(  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def unit_rows(a: Floats, ratio: Floats, s: Floats, whole: Ints, first: int, stop: int) -> None:
     """Sum slope and information of rows of weight 1; keep 1/(1+t) and t/(1+t) of each."""
-    i = first
+    i, done = first, first // 8
     while i + 1 < stop:
         t, o = a[i * 64 : i * 64 + 128], ratio[i * 128 : i * 128 + 256]
         for b in range(LANES):
@@ -132,8 +133,9 @@ def unit_rows(a: Floats, ratio: Floats, s: Floats, whole: Ints, first: int, stop
             s[INFO + b] += g0 * w0 + g1 * w1
             s[PRODUCT + b] *= r
         i += 2
-        if (i - first) % 8 == 0:
+        if i // 8 > done:
             rescale(s, whole)
+            done = i // 8
     if i < stop:
         t, o = a[i * 64 : i * 64 + 64], ratio[i * 128 : i * 128 + 128]
         for b in range(LANES):
@@ -144,7 +146,8 @@ def unit_rows(a: Floats, ratio: Floats, s: Floats, whole: Ints, first: int, stop
             s[SLOPE + b] += g0
             s[INFO + b] += g0 * w0
             s[PRODUCT + b] *= w0
-    rescale(s, whole)
+        if stop // 8 > done:
+            rescale(s, whole)
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
@@ -223,6 +226,48 @@ def row_products(  # type: ignore[no-untyped-def]
         v, p = value[i * 64 : i * 64 + 64], one[k * 64 : k * 64 + 64]
         for b in range(LANES):
             v[b] *= o[b] + s[X + b] * p[b]
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
+def four_products(value, table, o, cz, nk, nl, n0, n, low, high, s, bits, same):  # type: ignore[no-untyped-def]
+    """Do the same of four rows with their own z; `table` has their powers along both axes."""
+    for r in range(4):
+        za, zb = cz[r, 0], cz[r, 1]
+        here = table[-low * 512 + r * 128 : -low * 512 + r * 128 + 128]
+        for b in range(LANES):
+            s[X + b] = za * s[D1A + b] + zb * s[D1B + b]
+            s[P + b] = za * s[D2A + b] + zb * s[D2B + b]
+        exp_lanes(s[X : X + LANES], here[:LANES], bits, same, TOP)
+        exp_lanes(s[P : P + LANES], here[LANES:], bits, same, TOP)
+    base = s[FOUR : FOUR + 1024]
+    here = table[-low * 512 : -low * 512 + 512]
+    for b in range(512):
+        base[b] = here[b]
+        here[b] = 1.0
+    for b in range(256):
+        r = 1.0 / (base[b] * base[256 + b])
+        base[512 + b], base[768 + b] = r * base[256 + b], r * base[b]
+    for k in range(-low, high - low):
+        at = table[k * 512 : (k + 2) * 512]
+        for b in range(512):
+            at[512 + b] = at[b] * base[b]
+    for k in range(-low, 0, -1):
+        at = table[(k - 1) * 512 : (k + 1) * 512]
+        for b in range(512):
+            at[b] = at[512 + b] * base[512 + b]
+    c, line = s[FOUR : FOUR + 256], low - 1
+    for i in range(n):
+        k, l = nk[n0 + i] - low, nl[n0 + i]
+        if l != line:
+            q, line = table[(l - low) * 512 : (l - low + 1) * 512], l
+            for b in range(LANES):
+                c[b], c[64 + b] = o[64 + b] * q[64 + b], o[192 + b] * q[192 + b]
+                c[128 + b], c[192 + b] = o[320 + b] * q[320 + b], o[448 + b] * q[448 + b]
+        v, p = value[i * 64 : i * 64 + 64], table[k * 512 : k * 512 + 512]
+        for b in range(LANES):
+            v[b] *= ((o[b] + c[b] * p[b]) * (o[128 + b] + c[64 + b] * p[128 + b])) * (
+                (o[256 + b] + c[128 + b] * p[256 + b]) * (o[384 + b] + c[192 + b] * p[384 + b])
+            )
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
