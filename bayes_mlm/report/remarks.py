@@ -21,8 +21,8 @@ def coded_outcome(design: Design) -> Iterator[str]:
     """
     if design.family.outcome == "number":
         return
-    levels, rows = design.encoding.outcome_levels, np.bincount(design.y.astype(np.int64))
-    names = [f"{k}" for k in range(max(2, rows.size))]
+    levels, rows = design.encoding.outcome_levels, np.bincount(design.y.astype(np.int64)).tolist()
+    names = [f"{k}" for k in range(max(2, len(rows)))]
     if levels is not None:
         names = [levels.name(place) for place in range(len(levels.levels))]
     if design.family.outcome == "two levels":
