@@ -244,7 +244,9 @@ class Scheme:
         many = base.starts.size - 1
         root, out = np.zeros((many, q, q)), np.empty(many)
         mean, square = np.zeros((many, q)), np.zeros((many, q, q))
-        none = np.empty((len(eta0), 0)), np.empty((0,)), np.empty((0, 0))
+        # Derivatives are not asked for, but their places are.
+        none, size = np.empty((len(eta0), 0)), q * (q + 1) // 2 + aux.size
+        score, hessian = np.zeros(size), np.zeros((size, size))
         rows = (base.y, base.trials)
         for s in range(moved.shape[1]):
             eta = eta0 + self._outer_part(lam, moved[:, s])
@@ -254,8 +256,8 @@ class Scheme:
                 yield None
                 return
             integrate_groups(
-                *(base.code, psi, cuts, eta, *rows, none[0], none[0], zl, base.starts),
-                *(v, root, 1.0, _EPS, False, out, none[1], none[2], mean, square),
+                *(base.code, psi, cuts, eta, *rows, none, none, zl, base.starts),
+                *(v, root, 1.0, _EPS, False, out, score, hessian, mean, square),
             )
             yield out if np.isfinite(out).all() else None
 

@@ -18,9 +18,13 @@ CLOSE = 1e-4
 _AIM, MAX_ERROR = 0.02, 0.1
 # Draws for differences of the correction, which is smooth; and for its value, at most.
 _SEARCH, _FEW, _MOST = 32, 64, 4096
-_MAX_ROUNDS = 8
+_MAX_ROUNDS = 12
+# k-hat that needs no further draws, and draws by which it is known.
+_SHORT, _KNOWN = 0.4, 1024
 # Between points at which corrections are compared, in standard errors; and a step, at most.
 _APART, _FARTHEST = 0.25, 1.5
+# Standard errors of a move after which the curvature is computed anew.
+_ANEW = 0.3
 # Seconds that the search, and the last value, may take.
 _SECONDS = 60.0
 # Of the information, relative to its diagonal: less has no direction.
@@ -84,13 +88,16 @@ def refine(problem: JointProblem, optimum: JointOptimum) -> Refined:
     few = scheme.nodes(_SEARCH)
     nodes = _thinned(few) if few.coarse is not None else few
     rounds = _SECONDS / (seconds * 2 * x.size * len(nodes.z))
-    gain, curved = math.inf, np.zeros(x.size)
+    gain, curved, here, along_to = math.inf, np.zeros(x.size), x, back
     for k in range(_MAX_ROUNDS):
         if k > 0 and (k > rounds or not math.isfinite(first.loglik)):
             break
         at = problem.evaluate(x, v=optimum.at.v)
         if at.score is None:
             break
+        if np.linalg.norm(along_to @ (x - here)) > _ANEW:
+            basis, along_to = _whitened(curvature(problem, x, at, central=False))
+            here = x
         # The first step is by one node: it is nearly all of the correction.
         slope, curved = _differences(scheme, x, basis, one if k == 0 else nodes, at.v)
         if not np.isfinite(slope).all():
@@ -113,7 +120,7 @@ def refine(problem: JointProblem, optimum: JointOptimum) -> Refined:
     if trusted:
         point = problem.evaluate(x, v=optimum.at.v)
         laplace = curvature(problem, x, point, central=True)
-        hessian = laplace + back.T @ np.diag(np.minimum(curved, 0.7)) @ back
+        hessian = laplace + along_to.T @ np.diag(np.minimum(curved, 0.7)) @ along_to
     elif math.isfinite(first.loglik):
         x, value = optimum.x, _value(scheme, optimum.x, optimum.at.v, seconds)
     return Refined(
@@ -173,10 +180,11 @@ def _value(scheme: Scheme, x: Floats, v: Floats, seconds: float) -> Corrected:
     while True:
         nodes = scheme.nodes(many)
         found = scheme.evaluate(x, nodes, v)
-        if nodes.coarse is not None or not math.isfinite(found.loglik) or found.error <= _AIM:
+        good = found.error <= _AIM and (found.k_hat <= _SHORT or many >= _KNOWN)
+        if nodes.coarse is not None or not math.isfinite(found.loglik) or good:
             return found
         # The error falls as the root of the number of draws; with long tails there is no hope.
-        wanted = many * max(2.0, 1.3 * (found.error / _AIM) ** 2)
+        wanted = many * max(4.0, 1.3 * (found.error / _AIM) ** 2)
         many = 2 * int(0.5 * min(wanted, _MOST, max(_SECONDS / seconds, many)))
         if many <= len(nodes.z):
             return found
