@@ -145,3 +145,13 @@ def test_figures_of_outcomes_and_lines_on_one_scale_are_refused():
 
 def test_categories_have_no_figure_of_their_middle_half():
     assert spread_by_group([passed()]) is None
+
+
+def test_variance_parts_name_their_scale():
+    shown = FIGURES["variance-parts"].find(passed())
+    assert shown.text.title.startswith("Where the variance of y comes from, on the latent scale (")
+    assert "distribution-specific " in shown.text.caption
+    assert "residuals" not in shown.text.caption
+    assert shown.text.alt.endswith("and the ML estimate.")
+    sums = [sum(one.mean for one in column.shares) for column in shown.columns]
+    assert sums == pytest.approx([1.0] * len(sums))
