@@ -4,6 +4,8 @@ import csv
 
 import pytest
 
+from tests.helpers import ROOT
+
 F = "math ~ ses + (1 | school)"
 ROWS = "school,ses,math,sector\n" + "".join(
     f"{k // 4},{(k * 7 % 5) / 2 - 1 + k // 16},{10 + k // 4 + (k * 11 % 7) / 3},{k // 4 % 2}\n"
@@ -129,3 +131,38 @@ def test_a_mistake_is_one_line(run, arguments, code, message):
     if code == 1:
         assert err.startswith("error: ")
         assert len(err.splitlines()) == 1
+
+
+CONTRACEPTION = str(ROOT / "tests" / "cases" / "contraception.csv")
+USE = "use ~ age + urban + (1 | district)"
+
+
+def test_variance_of_a_binary_outcome_against_its_null_model(run):
+    binary = ("--data", CONTRACEPTION, "--family", "bernoulli", "--engine", "ml")
+    code, out, _ = run("variance", USE, *binary, "--at", "age=0,10")
+    assert code == 0, out
+    for words in (
+        "How far apart are groups",
+        "vpc_observation[age=10]",
+        "3.29, of the latent outcome with the link logit",
+        "proportional change in variance",
+    ):
+        assert words in out
+    # As performance::r2_nakagawa and icc: tests/questions/test_variance_families.py.
+    assert "0.0558" in _line(out, "icc_adjusted")
+    assert "0.0262" in _line(out, "r2_marginal")
+    assert "1.52" in _line(out, "median_odds_ratio")
+
+
+def test_ratios_are_printed_or_refused_before_anything_is_fitted(run):
+    binary = ("--data", CONTRACEPTION, "--engine", "ml", "--exponentiate")
+    code, out, _ = run("fit", USE, *binary, "--family", "bernoulli", "--quiet")
+    assert code == 0
+    assert _line(out, "odds_ratio[urban[Y]]").split()[1] == "1.92"
+    code, out, _ = run("table", USE, *binary, "--family", "bernoulli")
+    assert code == 0
+    assert "(odds ratio)" in out
+    for command in ("fit", "table"):
+        code, out, err = run(command, USE, *binary, "--family", "bernoulli", "--link", "probit")
+        assert (code, out) == (1, "")
+        assert "are no ratios; use exponentiate with a logit" in err

@@ -183,6 +183,7 @@ def _first(fit: Any) -> dict[str, str]:
 
 QUESTIONS: Mapping[str, Callable[[Any], Any]] = {
     "summarise": bayes_mlm.summarise,
+    "summarise as ratios": lambda fit: bayes_mlm.summarise(fit, exponentiate=True),
     "comparisons": lambda fit: bayes_mlm.comparisons(fit, "x"),
     "slopes": lambda fit: bayes_mlm.slopes(fit, "x"),
     "crossing": lambda fit: bayes_mlm.crossing(fit, {"w": (0, 1)}, "x"),
@@ -219,20 +220,21 @@ OF_DRAWS = {
 }
 # Questions about one factor, or of models with means by group, which these models do not have.
 NOT_OF_SEVERAL = {"contextual_effects", "hausman", "prior_sensitivity"}
+OF_GAUSSIAN = set(QUESTIONS) - {"summarise as ratios"}
 # What a model of a class must be able to answer, whoever fitted it.
 ANSWERS = {
     **{
-        (engine, "gaussian", terms): set(QUESTIONS) - OF_DRAWS - {"contextual_effects"}
+        (engine, "gaussian", terms): OF_GAUSSIAN - OF_DRAWS - {"contextual_effects"}
         for engine in ("reml", "ml")
         for terms in ("intercepts", "slopes", "uncorrelated")
     },
     **{
-        (engine, "gaussian", terms): set(QUESTIONS) - OF_DRAWS - NOT_OF_SEVERAL
+        (engine, "gaussian", terms): OF_GAUSSIAN - OF_DRAWS - NOT_OF_SEVERAL
         for engine in ("reml", "ml")
         for terms in ("two factors", "nested")
     },
     **{
-        (engine, "gaussian", terms): set(QUESTIONS)
+        (engine, "gaussian", terms): OF_GAUSSIAN
         - NOT_OF_SEVERAL
         - ({"log_marginal_likelihood"} if engine == "nuts" else set())
         for engine in ("direct", "nuts")
@@ -243,10 +245,14 @@ ANSWERS = {
         *("summarise", "comparisons", "slopes", "crossing"),
         *("predict", "predict observations", "variance_by_level"),
     },
-    ("direct", "gaussian", "slopes"): set(QUESTIONS) - {"contextual_effects"},
+    ("direct", "gaussian", "slopes"): OF_GAUSSIAN - {"contextual_effects"},
     ("direct", "gaussian", "within"): {"contextual_effects", "hausman", "summarise", "check"},
-    ("nuts", "gaussian", "slopes"): set(QUESTIONS)
-    - {"contextual_effects", "log_marginal_likelihood"},
+    ("nuts", "gaussian", "slopes"): OF_GAUSSIAN - {"contextual_effects", "log_marginal_likelihood"},
+    **{
+        (engine, family, terms): {"summarise", "summarise as ratios", "variance_by_level"}
+        for engine, family, terms in FITS
+        if family not in ("gaussian", "student_t")
+    },
     ("nuts", "student_t", "intercepts"): {"summarise", "slopes", "predict", "leave_one_row_out"},
 }
 

@@ -16,6 +16,7 @@ from bayes_mlm import (
     predict,
     save_fit,
     summarise,
+    variance_by_level,
 )
 from bayes_mlm.base.errors import BayesMLMError, DataError, EngineError, UnsupportedModelError
 from bayes_mlm.fitting import Analysis
@@ -157,6 +158,23 @@ def test_an_icc_and_sums_are_refused_with_a_reason(fitted):
     assert "icc" not in fitted.draws.posterior
     with pytest.raises(BayesMLMError, match="Poisson"):
         fitted.design.family.require_residual_sd("the intraclass correlation")
+
+
+def test_its_variance_is_partitioned(fitted):
+    """A log link: var(y) = mean by what the family declares, the group effects integrated out."""
+    found = variance_by_level(fitted)
+    beta, sd = (fitted.draws[name].reshape(-1, k) for name, k in (("beta", 2), ("sigma_u", 1)))
+    at = beta[:, 0] + beta[:, 1] * fitted.design.X[:, 1].mean()
+    mean = np.exp(at + 0.5 * sd[:, 0] ** 2)
+    between = mean**2 * np.expm1(sd[:, 0] ** 2)
+    share = (between / (between + mean)).mean()
+    assert found["vpc_observation[means]"].estimate == pytest.approx(share, rel=1e-9)
+    assert 0.3 < found["icc_adjusted"].estimate < 0.7
+    assert "trigamma variance" in found["r2_marginal"].meaning
+    # It names no ratio, and is not said to be of counts.
+    assert "is no ratio" in found["median_odds_ratio"].note
+    with pytest.raises(UnsupportedModelError, match="are no ratios"):
+        summarise(fitted, exponentiate=True)
 
 
 def test_a_report_of_it_has_figures_and_no_residual_sd(fitted):

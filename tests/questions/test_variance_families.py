@@ -161,7 +161,7 @@ def test_group_effects_are_integrated_out_as_by_scipy(name):
             [found.mean[0, 0], found.between[0, 0], found.within[0, 0]],
             [mean, between, within],
             rtol=1e-8,
-            atol=1e-13,
+            atol=1e-11,
         )
 
 

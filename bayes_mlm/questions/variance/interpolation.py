@@ -79,7 +79,7 @@ def _first(values: Floats, step: Floats) -> Floats:
 
 def _places(values: Floats, size: int) -> tuple[Ints, Floats, list[Floats]]:
     """Return the first of the points of each value, their spacing, and the values' weights."""
-    step = np.maximum(np.ptp(values, axis=1)[:, None] / (size - _POINTS), 1e-12)
+    step = np.maximum(np.ptp(values, axis=1)[:, None] / max(size - _POINTS, 1), 1e-12)
     at = (values - _first(values, step)) / step
     first = np.clip(np.floor(at).astype(np.int64) - (_POINTS // 2 - 1), 0, size - _POINTS)
     at = at - first

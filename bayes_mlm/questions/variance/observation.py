@@ -5,7 +5,7 @@ Expectations over normal group effects are by the trapezium rule, whose error fa
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,15 @@ from bayes_mlm.model import Family
 from bayes_mlm.questions.variance.interpolation import compress
 
 # Numbers in memory at a time, and numbers evaluated for an average over the rows.
-_MOST, _BUDGET = 2_000_000, 60_000_000
+_MOST, _BUDGET = 2_000_000, 100_000_000
+# Points of one rule.
+_POINTS = 4096
 # Of more rows equal ones are not looked for.
 _SORTED = 50_000
 _FEWEST_DRAWS = 100
 # Half-width of the integral in sds, and spacing: of the weight, and of a mean whose nearest pole
 # is π/2 off the real axis (a complementary log-log link; of a logit π).
-_REACH, _SPACING, _STRIP = 8.5, 0.7, 0.25
+_REACH, _SPACING, _STRIP = 8.5, 0.7, 0.32
 
 
 def normal_rule(sd: float) -> tuple[Floats, Floats]:
@@ -78,28 +80,26 @@ def split(family: Family, centre: Floats, sd: Floats, aux: Mapping[str, Floats])
     Goldstein, Browne & Rasbash (2002), Understanding Statistics 1(4), sec. 2.1 (there by
     simulation); de Villemereuil, Schielzeth, Nakagawa & Morrissey (2016), Genetics 204(3).
     """
-    found = [np.empty(centre.shape) for _ in range(3)]
-    # Alike sds together: they share a rule.
-    largest = sd.max(axis=1)
-    for rows in _blocks(np.argsort(largest), largest, centre.shape[1]):
-        nodes, weights = normal_rule(float(largest[rows].max()))
-        eta = centre[rows, :, None] + sd[rows, :, None] * nodes
-        given = {name: values[rows, None, None] for name, values in aux.items()}
-        mu = family.expected(eta, given)
-        mean = mu @ weights
-        found[0][rows] = mean
-        found[1][rows] = np.square(mu - mean[..., None]) @ weights
-        found[2][rows] = family.variance(eta, given) @ weights
-    return Split(mean=found[0], between=found[1], within=found[2])
-
-
-def _blocks(order: Ints, largest: Floats, points: int) -> Iterator[Ints]:
-    start = 0
-    while start < order.size:
-        nodes = normal_rule(float(largest[order[min(start + 64, order.size - 1)]]))[0].size
-        stop = start + min(64, max(1, _MOST // (nodes * points)))
-        yield order[start:stop]
-        start = stop
+    found = [np.empty(centre.size) for _ in range(3)]
+    flat, sds = centre.ravel(), np.broadcast_to(sd, centre.shape).ravel()
+    draw = np.repeat(np.arange(len(centre)), centre.shape[1])
+    order, start = np.argsort(sds), 0
+    while start < order.size:  # points of similar sds share a rule
+        ahead = order[min(start + _POINTS, order.size) - 1]
+        size = normal_rule(float(sds[ahead]))[0].size
+        rows = order[start : start + min(_POINTS, max(1, _MOST // size))]
+        nodes, weights = normal_rule(float(sds[rows[-1]]))
+        eta = flat[rows, None] + sds[rows, None] * nodes
+        given = {name: values[draw[rows], None] for name, values in aux.items()}
+        with np.errstate(over="ignore", invalid="ignore"):  # means of log links at huge sds
+            mu = family.expected(eta, given)
+            mean = mu @ weights
+            found[0][rows] = mean
+            found[1][rows] = np.square(mu - mean[:, None]) @ weights
+            found[2][rows] = family.variance(eta, given) @ weights
+        start += rows.size
+    mean, between, within = (one.reshape(centre.shape) for one in found)
+    return Split(mean=mean, between=between, within=within)
 
 
 def shared_covariance(
@@ -161,8 +161,7 @@ def spread_out(draws: int, cost: float) -> Ints:
 def row_averages(family: Family, parameters: ParameterValues, design: Design) -> RowAverages:
     """Return means over the rows, each counted once a trial, group effects integrated out."""
     X, Z, offset, counts = _distinct(design)
-    nodes = normal_rule(1.0)[0].size
-    chosen = spread_out(len(parameters.beta), float(min(len(X), 4000) * nodes + 6 * len(X)))
+    chosen = spread_out(len(parameters.beta), _cost(parameters, Z))
     total = float(counts.sum())
     found = [np.empty(chosen.size) for _ in range(4)]
     block = max(1, _MOST // len(X))
@@ -185,6 +184,19 @@ def row_averages(family: Family, parameters: ParameterValues, design: Design) ->
         found[2][rows] = np.sum(weights * at.between, axis=1)
         found[3][rows] = np.sum(weights * at.within, axis=1)
     return RowAverages(**dict(zip(("mean", "fixed", "between", "within"), found, strict=True)))
+
+
+def _cost(parameters: ParameterValues, Z: list[Floats]) -> float:
+    """Return about how many numbers an average over the rows evaluates, for one draw."""
+    variances = [
+        np.einsum("na,ab,nb->n", z, one.cov_u.mean(axis=0), z, optimize=True)
+        for z, one in zip(Z, parameters.factors, strict=True)
+    ]
+    sd = math.sqrt(float(np.mean(np.sum(variances, axis=0))))
+    alone = all(z.shape[1] == 1 for z in Z)
+    points, each = (150, 10) if alone else (4000, 80)
+    rows = len(Z[0])
+    return float(min(rows, points) * normal_rule(sd)[0].size + each * rows)
 
 
 def _distinct(design: Design) -> tuple[Floats, list[Floats], Floats, Floats]:

@@ -102,11 +102,14 @@ def variance_by_level(
         at=at,
         request=fit.request,
     )
-    if not design.family.is_additive:
-        of_null = None if null is None else null.design.whole
-        inputs = inputs_of_family(inputs, of_null)
+    # A measure without a denominator is nan, which its row says.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if not design.family.is_additive:
+            of_null = None if null is None else null.design.whole
+            inputs = inputs_of_family(inputs, of_null)
+        rows = tuple(_row(one, fit.name, fit.engine, prob) for one in measures_of(inputs))
     return VarianceTable(
-        rows=tuple(_row(one, fit.name, fit.engine, prob) for one in measures_of(inputs)),
+        rows=rows,
         interval=f"{level(prob)} HDI" if len(values.beta) > 1 else "",
         notes=tuple(notes_on(inputs)),
         verdict=fit.verdict,
