@@ -95,7 +95,7 @@ class Dense:
         self.q, self.p = design.q, design.p
         self.tril = np.tril_indices(self.q)
         # Columns at their scale, for the other optimiser.
-        points, step = {1: (12.0, 0.02), 2: (9.0, 0.15), 3: (7.0, 0.35)}[self.q]
+        points, step = {1: (12.0, 0.02), 2: (9.0, 0.15), 3: (7.0, 0.14)}[self.q]
         line = np.arange(-points, points + step, step)
         self.grid = np.stack(np.meshgrid(*[line] * self.q, indexing="ij"), -1).reshape(-1, self.q)
         self.log_weight = self.q * (math.log(step) - 0.5 * math.log(2 * math.pi))
