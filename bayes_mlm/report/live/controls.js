@@ -7,11 +7,11 @@
   const SVG = "http://www.w3.org/2000/svg";
   const signed = (text) => text.replace("-", "−");
   const number = (value, digits = 3) => signed(Number(value.toPrecision(digits)).toString());
-  // To the decimals of two digits of an sd.
+  // Decimals of two digits of an sd.
+  const decimalsOf = (sd) => (sd > 0 ? Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(sd)))) : 3);
   const to = (value, sd) => {
     if (!Number.isFinite(value)) return "–";
-    const decimals = sd > 0 ? Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(sd)))) : 3;
-    return signed(value.toFixed(decimals));
+    return signed(value.toFixed(decimalsOf(sd)));
   };
   const scaleName = { HalfNormal: "sigma", HalfStudentT: "sigma", HalfCauchy: "beta", Exponential: "lam" };
 
@@ -104,7 +104,7 @@
     const line = make("tr", {}, make("th", { scope: "row", textContent: model.terms[k] }));
     state.profiles.forEach((values, place) => {
       if (place === 1 && k === inputs[0]) values[k] += 1;
-      values[k] = Number(values[k].toPrecision(3));
+      values[k] = Number(values[k].toFixed(decimalsOf(model.sd[k])));
       const field = make("input", {
         type: "number", step: "any", value: values[k], name: `profile-${place}-${k}`,
         ariaLabel: `${model.terms[k]} of profile ${"AB"[place]}`,
