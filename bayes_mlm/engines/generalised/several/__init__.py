@@ -286,8 +286,8 @@ def _certify(optimum: JointOptimum, refined: Refined) -> Certificate:
     finite = math.isfinite(optimum.at.loglik) and np.isfinite(optimum.hessian).all()
     curved = bool(
         finite
-        and np.linalg.eigvalsh(optimum.hessian).max()
-        < 1e-6 * np.abs(np.diagonal(optimum.hessian)).max()
+        and np.linalg.eigvalsh(refined.hessian).max()
+        < 1e-6 * np.abs(np.diagonal(refined.hessian)).max()
     )
     at = refined.at
     laplace = f"Laplace's is {scaled(abs(at.loglik - at.laplace), 2)} " + (
