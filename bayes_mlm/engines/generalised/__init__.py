@@ -11,6 +11,7 @@ import numpy as np
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny
 from bayes_mlm.design import Design
 from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, variance_errors
+from bayes_mlm.engines.generalised.joint import joint_estimate, lower_root
 from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
@@ -167,6 +168,9 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
         if names is not None and correlated
         else (),
         certificate=_certify(optimum),
+        joint=joint_estimate(
+            design.family, optimum.x, covariance, p=p, roots=lower_root(problem.free, q)
+        ),
     )
 
 
