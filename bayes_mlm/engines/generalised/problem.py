@@ -14,6 +14,8 @@ from bayes_mlm.model import Auxiliary
 
 # Families whose outcomes at equal predictors are summed: successes among trials, Poisson counts.
 _ADDED = (LOGIT, PROBIT, CLOGLOG, POISSON)
+# Rows below which nothing is saved by finding those that are equal.
+_FEW = 200
 # Group effects that quadrature can integrate over.
 MAX_Q = 3
 # Relative to its largest value, the integrand that is left out.
@@ -305,7 +307,7 @@ def _trials(design: Design) -> Floats:
 
 def _equal_rows(design: Design, code: int, q: int) -> Patterns | None:
     """Return the distinct rows of a design, where they are many fewer."""
-    if code == GAMMA:
+    if code == GAMMA or design.n < _FEW:
         return None
     offset = np.broadcast_to(np.asarray(design.offset, dtype=float), (design.n,))
     columns = [*design.X.T, *(design.Z.T if q else ()), offset]

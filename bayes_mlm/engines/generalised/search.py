@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class Optimum:
         Difference of the log-likelihood by half the spacing of the integrals.
     starts : tuple of (tuple of float, float)
         The entries of L at each, and the log-likelihood that it led to.
+    without : float
+        The log-likelihood without group effects.
     """
 
     x: Floats
@@ -49,6 +51,7 @@ class Optimum:
     gain: float
     error: float
     starts: tuple[tuple[tuple[float, ...], float], ...]
+    without: float = math.nan
 
 
 # A point, the likelihood there, and what one more Newton step would gain.
@@ -97,7 +100,10 @@ def climb(
         if not free.any():
             return x, at, 0.0
         step = np.zeros(x.size)
-        step[free], gain = newton_step(at.score[free], at.hessian[np.ix_(free, free)])
+        if free.all():
+            step, gain = newton_step(at.score, at.hessian)
+        else:
+            step[free], gain = newton_step(at.score[free], at.hessian[np.ix_(free, free)])
         if gain < rule.tolerance * (1.0 + abs(at.loglik) * 1e-4):
             break
         if has_shape:
@@ -169,7 +175,7 @@ def maximise(problem: Problem, plain: Found | None = None) -> Optimum:
         x = np.concatenate([beta, zero, aux])
         best = climb(problem, x)
         starts.append((tuple(zero.tolist()), best[1].loglik))
-    return _with_error(problem, *best, tuple(starts))
+    return replace(_with_error(problem, *best, tuple(starts)), without=plain_at.loglik)
 
 
 def _with_error(
