@@ -7,10 +7,12 @@ import pytest
 from scipy import integrate, optimize
 
 from bayes_mlm import build_design, fit
-from bayes_mlm.base import EngineError, UnsupportedModelError
+from bayes_mlm.base import EngineError, Finding, UnsupportedModelError, Verdict
+from bayes_mlm.engines import cautions
 from bayes_mlm.engines.generalised import fit_generalised
 from bayes_mlm.engines.generalised.problem import make_problem
 from bayes_mlm.engines.generalised.separation import separated
+from bayes_mlm.likelihood import model_priors
 from bayes_mlm.model import family_of
 
 NAMES = (
@@ -213,6 +215,86 @@ def test_separation_is_found_before_fitting(family, y, columns):
             fit_generalised(design)
 
 
+def test_draws_of_separated_data_carry_a_note_of_the_columns():
+    data = {"y": (X > 0.03) * 1, "x": X, "z": RANDOM, "g": G}
+    says = "x separates the outcomes: the likelihood has no maximum"
+    options = {"family": "bernoulli", "engine": "direct", "random_seed": 1}
+    found = fit("y ~ x + (1 | g)", data, **options)
+    assert found.verdict.ok
+    assert f"; {says}" in str(found.verdict)
+    # Whatever draws, and next to checks that failed.
+    (note,) = cautions(found.design, found.priors, None)
+    assert note.ok
+    assert says in str(Verdict((Finding("R-hat", False, "R-hat is 1.20; draw more"), note)))
+    for left, other in (("y2 ~ x + z", np.arange(40) % 2), ("y2 ~ z", G % 2)):
+        design = build_design(f"{left} + (1 | g)", {**data, "y2": other}, family="bernoulli")
+        notes = [one.message for one in cautions(design, model_priors(design), None)]
+        assert (notes == []) == (left == "y2 ~ x + z")
+        assert all("in every group of g all outcomes are alike" in one for one in notes)
+
+
+@pytest.mark.parametrize("pattern", ["all 0", "all 1", "mixed"])
+@pytest.mark.parametrize(
+    "name", ["bernoulli", "bernoulli(probit)", "bernoulli(cloglog)", "poisson"]
+)
+def test_integrands_that_fall_off_faster_than_at_their_mode_are_exact(name, pattern):
+    """Groups of many rows that are all alike: the curvature at the mode is that of the prior."""
+    g = np.repeat(np.arange(3), 60)
+    y = {"all 0": g == 2, "all 1": g < 2, "mixed": np.arange(180) % 2 == 0}[pattern] * 1.0
+    y[-1] = 1.0 - y[-1]
+    problem = make_problem(build_design("y ~ 1 + (1 | g)", {"y": y, "g": g}, family=name))
+    for sigma in (2.0, 5.0, 15.0):
+        x = np.array([-1.0, sigma])
+        coarse = problem.evaluate(x, derive=False).loglik
+        fine = problem.evaluate(x, derive=False, refine=0.2, eps=1e-14).loglik
+        assert coarse == pytest.approx(fine, abs=1e-8)
+
+
+def test_a_small_sd_that_the_data_support_is_not_zero():
+    """Of a log mean, from 500 counts a group of a million each: their error is half of it."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(20), 500)
+    y = rng.poisson(np.exp(14.0 + 8e-5 * rng.normal(size=20)[g])).astype(float)
+    found = fit("y ~ 1 + (1 | g)", {"y": y, "g": g}, family="poisson", engine="ml").solution
+    assert found.certificate.ok
+    assert not found.singular
+    assert 5e-5 < found.sigma_u[0] < 2e-4
+    assert found.errors.sigma_u[0] < 0.3 * found.sigma_u[0]
+
+
+@pytest.mark.parametrize("name", [one for one in NAMES if one != "gamma"])
+def test_equal_rows_are_one_term_of_the_same_likelihood(name, monkeypatch):
+    """Binary predictors: the fit of distinct rows is that of rows, constants included."""
+    _, data = simulate(name, seed=3, J=12, per=40)
+    x, t = np.arange(480) % 2, np.arange(480) // 3 % 2
+    data |= {"x": x, "t": t.astype(float), "w": 1.0 + t}
+    left = "y | trials(n)" if "n" in data else "y"
+    design = build_design(f"{left} ~ x + t + offset(log(w)) + (1 + x | g)", data, family=name)
+    collapsed = make_problem(design, collapse=True)
+    assert collapsed.y.size < 0.5 * design.n
+    found = fit_generalised(design)
+    monkeypatch.setattr("bayes_mlm.engines.generalised.patterns._MOST_DISTINCT", 0.0)
+    rows = fit_generalised(design)
+    assert make_problem(design, collapse=True).y.size == design.n
+    assert found.loglik == pytest.approx(rows.loglik, abs=1e-9 * abs(rows.loglik))
+    # Newton ends where it would gain 1e-11.
+    np.testing.assert_allclose(found.beta, rows.beta, atol=1e-6)
+    np.testing.assert_allclose(found.beta_cov, rows.beta_cov, rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(found.cov_u, rows.cov_u, atol=1e-5)
+    np.testing.assert_allclose(found.u, rows.u, atol=1e-5)
+    at, same = make_problem(design), point_of(collapsed, 0.7)
+    one, other = collapsed.evaluate(same), at.evaluate(same)
+    assert one.loglik == pytest.approx(other.loglik, abs=1e-9)
+    np.testing.assert_allclose(one.score, other.score, atol=1e-8)
+    np.testing.assert_allclose(one.hessian, other.hessian, atol=1e-7)
+
+
+def test_rows_that_differ_are_kept():
+    formula, data = simulate("bernoulli", J=10, per=40)
+    design = build_design(formula, data, family="bernoulli")
+    assert make_problem(design, collapse=True).y.size == design.n
+
+
 def test_a_category_whose_outcomes_are_all_alike_is_named():
     band = np.array(["a", "b", "c"])[np.arange(40) % 3]
     y = np.where(band == "c", 1, np.arange(40) // 2 % 2)
@@ -245,6 +327,29 @@ def test_groups_that_are_all_alike_inside_have_no_finite_sd(family):
     data = {"y": g % (3 if family == "cumulative" else 2), "g": g}
     with pytest.raises(EngineError, match="sd of the groups goes to infinity"):
         fit("y ~ 1 + (1 | g)", data, family=family, engine="ml")
+
+
+def test_a_search_ends_where_the_shape_goes_to_infinity():
+    """Counts of less spread than Poisson, from a start whose shape is infinite at once."""
+    rng = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(15), 6), rng.normal(size=90)
+    y = rng.binomial(8, 0.3 + 0.2 * (g % 2)).astype(float)
+    text, data = "y ~ x + (1 | g)", {"y": y, "x": x, "g": g}
+    found = fit(text, data, family="negative_binomial", engine="ml").solution
+    poisson = fit(text, data, family="poisson", engine="ml").solution
+    assert found.certificate.ok, found.certificate.message
+    assert found.loglik == pytest.approx(poisson.loglik, abs=1e-8)
+    np.testing.assert_allclose(found.beta_se, poisson.beta_se, rtol=1e-4)
+
+
+def test_predictors_that_separate_outcomes_within_groups_are_refused():
+    """Two of 40 rows are not separated by x, and their groups take them: sds go to infinity."""
+    rng = np.random.default_rng([5, 0])
+    g, x = np.repeat(np.arange(10), 4), rng.normal(size=40)
+    y = (x > 0.2) * 1.0
+    y[[8, 9, 10, 11]] = 1.0
+    with pytest.raises(EngineError, match="no maximum"):
+        fit("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family="bernoulli", engine="ml")
 
 
 def test_counts_that_vary_as_poisson_have_an_infinite_shape():
