@@ -158,6 +158,29 @@ def test_draws_for_a_new_group_are_the_integral(name):
         assert found.chances is None
 
 
+def test_several_factors_are_integrated_too():
+    rng = np.random.default_rng(9)
+    data = {**DATA, "h": rng.integers(0, 6, size=DATA["x"].size)}
+    text = "s | trials(n) ~ x + (1 | g)"
+    one = fit(text, data, family="binomial", engine="ml")
+    two = fit(f"{text} + (1 | h)", data, family="binomial", engine="ml")
+    sds = [float(part.sigma_u[0]) for part in two.solution.factors]
+    assert sds[1] < 0.2  # the labels say nothing
+    new = {**NEW, "h": [0, 1, 2]}
+    for question in QUESTIONS:
+        first, second = (predict(fitted, new, question=question) for fitted in (one, two))
+        np.testing.assert_allclose(second.mean, first.mean, rtol=0.04)
+        np.testing.assert_allclose(second.sd, first.sd, rtol=0.2)
+    # New groups of both: the variance of either.
+    joint = two.solution.joint.at(two.solution.joint.x)
+    spread = math.sqrt(sum(float(cov[0, 0]) for cov in joint[1]))
+    eta = two.solution.beta[0] + two.solution.beta[1] * np.array(NEW["x"])
+    by_quad = [quad(lambda z, at=at: expit(at + spread * z) * norm.pdf(z), -9, 9)[0] for at in eta]
+    found = predict(two, new, question="new_group")
+    np.testing.assert_allclose(found.mean, np.array(by_quad) * NEW["n"], rtol=1e-6)
+    assert "joint mode" in str(predict(two, new))
+
+
 def test_intervals_stay_in_their_range():
     lower, upper = bounded_interval(np.array([0.01, 0.5, 0.999]), np.array([0.5, 0.1, 3.0]), (0, 1))
     assert (lower >= 0).all()

@@ -77,7 +77,7 @@ class Rule:
 
 
 # Of the way to an optimum, where the last digits do not matter.
-COARSE = Rule(eps=1e-5, tolerance=1e-5)
+COARSE = Rule(eps=1e-4, tolerance=1e-5)
 
 
 def climb(

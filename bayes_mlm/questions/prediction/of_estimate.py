@@ -2,7 +2,8 @@
 
 The expected outcome is integrated over the effects of the group: of a new one over their normal
 distribution, of a known one over their distribution given its outcomes. Standard errors have the
-variance over that distribution and, by the delta method, that of all parameters.
+variance over that distribution and, by the delta method, that of all parameters. Known groups of
+several factors have the normal distribution about their joint mode.
 """
 
 import math
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, UnsupportedModelError, wald_reach
+from bayes_mlm.base import Floats, Ints, wald_reach
 from bayes_mlm.engines import GeneralisedFit
-from bayes_mlm.fitting import Estimate, ParameterPoints
+from bayes_mlm.fitting import Estimate, ParameterPoints, expected_outcomes
 from bayes_mlm.model import Family
 from bayes_mlm.questions.prediction.rows import PredictionRows
 from bayes_mlm.questions.response.average import has_own_mean, means_at
@@ -87,11 +88,11 @@ def predict_estimate(
         lower=lower,
         upper=upper,
         chances=chances,
-        what=_what(new, observation=observation),
+        what=_what(new, observation=observation, normal=nodes.fixed is not None),
     )
 
 
-def _what(new: PredictionRows, *, observation: bool) -> str:
+def _what(new: PredictionRows, *, observation: bool, normal: bool) -> str:
     """Return what the numbers are: over which effects the mean is, and what the errors have."""
     over = {
         "known": "integrated over the distribution of group effects given the outcomes",
@@ -104,10 +105,11 @@ def _what(new: PredictionRows, *, observation: bool) -> str:
         if observation
         else "interval on the scale of the linear predictor"
     )
-    return (
-        f"mean {', '.join(over[one] for one in statuses)}; errors by the delta method, of all "
-        f"parameters; {interval}"
-    )
+    errors = "by the delta method, of all parameters"
+    if normal:
+        over["known"] = "integrated over normal group effects about their joint mode"
+        errors = "of group effects and coefficients, the variances known"
+    return f"mean {', '.join(over[one] for one in statuses)}; errors {errors}; {interval}"
 
 
 class _Nodes:
@@ -118,20 +120,19 @@ class _Nodes:
     ) -> None:
         self.points, self.new, self.rows = points, new, rows
         self.effects: ConditionalEffects | None = None
-        known = [one for one in new.groups if one.status == "known"]
-        if known:
-            solution = estimate.solution
-            if not isinstance(solution, GeneralisedFit):
-                raise UnsupportedModelError(
-                    "ML of several factors has the joint mode of group effects and not their "
-                    "distribution: use question='new_group' or 'population', or engine='nuts'"
-                )
-            self.effects = ConditionalEffects(
-                design=estimate.design, solution=solution, groups=np.unique(known[0].codes)
-            )
+        self.fixed: Floats | None = None
         spread = np.zeros((points.size, rows.n))
         if any(one.status == "new" for one in new.groups):
             spread = self._variances()
+        known = [one for one in new.groups if one.status == "known"]
+        solution, design = estimate.solution, estimate.design
+        if known and isinstance(solution, GeneralisedFit):
+            groups = np.unique(known[0].codes)
+            self.effects = ConditionalEffects(design=design, solution=solution, groups=groups)
+        elif known:
+            pairs = [(one.Z, one.codes) if one.status == "known" else None for one in new.groups]
+            eta, variance = expected_outcomes(solution, design, rows.X, pairs)
+            self.fixed, spread = eta + rows.offset, variance + spread[:1].repeat(points.size, 0)
         self.sd = np.sqrt(np.maximum(spread, 0.0))
 
     def _variances(self) -> Floats:
@@ -148,7 +149,8 @@ class _Nodes:
 
     def blocks(self) -> Iterator[Ints]:
         """Return the rows in blocks."""
-        many = len(self.effects.nodes) if self.effects is not None else 60
+        many = normal_nodes(float(self.sd.max(initial=0.0)))[0].size
+        many = many if self.effects is None else len(self.effects.nodes)
         step = max(1, _BLOCK // many)
         for start in range(0, self.rows.n, step):
             yield np.arange(start, min(start + step, self.rows.n))
@@ -161,7 +163,9 @@ class _Nodes:
         sd = self.sd[s, some]
         # The nodes of the estimate: of a step they are to be the same.
         nodes, weights = normal_nodes(float(self.sd[0, some].max()))
-        eta = (rows.X @ self.points.beta[s] + rows.offset)[:, None] + sd[:, None] * nodes
+        fixed = rows.X @ self.points.beta[s] + rows.offset
+        fixed = fixed if self.fixed is None else self.fixed[some]
+        eta = fixed[:, None] + sd[:, None] * nodes
         return eta, np.broadcast_to(weights, eta.shape)
 
 
