@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 
-from bayes_mlm import fit, predict
+from bayes_mlm import fit, load_contraception, predict
 from bayes_mlm.base.errors import BayesMLMError
 from bayes_mlm.engines import samples
 from bayes_mlm.model import FAMILIES
@@ -195,3 +195,24 @@ def test_what_an_estimate_cannot_is_refused():
         predict(fitted, NEW, draws=True)
     with pytest.raises(BayesMLMError, match="no g 99"):
         predict(fitted, {"x": [1.0], "g": [99]})
+
+
+def test_two_categories_as_text_have_a_mean_and_no_scores():
+    """The same as of the indicator of the second: 0 and 1."""
+    data = load_contraception()
+    data["yes"] = (data["use"] == "Y") * 1
+    new = {"urban": ["N", "Y"], "district": [1, 2]}
+    text, number = (
+        predict(
+            fit(
+                f"{y} ~ urban + (1 | district)",
+                data,
+                family="bernoulli",
+                draws=50,
+                random_seed=1,
+            ),
+            new,
+        )
+        for y in ("use", "yes")
+    )
+    np.testing.assert_allclose(text.mean, number.mean)
