@@ -25,6 +25,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.reading import Reading
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def effects(
         typer.Option(help="Region of practical equivalence, in units of the outcome: -0.5,0.5."),
     ] = None,
     engine: AnyEngine = "auto",
+    outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -107,7 +109,7 @@ def effects(
     """
     from bayes_mlm.base import atomic_folder, tables_csv
     from bayes_mlm.design import is_sums
-    from bayes_mlm.engines import check_engine, has_chains, is_drawing
+    from bayes_mlm.engines import check_engine, has_chains, is_drawing, likelihood_engine
     from bayes_mlm.fitting import estimate_design, fit_design, sample_table
     from bayes_mlm.questions import read_again, read_population, rebuild
 
@@ -115,7 +117,7 @@ def effects(
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
     query = replace(query, scale=scale, comparison=comparison, question=question)
-    request = request_for(model, data, **vars(reading))
+    request = request_for(model, data, **vars(reading), **outcome.given)
     design = read_design(request, data)
     if not query.questions:
         named = ", ".join(
@@ -140,8 +142,9 @@ def effects(
     drawing = is_drawing(engine)
     check_engine(engine, design)
     population = read_population(design, request, source)
-    fast = estimate_design(design, None if drawing else engine, request=request, prob=prob)
-    found, zeros = _answer(query, fast, population, data=source)
+    if not drawing or likelihood_engine(design):
+        fast = estimate_design(design, None if drawing else engine, request=request, prob=prob)
+        found, zeros = _answer(query, fast, population, data=source)
     if drawing:
         with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:
             fit = fit_design(request, design, settings, engine=engine, progressbar=shown)

@@ -20,6 +20,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.reading import NewPlaces, Reading
 from bayes_mlm.engines import has_chains
 
@@ -61,6 +62,7 @@ def predict(
         typer.Option(help="The expected outcome, or one outcome with its residual."),
     ] = "mean",
     engine: AnyEngine = "auto",
+    outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     places: NewPlaces = NewPlaces(),
     sampling: Sampling = Sampling(),
@@ -95,6 +97,7 @@ def predict(
         data,
         missing=reading.missing,
         strip=reading.strip,
+        **outcome.given,
         **({} if declared else reading.options.given),
     )
     options = reading.options.over(request.source.options).of_new_rows(new)

@@ -280,3 +280,39 @@ def test_the_line_of_the_population(run, tmp_path):
     assert float(last["reml"]) == pytest.approx(27.322, abs=5e-4)
     code, _, err = run("lines", "hsb_random_slope", "--at", "ses=1")
     assert (code, "add --population" in err) == (1, True)
+
+
+def test_effects_and_predictions_of_a_binary_outcome(run, tmp_path):
+    rng = np.random.default_rng(4)
+    lines = ["y,x,g"]
+    for g in range(12):
+        u = rng.normal()
+        lines += [
+            f"{int(rng.random() < 1 / (1 + np.exp(-x - u)))},{x},{g}"
+            for x in rng.normal(size=10).round(2)
+        ]
+    (tmp_path / "binary.csv").write_text("\n".join(lines) + "\n")
+    model = ("y ~ x + (1 | g)", "--data", "binary.csv", "--family", "bernoulli", "--engine", "ml")
+    code, out, err = run(
+        *("effects", *model, "--contrast", "x", "--comparison", "ratio"),
+        *("--question", "population", "--out", "found"),
+    )
+    assert (code, err) == (0, "")
+    assert "risk ratios" in out
+    (row,) = read(tmp_path / "found" / "effects.csv")
+    assert (row["scale"], row["comparison"], row["question"]) == ("response", "ratio", "population")
+    code, out, err = run("effects", *model, "--slope", "x", "--scale", "link")
+    assert (code, err) == (0, "")
+    assert "log odds" in out
+    for wrong, message in (
+        (("--scale", "logit"), "allowed: response, link"),
+        (("--comparison", "rate"), "allowed: difference, ratio, odds_ratio"),
+        (("--question", "groups"), "allowed: existing_group, new_group, population"),
+    ):
+        code, _, err = run("effects", *model, "--contrast", "x", *wrong)
+        assert code != 0
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+    code, out, err = run("predict", *model, "--question", "new_group")
+    assert (code, err) == (0, "")
+    assert "integrated over the distribution of group effects" in out

@@ -241,6 +241,17 @@ ANSWERS = {
         for terms in ("two factors", "nested")
     },
     ("reml", "gaussian", "within"): {"contextual_effects", "hausman", "write_group_effects"},
+    # On the scale of the outcome: a family with a link has its own answers to these.
+    **{
+        (engine, family, terms): {
+            *("comparisons", "slopes", "crossing", "predict", "predict observations"),
+            *(() if terms == "none" else ("predict a new group",)),
+        }
+        for engine, family, terms in FITS
+        if engine in ("ml", "direct") and family not in ("gaussian", "student_t")
+        # Differences by a group-level predictor alone have no crossing.
+        if terms != "within"
+    },
     ("ols", "gaussian", "none"): {
         *("summarise", "comparisons", "slopes", "crossing"),
         *("predict", "predict observations", "variance_by_level"),

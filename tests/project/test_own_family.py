@@ -9,12 +9,14 @@ from scipy.special import gammaln
 from bayes_mlm import (
     build_design,
     check,
+    comparisons,
     fit,
     leave_one_group_out,
     leave_one_row_out,
     load_fit,
     predict,
     save_fit,
+    slopes,
     summarise,
     variance_by_level,
 )
@@ -49,6 +51,8 @@ POISSON = Family(
     draw=lambda eta, _, rng: rng.poisson(np.exp(eta)).astype(float),
     observe=_observe,
     inverse_link=np.exp,
+    mean_range=(0.0, math.inf),
+    mean_name="expected count",
     scale=lambda mean, _: (math.log(mean), 1.0),
     check_response=_check_counts,
 )
@@ -105,6 +109,24 @@ def test_it_predicts_on_the_scale_of_the_outcome(fitted):
     population = predict(fitted, new, question="population").mean
     others = predict(fitted, new, question="new_group").mean
     np.testing.assert_allclose(others / population, math.exp(0.6**2 / 2), rtol=0.15)
+
+
+def test_its_effects_are_on_the_scale_of_the_outcome(fitted):
+    """Oracle: E exp(eta + u) is exp(eta + sigma^2 / 2), so that a ratio is exp(beta)."""
+    beta = fitted.beta
+    variance = np.square(fitted.draws["sigma_u"].reshape(-1))
+    x = fitted.design.X[:, 1]
+    base = np.exp(beta[:, :1] + beta[:, 1:] * x).mean(axis=1)
+    (ratio,) = comparisons(fitted, "x", comparison="ratio").rows
+    assert ratio.estimate == pytest.approx(np.exp(beta[:, 1]).mean(), rel=1e-6)
+    for question, factor in (("new_group", np.exp(variance / 2)), ("population", 1.0)):
+        (row,) = comparisons(fitted, "x", question=question).rows
+        expected = (base * np.expm1(beta[:, 1]) * factor).mean()
+        assert row.estimate == pytest.approx(expected, rel=1e-6)
+        (row,) = slopes(fitted, "x", question=question).rows
+        assert row.estimate == pytest.approx((base * beta[:, 1] * factor).mean(), rel=1e-5)
+    with pytest.raises(BayesMLMError, match="expected count of Poisson outcomes"):
+        comparisons(fitted, "x", comparison="odds_ratio")
 
 
 def test_leaving_out_groups_integrates_over_their_effects(fitted):

@@ -170,3 +170,31 @@ def test_a_mean_over_normals_of_any_smooth_function():
         for m, v in zip(mean, variance, strict=True)
     ]
     np.testing.assert_allclose(found, oracle, rtol=1e-7)
+
+
+def test_sds_of_any_size_take_bounded_work():
+    """A posterior of few groups has draws of an sd in the hundreds."""
+    rng = np.random.default_rng(3)
+    for name in ("logit", "cloglog"):
+        curve = CASES[name].inverse_link
+        mean, sd = rng.normal(size=12) * 30.0, np.array([0.5, 2.9, 3.1, 8.0, 50.0, 2000.0] * 2)
+        found = smoothed(curve, mean, np.square(sd), probability=True)
+        oracle = [
+            quad(
+                lambda x, m=m, s=s, curve=curve: (
+                    float(curve(np.array(x)))
+                    * math.exp(-0.5 * ((x - m) / s) ** 2)
+                    / (s * math.sqrt(2 * math.pi))
+                ),
+                m - 10 * s,
+                m + 10 * s,
+                points=[*(at for at in (-30, -5, 0, 5, 30) if abs(at - m) < 10 * s), m],
+                limit=2000,
+                epsabs=1e-13,
+            )[0]
+            for m, s in zip(mean, sd, strict=True)
+        ]
+        np.testing.assert_allclose(found, oracle, rtol=1e-7, atol=1e-10)
+    points, rows = draw_points(rng, 500.0, 400), draw_rows(rng, 100)
+    found = average_means(CASES["logit"], points, rows, integrated=True, scores=SCORES)
+    assert ((found > 0.0) & (found < 1.0)).all()

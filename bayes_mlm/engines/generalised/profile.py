@@ -66,7 +66,10 @@ def profile_sd(
     best = _place(problem, x, at, 0.0, top)
     guess = sd * math.exp(min(reach * wald / sd, 1.0)) if sd > 0 and wald > 0 else sd + 0.25
     note, lower = "", 0.0
-    if sd > 0 and _root_at_zero(problem, x, top) > reach:
+    at_zero = math.sqrt(max(2.0 * (top - optimum.without), 0.0))
+    if problem.q > 1 and sd > 0:
+        at_zero = _root_at_zero(problem, x, top)
+    if sd > 0 and at_zero > reach:
         down = sd * sd / guess
         lower = _end(problem, best, top, -reach, down, (0.0, sd))
     upper = _end(problem, best, top, reach, guess, (sd, math.inf))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ TOLERANCE = 1e-11
 ERROR, _FINEST = 3e-8, 0.1
 MAX_STEPS = 100
 _HALVINGS = 40
+# Log of a shape from which it stays where it is: the rest is that of a Poisson.
+_INFINITE = 28.0
 # Change of an sd in a step, on the scale of the linear predictor.
 _LONGEST = 5.0
 # Sds of the group effects that are tried first, on the scale of the linear predictor.
@@ -40,6 +42,8 @@ class Optimum:
         Difference of the log-likelihood by half the spacing of the integrals.
     starts : tuple of (tuple of float, float)
         The entries of L at each, and the log-likelihood that it led to.
+    without : float
+        The log-likelihood without group effects.
     """
 
     x: Floats
@@ -47,6 +51,7 @@ class Optimum:
     gain: float
     error: float
     starts: tuple[tuple[tuple[float, ...], float], ...]
+    without: float = math.nan
 
 
 # A point, the likelihood there, and what one more Newton step would gain.
@@ -72,7 +77,7 @@ class Rule:
 
 
 # Of the way to an optimum, where the last digits do not matter.
-COARSE = Rule(eps=1e-5, tolerance=1e-5)
+COARSE = Rule(eps=1e-4, tolerance=1e-5)
 
 
 def climb(
@@ -89,12 +94,20 @@ def climb(
     for _ in range(MAX_STEPS):
         if at.score is None or at.hessian is None:
             return x, at, math.inf
+        has_shape = problem.n_aux == 1 and problem.design.family.thresholds is None
+        if has_shape and x[-1] > _INFINITE and at.score[-1] > 0.0:
+            free[-1] = False
         if not free.any():
             return x, at, 0.0
         step = np.zeros(x.size)
-        step[free], gain = newton_step(at.score[free], at.hessian[np.ix_(free, free)])
+        if free.all():
+            step, gain = newton_step(at.score, at.hessian)
+        else:
+            step[free], gain = newton_step(at.score[free], at.hessian[np.ix_(free, free)])
         if gain < rule.tolerance * (1.0 + abs(at.loglik) * 1e-4):
             break
+        if has_shape:
+            step[-1] = min(step[-1], _INFINITE + 1.0 - x[-1])
         sds = step[problem.p : problem.p + int(problem.free.sum())]
         length = min(1.0, _LONGEST / (np.abs(sds).max(initial=0.0) * problem.z_size + 1e-300))
         for _ in range(_HALVINGS):
@@ -162,7 +175,7 @@ def maximise(problem: Problem, plain: Found | None = None) -> Optimum:
         x = np.concatenate([beta, zero, aux])
         best = climb(problem, x)
         starts.append((tuple(zero.tolist()), best[1].loglik))
-    return _with_error(problem, *best, tuple(starts))
+    return replace(_with_error(problem, *best, tuple(starts)), without=plain_at.loglik)
 
 
 def _with_error(
@@ -187,10 +200,10 @@ def _first(plain: Problem) -> Floats:
     family, design = plain.design.family, plain.design
     beta = np.zeros(plain.p)
     if family.thresholds is not None:
-        shares = np.bincount(plain.y.astype(np.int64), minlength=plain.n_aux + 1)
+        shares = np.bincount(plain.outcomes[0].astype(np.int64), minlength=plain.n_aux + 1)
         below = np.clip(np.cumsum(shares)[:-1] / shares.sum(), 1e-3, 1 - 1e-3)
         return np.concatenate([beta, [LINKS[family.link].function(float(one)) for one in below]])
-    share = float(plain.y.sum() / plain.trials.sum())
+    share = float(plain.outcomes[0].sum() / plain.outcomes[1].sum())
     if design.has_intercept:
         mean, _ = family.scale(share, 1.0)
         beta[design.terms.index("Intercept")] = mean - float(plain.offset.mean())

@@ -10,14 +10,17 @@ from bayes_mlm.model import Family
 
 type Curve = Callable[[Floats], Floats]
 # Relative error of an integral, by half the spacing, and the most halvings.
-PRECISE, _MOST_HALVINGS = 1e-9, 7
-# Normal sds on either side; the logistic has poles at distance pi of the real line.
-_REACH, _SPACING, _POLES = 7.0, 0.9, 0.86
+PRECISE, _MOST_HALVINGS = 1e-9, 4
+# Normal sds on either side; the logistic has poles at distance pi of the real line. A function
+# that grows like exp() has its mass at z = sd, up to the largest that is looked for.
+_REACH, _SPACING, _POLES, _FURTHER = 8.0, 0.9, 0.86, 40.0
+# Sds beyond which a probability is a step and a rest, and the panels of the rest.
+_WIDE, _PANELS, _ORDER = 3.0, (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 45.0), 12
 # Numbers in one working array.
 _BLOCK = 400_000
 
 
-def smoothed(curve: Curve, mean: Floats, variance: Floats) -> Floats:
+def smoothed(curve: Curve, mean: Floats, variance: Floats, *, probability: bool = False) -> Floats:
     """Return the mean of a function over normal arguments, by a trapezium rule.
 
     Parameters
@@ -26,6 +29,8 @@ def smoothed(curve: Curve, mean: Floats, variance: Floats) -> Floats:
         Smooth; elementwise.
     mean, variance : ndarray
         Of the argument, broadcast together.
+    probability : bool
+        Whether it rises from 0 to 1, which takes no more points at a large variance.
 
     Returns
     -------
@@ -46,20 +51,56 @@ def smoothed(curve: Curve, mean: Floats, variance: Floats) -> Floats:
         return np.asarray(np.broadcast_to(curve(mean), shape))
     flat, sd = (np.broadcast_to(one, shape).ravel() for one in (mean, np.sqrt(variance)))
     found = np.empty(flat.size)
-    largest = float(sd.max())
-    many = 2.0 * (_REACH + largest) / min(_SPACING, _POLES / largest)
-    step = max(1, int(_BLOCK / many))
-    order = np.argsort(sd, kind="stable") if flat.size > step else np.arange(flat.size)
-    for start in range(0, flat.size, step):
+    order = np.argsort(sd, kind="stable")
+    if probability and _is_step(curve):
+        wide = int(np.searchsorted(sd[order], _WIDE))
+        for start in range(wide, flat.size, _BLOCK // 200):
+            some = order[start : start + _BLOCK // 200]
+            found[some] = _about_step(curve, flat[some], sd[some])
+        order = order[:wide]
+    start = 0
+    while start < order.size:
+        # As many as the last of them, of the largest sd, has room for.
+        step = max(1, int(_BLOCK / _points(float(sd[order[start]]))))
+        step = max(1, int(_BLOCK / _points(float(sd[order[start : start + step]][-1]))))
         some = order[start : start + step]
         found[some] = _integrate(curve, flat[some], sd[some])
+        start += step
     return found.reshape(shape)
+
+
+def _points(largest: float) -> float:
+    """Return about how many points an integral of an sd takes at first."""
+    return 2.0 * (_REACH + min(largest, _FURTHER)) / min(_SPACING, _POLES / max(largest, 1e-9))
+
+
+def _is_step(curve: Curve) -> bool:
+    """Return whether a function is 0 below the panels and 1 above them, to the last digits."""
+    low, high = np.asarray(curve(np.array([-_PANELS[-1], _PANELS[-1]]))).tolist()
+    return bool(abs(low) < 1e-14 and abs(high - 1.0) < 1e-14)
+
+
+def _about_step(curve: Curve, mean: Floats, sd: Floats) -> Floats:
+    """Integrate the step at 0 in closed form, and the rest, near 0, by Gauss-Legendre panels."""
+    from scipy.special import ndtr
+
+    point, weight = np.polynomial.legendre.leggauss(_ORDER)
+    ends = np.array(_PANELS)
+    half = np.diff(ends) / 2.0
+    x = (ends[:-1, None] + half[:, None] * (1.0 + point)).ravel()
+    rest = (half[:, None] * weight).ravel() / math.sqrt(2.0 * math.pi)
+    below, above = rest * curve(-x), rest * (1.0 - curve(x))
+    left, right = (
+        np.exp(-0.5 * np.square((at - mean[:, None]) / sd[:, None])) @ part
+        for at, part in ((-x, below), (x, above))
+    )
+    return np.asarray(ndtr(mean / sd) + (left - right) / sd)
 
 
 def _integrate(curve: Curve, mean: Floats, sd: Floats) -> Floats:
     largest = float(sd.max())
     spacing = min(_SPACING, _POLES / largest) if largest > 0 else _SPACING
-    reach = _REACH + largest  # a function that grows like exp() has its mass at z = sd
+    reach = _REACH + min(largest, _FURTHER)
     half = math.ceil(reach / spacing)
     nodes: Floats = spacing * np.arange(-half, half + 1, dtype=np.float64)
     found = _sum(curve, mean, sd, nodes, spacing)
@@ -68,7 +109,7 @@ def _integrate(curve: Curve, mean: Floats, sd: Floats) -> Floats:
         finer = 0.5 * (found + between)
         error = np.abs(finer - found)
         found = finer
-        if not (error > PRECISE * np.abs(finer)).any():
+        if not (error > PRECISE * np.abs(finer) + 1e-15).any():
             break
         nodes = np.sort(np.concatenate([nodes, nodes[:-1] + 0.5 * spacing]))
         spacing *= 0.5
@@ -80,6 +121,24 @@ def _sum(curve: Curve, mean: Floats, sd: Floats, nodes: Floats, spacing: float) 
     return np.asarray(curve(mean[:, None] + sd[:, None] * nodes) @ weights)
 
 
+def normal_nodes(largest: float) -> tuple[Floats, Floats]:
+    """Return standard normal nodes (K,) and weights for functions of an sd at most `largest`.
+
+    Examples
+    --------
+    >>> nodes, weights = normal_nodes(1.0)
+    >>> float((np.exp(nodes) @ weights).round(6))
+    1.648721
+    """
+    if largest == 0.0:
+        return np.zeros(1), np.ones(1)
+    spacing = 0.5 * min(_SPACING, _POLES / largest)
+    half = math.ceil((_REACH + min(largest, _FURTHER)) / spacing)
+    nodes: Floats = spacing * np.arange(-half, half + 1, dtype=np.float64)
+    weights = np.exp(-0.5 * np.square(nodes))
+    return nodes, np.asarray(weights / weights.sum())
+
+
 def smoothed_link(family: Family) -> Callable[[Floats, Floats], Floats]:
     """Return the inverse link's mean over normal linear predictors: (mean, variance) to it.
 
@@ -87,4 +146,7 @@ def smoothed_link(family: Family) -> Callable[[Floats, Floats], Floats]:
     """
     if family.smoothed is not None:
         return family.smoothed
-    return lambda mean, variance: smoothed(family.inverse_link, mean, variance)
+    probability = family.mean_range == (0.0, 1.0)
+    return lambda mean, variance: smoothed(
+        family.inverse_link, mean, variance, probability=probability
+    )

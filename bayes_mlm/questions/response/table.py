@@ -14,7 +14,7 @@ from bayes_mlm.questions.response.smooth import smoothed_link
 # mean of the linear predictor, and of log(1 + variance).
 _PRECISE = 1e-6
 _STEP_MEAN, _STEP_SPREAD = 1.0 / 32.0, 1.0 / 32.0
-_MOST_NUMBERS, _TRIED = 3_000_000, 400
+_MOST_NUMBERS, _TRIED = 500_000, 400
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -96,7 +96,7 @@ def draw(  # type: ignore[no-untyped-def]
                         break
                 s[P + b], s[Q + b], s[GAIN + b] = p, q, r
                 s[U + b] = np.random.random()
-        counts[0] += todo
+                counts[b, 0] += 1.0
         for b in range(LANES):
             r = s[GAIN + b]
             f = 2.0 * math.sqrt((1.0 / math.sqrt(r) - 1.0) / r)
@@ -145,7 +145,7 @@ def draw(  # type: ignore[no-untyped-def]
         for b in range(LANES):
             if s[DONE + b] == 0.0:
                 height = s[E + b] * s[GA + b] / (s[PRODUCT + b] * s[BOUND + b] * SLACK)
-                counts[1] += height > 1.0
+                counts[b, 1] += height > 1.0
                 if s[U + b] < height:
                     s[DONE + b] = 1.0
                     todo -= 1

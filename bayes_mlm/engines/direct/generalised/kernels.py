@@ -138,7 +138,7 @@ def integrate(
     seed : int
     u, moments : (LANES, J or 0, 2), (LANES, J or 0, 5) arrays
         Draws, and means and second moments (00, 01, 11) of u, where wanted.
-    counts : (2,) array
+    counts : (LANES, 2) array
         Added to: trials of the draws, and violations of their bounds.
     s, whole, bits, same, one, two, value, a, ratio : arrays
         What `scratch` makes.

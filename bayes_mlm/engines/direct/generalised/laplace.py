@@ -10,7 +10,7 @@ from bayes_mlm.engines.direct.generalised.problem import Problem
 from bayes_mlm.likelihood import code_of, constants
 
 _STEPS = 80
-_SMALL = 1e-8
+_SMALL = 1e-5
 # A Newton decrement above it is of no mode: far out, where the root is nearly singular.
 _FOUND = 1e-2
 

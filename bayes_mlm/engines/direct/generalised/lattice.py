@@ -16,6 +16,8 @@ _SMALL = 3_000
 # Groups of more trials than this are too informative for products relative to the mode.
 MOST_TRIALS = 40_000.0
 _BINS = 2
+# Nodes of all groups together up to which a lattice grows.
+_MOST_NODES = 4_000_000
 # Of the spacing at which the poles alone would leave an error of `depth`.
 _NEAR = 0.75
 _THREADS = 2
@@ -126,7 +128,6 @@ class Exact:
     def __post_init__(self) -> None:
         """Make the factors of the rows."""
         self.layout = make_layout(self.problem)
-        self.counts = np.zeros(2)
         self.uncovered = 0
         self.n_evaluations = 0
         self.cuts: Floats = np.empty(0)
@@ -159,7 +160,7 @@ class Exact:
         lane = {2: -np.log(shape), 3: np.log(shape)}.get(problem.code, np.zeros(LANES))
         extra = shape if problem.code == 2 else np.zeros(LANES)
         scale = shape if problem.code == 3 else np.ones(LANES)
-        out, rim, counts = np.zeros(LANES), np.zeros(LANES), np.zeros(2)
+        out, rim, counts = np.zeros(LANES), np.zeros(LANES), np.zeros((LANES, 2))
         integrate(
             lay.form, lay.X, lay.offset, lay.sign, lay.level, lay.weight, g.ravel(), lane,
             cuts.ravel(), extra, scale, lay.of_group, lay.of_cell, lay.cz, lay.total, lay.z_mean,
@@ -171,7 +172,7 @@ class Exact:
             np.empty((LANES, 0, 5)) if moments is None else moments, counts,
             *scratch(lay.of_group, lay.of_cell, *lattice[:3]),
         )  # fmt: skip
-        return out[:n], rim[:n], counts
+        return out[:n], rim[:n], counts[:n]
 
     def _find(self, at: Values, which: Ints, old: Lattice | None = None) -> Lattice:
         """Find the nodes above `depth` of the top at any of up to 64 points, from growing discs."""
@@ -180,12 +181,13 @@ class Exact:
         span = np.full((groups, 2), 9.0)
         alone = np.arange(groups + 1), zero, zero, np.zeros(groups)
         self._run(at, which[:LANES], alone, span=span)
+        most = int(np.clip(_MOST_NODES / groups, 500, 20_000))
         reach = np.full(groups, math.sqrt(-2.0 * math.log(self.depth)) + 0.5)
         todo = np.ones(groups, dtype=bool)
         sets: list[tuple[Ints, Ints]] = [(zero[:1], zero[:1])] * groups
         for _ in range(6):
             discs = [
-                _disc(r, s, flat=bool(f)) if t else (zero[:1], zero[:1])
+                _disc(r, s, most, flat=bool(f)) if t else (zero[:1], zero[:1])
                 for t, r, s, f in zip(todo, reach, span.tolist(), flat, strict=True)
             ]
             of_nodes = np.concatenate([[0], np.cumsum([len(k) for k, _ in discs])])
@@ -196,6 +198,9 @@ class Exact:
                 (k, m), (h1, h2) = discs[j], span[j]
                 on = share[of_nodes[j] : of_nodes[j + 1]] > self.depth
                 sets[j] = k[on], m[on]
+                if len(k) >= most // 2:  # as far as is affordable
+                    todo[j] = False
+                    continue
                 # Nodes whose neighbours are not all in the disc.
                 last = (h1 * (np.abs(k[on]) + 1)) ** 2
                 if not flat[j]:
@@ -242,16 +247,19 @@ class Exact:
 
     def __call__(
         self, points: Floats, *, seed: int = 0, u: Floats | None = None,
-        moments: Floats | None = None,
+        counts: Floats | None = None, moments: Floats | None = None,
     ) -> Floats:  # fmt: skip
-        """Return log p(y | point) of points (N, d); fill u (N, J, 2) or moments (N, J, 5)."""
+        """Return log p(y | point) of points (N, d); fill u (N, J, 2) or moments (N, J, 5).
+
+        With u also counts (N, 2): trials of the draws, and violations of their bounds.
+        """
         at = self.problem.values(points)
         key = self._key(at)
         place = np.searchsorted(self.cuts, key)
         out, rim = np.empty(len(points)), np.empty(len(points))
         self.n_evaluations += len(points)
 
-        def work(job: tuple[int, Ints]) -> Floats:
+        def work(job: tuple[int, Ints]) -> None:
             number, which = job
             own = None if u is None else np.empty((LANES, self.problem.n_groups, 2))
             sums = None if moments is None else np.empty((LANES, self.problem.n_groups, 5))
@@ -260,18 +268,19 @@ class Exact:
             out[which], rim[which] = found[0], found[1]
             if u is not None and own is not None:
                 u[which] = own[: len(which)]
+            if counts is not None:
+                counts[which] = found[2]
             if moments is not None and sums is not None:
                 moments[which] = sums[: len(which)]
-            return found[2]
 
         def run(number: int, todo: Ints) -> None:
             jobs = [(number, todo[i : i + LANES]) for i in range(0, len(todo), LANES)]
             if len(jobs) > 1 and self.problem.n > _SMALL:
                 with ThreadPoolExecutor(_THREADS) as pool:
-                    counts = list(pool.map(work, jobs))
+                    list(pool.map(work, jobs))
             else:
-                counts = [work(job) for job in jobs]
-            self.counts += np.sum(counts, axis=0) if counts else 0.0
+                for job in jobs:
+                    work(job)
 
         for number in range(len(self.bins)):
             todo = np.flatnonzero(place == number)
@@ -325,13 +334,17 @@ def _log_rising(problem: Problem, shape: Floats) -> Floats:
     return found
 
 
-def _disc(reach: float, span: "list[float]", *, flat: bool) -> tuple[Ints, Ints]:
-    """Return the nodes no farther than `reach` from the middle of a lattice of spacings `span`."""
-    a = int(reach / span[0])
+def _disc(reach: float, span: "list[float]", most: int, *, flat: bool) -> tuple[Ints, Ints]:
+    """Return the nodes no farther than `reach` from the middle of a lattice of spacings `span`.
+
+    They are `most` at most.
+    """
     if flat:
+        a = min(int(reach / span[0]), most // 2)
         along = np.arange(-a, a + 1)
         return along, np.zeros_like(along)
-    c = int(reach / span[1])
+    reach = min(reach, math.sqrt(most * span[0] * span[1] / math.pi))
+    a, c = int(reach / span[0]), int(reach / span[1])
     k, m = np.meshgrid(np.arange(-a, a + 1), np.arange(-c, c + 1))
     on = np.square(k * span[0]) + np.square(m * span[1]) <= reach**2
     return k[on], m[on]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,10 @@ RATIO = 1.25
 _WANTED = 0.5
 _COPIES = 0.015
 _MOST_BATCHES = 4
+# Logs below the largest prior density at which a proposal is not evaluated.
+_HOPELESS = 200.0
+# Part of the pilot, the least probable by Laplace's approximation, that lattices are not made for.
+_FAR = 0.05
 # Draws at which the integral is evaluated again on a finer lattice.
 _CHECKED = 64
 
@@ -61,39 +66,37 @@ def draw_points(
 ) -> Found:
     """Draw from the posterior: proposals, exact weights, smoothed and resampled."""
     proposal = Proposal(problem, rng)
-    seed = int(rng.integers(1 << 20))
     exact = Exact(problem, expand(problem, _nearest(proposal)))
 
-    def log_posterior(
-        at: Proposals, u: Floats | None = None, moments: Floats | None = None
-    ) -> Floats:
-        values = problem.values(at.x)
+    def log_posterior(at: Proposals, **wanted: Any) -> Floats:
+        prior = problem.log_prior_inner(problem.values(at.x), at.x)
+        prior = prior + problem.log_prior_outer(at.x[:, problem.inner :])
+        fine = prior > np.nanmax(prior) - _HOPELESS
+        x = np.where(fine[:, None], at.x, at.x[int(np.nanargmax(at.approximate))])
         with np.errstate(invalid="ignore"):
-            found = exact(at.x, seed=seed, u=u, moments=moments) + problem.log_prior_inner(
-                values, at.x
-            )
-        found = found + problem.log_prior_outer(at.x[:, problem.inner :])
-        return np.where(np.isfinite(found), found, -np.inf)
+            found = exact(x, **wanted) + prior
+        return np.where(fine & np.isfinite(found), found, -np.inf)
 
     keep = effects and keep and problem.q > 0
     pilot = max(PILOT, 4 * proposal.n_terms)
     at = proposal.draw(pilot)
-    exact.prepare(at.x)
+    exact.prepare(at.x[np.argsort(-at.approximate)[: int((1.0 - _FAR) * pilot)]])
     summarised = effects and not keep and problem.q > 0
     every_moment = np.empty((pilot, problem.n_groups, 5)) if summarised else None
     target = log_posterior(at, moments=every_moment)
     weight = np.exp(smooth_weights(_ratio(target, at)).log_weight)
     moments = None if every_moment is None else np.einsum("n,njm->jm", weight, every_moment)
     proposal.adapt(at, target, weight + 0.3 / pilot)
-    n = math.ceil(RATIO * n_draws)
-    batches: list[tuple[Proposals, Floats, Floats | None]] = []
+    n = max(math.ceil(RATIO * n_draws), PILOT)
+    batches: list[tuple[Proposals, Floats, Floats | None, Floats]] = []
     moved = 1
     while True:
         at = proposal.draw(n)
         u = np.empty((n, problem.n_groups, 2)) if keep else None
-        target = log_posterior(at, u)
-        batches.append((at, target, u))
-        ratio = np.concatenate([_ratio(t, one) + one.log_integral for one, t, _ in batches])
+        counts, seed = np.zeros((n, 2)), int(rng.integers(1 << 30))
+        target = log_posterior(at, seed=seed, u=u, counts=counts)
+        batches.append((at, target, u, counts))
+        ratio = np.concatenate([_ratio(t, one) + one.log_integral for one, t, _, _ in batches])
         smoothed = smooth_weights(ratio)
         weight = np.exp(smoothed.log_weight)
         copies = float(np.maximum(n_draws * weight - 1.0, 0.0).sum())
@@ -105,15 +108,16 @@ def draw_points(
         if copies <= _COPIES * n_draws or len(batches) >= _MOST_BATCHES:
             break
         n = math.ceil(0.5 * RATIO * n_draws)
-    x = np.concatenate([one.x for one, _, _ in batches])
-    target = np.concatenate([one for _, one, _ in batches])
+    x = np.concatenate([one.x for one, _, _, _ in batches])
+    target = np.concatenate([one for _, one, _, _ in batches])
     chosen = rng.permutation(systematic(weight, n_draws, rng))
     top = float(ratio.max())
     raw = np.exp(ratio - top)
-    errors = [one.log_integral_error for one, _, _ in batches]
+    errors = [one.log_integral_error for one, _, _, _ in batches]
+    n_trials, n_violations = np.concatenate([one for _, _, _, one in batches])[chosen].sum(axis=0)
     effects_drawn = None
     if keep:
-        every = [one for _, _, one in batches if one is not None]
+        every = [one for _, _, one, _ in batches if one is not None]
         effects_drawn = (every[0] if len(every) == 1 else np.concatenate(every))[chosen]
     shift, wrong = _check_integral(problem, exact, x[chosen[:_CHECKED]])
     return Found(
@@ -133,8 +137,8 @@ def draw_points(
         n_unique=len(np.unique(chosen)),
         n_evaluations=exact.n_evaluations + len(proposal.nodes),
         integral_error=wrong,
-        n_trials=int(exact.counts[0]),
-        n_violations=int(exact.counts[1]),
+        n_trials=int(n_trials),
+        n_violations=int(n_violations),
     )
 
 
