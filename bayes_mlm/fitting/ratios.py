@@ -66,10 +66,16 @@ def exponentiated_rows(rows: list[EstimateRow], family: Family) -> list[Estimate
         if not name.startswith(_BETA):
             found.append((name, estimate, error, span))
             continue
-        ratio = math.exp(estimate)
+        ratio = _exp(estimate)
         spread = None if error is None else ratio * error
-        found.append((ratio_of(family, name), ratio, spread, _carried(span, math.exp)))
+        found.append((ratio_of(family, name), ratio, spread, _carried(span, _exp)))
     return found
+
+
+def _exp(value: float) -> float:
+    """Return exp(value), infinite where that is too large for a number."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(value))
 
 
 def ratio_note(family: Family, *, drawn: bool) -> str:

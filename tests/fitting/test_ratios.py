@@ -10,14 +10,16 @@ from scipy.stats import norm
 
 from bayes_mlm import build_design, fit, summarise
 from bayes_mlm.base import UnsupportedModelError
+from bayes_mlm.engines import Interval
 from bayes_mlm.fitting import Analysis, shortest_interval
 from bayes_mlm.fitting.derived import median_ratio
-from bayes_mlm.fitting.ratios import latent_quantities, ratio_of
+from bayes_mlm.fitting.ratios import exponentiated_rows, latent_quantities, ratio_of
 from bayes_mlm.model import FAMILIES, family_of
 from bayes_mlm.report import console, publication_table
 from tests.helpers import ROOT
 from tests.helpers.figures import run, simulate
 
+BERNOULLI = FAMILIES["bernoulli"]
 CONTRACEPTION = ROOT / "tests" / "cases" / "contraception.csv"
 FORMULA = "use ~ age + urban + (1 | district)"
 
@@ -185,3 +187,11 @@ def test_a_family_of_one_own_names_its_ratio():
     own = replace(FAMILIES["poisson"], name="own", ratio_name="prevalence ratio")
     assert ratio_of(own, "beta[x]") == "prevalence_ratio[x]"
     assert ratio_of(own, "beta[Intercept]") == "prevalence[Intercept]"
+
+
+def test_ends_beyond_any_number_are_infinite():
+    """A flat likelihood has Wald ends at sds of thousands, and coefficients too."""
+    far = Interval(lower=-1e4, upper=1e4, level=0.95, method="Wald")
+    ((name, ratio, _, span),) = exponentiated_rows([("beta[x]", 0.0, 1.0, far)], BERNOULLI)
+    assert (name, ratio, span.lower, span.upper) == ("odds_ratio[x]", 1.0, 0.0, math.inf)
+    assert median_ratio(1e4) == math.inf
