@@ -210,7 +210,7 @@ def test_a_report_of_it_has_figures_and_no_residual_sd(fitted):
         prob=0.95,
     )
     page = render_report([analysis], Origin(title="Counts"))
-    assert "Poisson, link log" in page
+    assert "Poisson outcomes, link log" in page
     assert "σ_e" not in page
     assert page.count("data:image") > 8
     with pytest.raises(UnsupportedModelError, match="no likelihood engine"):
