@@ -77,7 +77,8 @@ def median_ratio(sigma_u: ArrayLike) -> Array:
     >>> float(median_ratio(1.0).round(4))
     2.5957
     """
-    return np.asarray(np.exp(MEDIAN * np.asarray(sigma_u)))
+    with np.errstate(over="ignore"):  # of an sd whose Wald interval has next to no upper end
+        return np.asarray(np.exp(MEDIAN * np.asarray(sigma_u)))
 
 
 def correlation_at(icc: ArrayLike, rho_e: ArrayLike, steps: float = 1.0) -> Array:
