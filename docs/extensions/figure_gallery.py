@@ -52,9 +52,8 @@ def _write(app: Sphinx) -> None:
     for section, title in _SECTIONS.items():
         entries = [one for one in FIGURES.values() if one.section == section]
         text.append(f"## {title}\n\n")
-        for entry in entries:
-            if entry.name not in _NOT_DRAWN:
-                text.append(_drawn(entry.name, entry.of, folder))
+        drawn = (one for one in entries if one.name not in _NOT_DRAWN)
+        text += [_drawn(one.name, one.of, folder) for one in drawn]
     (folder / "index.md").write_text("".join(text), "utf-8")
 
 

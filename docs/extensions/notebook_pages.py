@@ -22,7 +22,7 @@ def _copy(app: Sphinx) -> None:
         shutil.copy2(path, target)
 
 
-def _relink(app: Sphinx, name: str, content: list[str]) -> None:
+def _relink(_: Sphinx, name: str, content: list[str]) -> None:
     """Links of a page on a code host lead out of the folder of pages; here they stay in it."""
     up = "../" * name.count("/")
     content[0] = content[0].replace("](../notebooks/", f"]({up}notebooks/")
