@@ -10,12 +10,13 @@ PIN := uv pip compile pyproject.toml --universal --python-version 3.12 --upgrade
 # A PYTHONPATH of the user's would put other packages before the pinned ones.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help report test test-slow notebooks bench lint format setup setup-dev hooks pins dist clean
+.PHONY: help report test test-slow docs notebooks bench lint format setup setup-dev hooks pins dist clean
 
 help:
 	@echo "make report     redo the study: every model, its posterior, REML or OLS, published figures"
 	@echo "make test       run every check and the tests, quickest first; coverage with all of them"
 	@echo "make test-slow  run the long tests: recovery, calibration"
+	@echo "make docs       build the site into docs/_build/html; its code runs, warnings are errors"
 	@echo "make notebooks  run every notebook afresh, in place"
 	@echo "make bench      measure against bambi, PyMC, statsmodels, lme4 (apt's r-cran-lme4), DuckDB, Spark"
 	@echo "make lint       run the checks without the tests"
@@ -41,6 +42,10 @@ lint: setup-dev
 	$(PYTHON_RUN) -m ruff format --check
 	$(PYTHON_RUN) -m mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: setup-dev
+	$(PYTHON_RUN) -m sphinx -b html -W --keep-going -q -j 2 $(ARGS) docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 notebooks: setup-dev
 	$(PYTHON_RUN) notebooks/run.py $(ARGS)
@@ -76,6 +81,6 @@ dist: setup-dev
 	$(PYTHON_RUN) -m hatchling build
 
 clean:
-	rm -rf .coverage .venv .venv.lock .venv-bench .venv-bench.lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	rm -rf .coverage docs/_build .venv .venv.lock .venv-bench .venv-bench.lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		.import_linter_cache
 	find bayes_mlm tests -name __pycache__ -type d -prune -exec rm -rf {} +

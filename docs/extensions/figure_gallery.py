@@ -1,0 +1,84 @@
+"""The gallery: every figure of the catalogue, drawn anew on embedded data by its command."""
+
+import json
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+from typer.testing import CliRunner, Result
+
+from bayes_mlm.cli import app as commands
+from bayes_mlm.studies import FIGURES
+
+_log = logging.getLogger(__name__)
+# Models tried in turn, until a figure applies to one; a ladder's figure is of the whole study.
+_MODELS = ("hsb_sector_ses", "hsb_mundlak_random", "hsb_within", "hsb_no_pooling", "hsb_pooled")
+# Figures that show more with other models or options than those.
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "trajectories": ("sleepstudy_growth",),
+    "crossed-cells": ("penicillin_crossed",),
+    **dict.fromkeys(
+        ("traces", "ranks", "energy", "convergence"), ("sleepstudy_growth", "--engine", "nuts")
+    ),
+}
+# It needs draws that went wrong.
+_NOT_DRAWN = ("divergences",)
+_SECTIONS = {
+    "posterior": "Posteriors",
+    "groups": "Groups",
+    "data": "Data",
+    "ladder": "Several models",
+    "diagnostics": "Diagnostics and checks",
+}
+_HEAD = """# Gallery
+
+Every figure, drawn when this page was built, by the command below it. `--out` takes `.png`, `.svg`
+and `.pdf`; the report of a model (`bayes-mlm fit ... --out results`) has all that apply to it.
+
+"""
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Draw the figures before pages are read."""
+    app.connect("builder-inited", _write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _write(app: Sphinx) -> None:
+    folder = Path(app.srcdir) / "gallery"
+    folder.mkdir(exist_ok=True)
+    text = [_HEAD]
+    for section, title in _SECTIONS.items():
+        entries = [one for one in FIGURES.values() if one.section == section]
+        text.append(f"## {title}\n\n")
+        drawn = (one for one in entries if one.name not in _NOT_DRAWN)
+        text += [_drawn(one.name, one.of, folder) for one in drawn]
+    (folder / "index.md").write_text("".join(text), "utf-8")
+
+
+def _drawn(name: str, of: str, folder: Path) -> str:
+    """Return a figure's part of the page, drawn if its file is not there."""
+    tried = [_ARGUMENTS[name]] if name in _ARGUMENTS else [(one,) for one in _MODELS]
+    if of == "ladder" and name not in _ARGUMENTS:
+        tried = [()]
+    for arguments in tried:
+        result = _run("plot", name, *arguments, "--out", str(folder / f"{name}.svg"), "--json")
+        if result.exit_code in (0, 3):
+            return _part(name, arguments, json.loads(result.stdout))
+    raise ExtensionError(f"the gallery has no {name!r}: {result.output}")
+
+
+def _run(*arguments: str) -> Result:
+    _log.info("bayes-mlm %s", " ".join(arguments[:-3]))
+    return CliRunner().invoke(commands, list(arguments), prog_name="bayes-mlm")
+
+
+def _part(name: str, arguments: tuple[str, ...], found: dict[str, str]) -> str:
+    command = " ".join(("bayes-mlm plot", name, *arguments))
+    alt = found.get("alt", found["title"]).replace("\n", " ")
+    return (
+        f"### {name}\n\n{found['caption']}\n\n"
+        f"```{{image}} {name}.svg\n:alt: {alt}\n:width: 100%\n```\n\n"
+        f"```sh\n{command}\n```\n\n"
+    )
