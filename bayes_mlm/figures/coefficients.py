@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bayes_mlm.base import count, number, percent, shorten
-from bayes_mlm.design import INTERCEPT
+from bayes_mlm.design import INTERCEPT, predictor_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
 from bayes_mlm.figures.data import Text
@@ -131,7 +131,7 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
             omitted.append(term)
             continue
         n_rows += len(having)
-        scale = having[0].design.family.predictor_name(having[0].design.outcome)
+        scale = predictor_name(having[0].design)
         rows.append(
             TermRows(
                 term=having[0].design.encoding.term_title(term),

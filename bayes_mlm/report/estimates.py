@@ -33,10 +33,11 @@ def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
     extra += ["printed"] if printed else []
     caption = _terminal_legend if terminal else _page_caption
     text = " ".join(caption(analysis, spans, drawn, printed))
+    notes = tuple(dict.fromkeys(note for one in analysis.summaries for note in one.notes))
     cells = [_cells(analysis, row, style, drawn_too, printed) for row in analysis.compared]
     return View(
         title="" if terminal else text,
-        legend=(text,) if terminal else (),
+        legend=(text, *notes) if terminal else notes,
         headings=(*headings, *extra),
         spans=(*spans, *(Span() for _ in extra)),
         cells=tuple(tuple(text for text, _ in row) for row in cells),
@@ -100,8 +101,9 @@ def _variance_methods(analysis: Analysis) -> set[str]:
 
 def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bool) -> list[str]:
     wald = any(method.startswith("Wald") for method in _variance_methods(analysis))
-    icc = " and icc" if analysis.design.family.is_additive else ""
-    profile = f"t or Wald for beta, profile for sigma{icc}"
+    additive = analysis.design.family.is_additive
+    icc, t = (" and icc", "t or ") if additive else ("", "")
+    profile = f"{t}Wald for beta, profile for sigma{icc}"
     ends = f"Wald for beta, and for sigma, rho{icc}" if wald else profile
     texts = [f"CI: {ends}."] if analysis.estimates else []
     if drawn:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints, Tabular, View, count, digits, level
-from bayes_mlm.design import outcome_means
+from bayes_mlm.design import outcome_means, predictor_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures import roles_of
 from bayes_mlm.fitting import Analysis, GroupEffects
@@ -165,7 +165,7 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
     return GroupTable(
         group=str(design.group),
         outcome=design.outcome,
-        scale=design.family.predictor_name(design.outcome),
+        scale=predictor_name(design),
         model=analysis.spec.name,
         engine=result.engine,
         n_groups=design.J,

@@ -75,8 +75,7 @@ def test_figures_of_outcomes_and_lines_on_one_scale_are_refused():
     assert not {"shrinkage", "trajectories"} & shown.keys()
     with pytest.raises(UnsupportedModelError, match=r"the figure 'shrinkage' needs a residual sd"):
         FIGURES["shrinkage"].find(found)
-    assert shown["row-residuals"].qq is None
-    assert "The sd of the Pearson residuals goes from" in shown["row-residuals"].text.caption
+    assert "randomised quantile residuals" in shown["row-residuals"].text.caption
     influence = shown["group-influence"]
     assert np.ptp(influence.effect) > 1.0
     assert influence.text.caption.startswith("Without ")

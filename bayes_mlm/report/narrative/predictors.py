@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import number
-from bayes_mlm.design import INTERCEPT, Contrast, OfBasis, column_moments
+from bayes_mlm.design import INTERCEPT, Contrast, OfBasis, column_moments, predictor_name
 from bayes_mlm.figures import Roles, roles_of
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.formula import label
@@ -110,7 +110,7 @@ def subgroups(main: Analysis) -> Iterator[Conclusion]:
 
 def _scale(main: Analysis) -> str:
     """Return what coefficients are differences in."""
-    return main.design.family.predictor_name(main.design.outcome)
+    return predictor_name(main.design)
 
 
 def _spread(main: Analysis, roles: Roles) -> float:

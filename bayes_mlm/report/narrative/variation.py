@@ -22,8 +22,11 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
         yield from _no_share(main)
         return
     part = "" if design.terms == (INTERCEPT,) else " not explained by the predictors"
+    outcome = design.outcome
+    if not design.family.is_additive:
+        outcome = f"the latent outcome ({design.family.link}) behind {outcome}"
     text = (
-        f"Of the variance of {design.outcome}{part}, {share(row.estimate)}{share_span(row)} lies "
+        f"Of the variance of {outcome}{part}, {share(row.estimate)}{share_span(row)} lies "
         f"between the groups of {design.group} and the other {share(1 - row.estimate)} within "
         "them."
     )
