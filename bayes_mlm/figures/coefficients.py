@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bayes_mlm.base import count, number, percent, shorten
-from bayes_mlm.design import INTERCEPT, predictor_name
+from bayes_mlm.design import INTERCEPT, event_name, predictor_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.parts import legend_key, ratio_ticks
 from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, engine_style, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -27,11 +27,14 @@ class TermRows:
     models : tuple of str
     items : tuple of QuantityEstimates
         One a model.
+    ratio : str
+        What exp() of the coefficient is, as whose logarithm it is then drawn: "odds ratio of y".
     """
 
     term: str
     models: tuple[str, ...]
     items: tuple[QuantityEstimates, ...]
+    ratio: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,9 +67,10 @@ class Coefficients:
             if all(i.posteriors[0].lower > 0 or i.posteriors[0].upper < 0 for i in row.items)
         ]
         some = [row.term for row in self.terms if row.term not in excluding]
-        every = f"Every {percent(self.prob)} interval of {_listed(excluding)} excludes 0."
+        none = "1" if all(row.ratio for row in self.terms) else "0"
+        every = f"Every {percent(self.prob)} interval of {_listed(excluding)} excludes {none}."
         signs = every if excluding else ""
-        includes = f" At least one interval of {_listed(some)} includes 0." if some else ""
+        includes = f" At least one interval of {_listed(some)} includes {none}." if some else ""
         worst = max(
             (item for row in self.terms for item in row.items), key=lambda item: abs(item.gap)
         )
@@ -80,10 +84,11 @@ class Coefficients:
         )
         missing = f" Not shown: {_listed(self.omitted)}." if self.omitted else ""
         changes = f" {'; '.join(moves)}." if moves else ""
+        scale = " Ratios are exp(β), on logarithmic axes." if none == "1" else ""
         n = sum(len(row.items) for row in self.terms)
         return Text(
             title=f"Coefficients of {self.outcome} across the models, engine next to engine",
-            caption=f"{signs}{includes}{changes}{likelihood}{missing}".strip(),
+            caption=f"{signs}{includes}{changes}{likelihood}{scale}{missing}".strip(),
             alt=f"{count(n, 'row')} of points with intervals, grouped by coefficient "
             f"({', '.join(row.term for row in self.terms)}), one a model, marked by engine.",
         )
@@ -131,10 +136,12 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
             omitted.append(term)
             continue
         n_rows += len(having)
-        scale = predictor_name(having[0].design)
+        design = having[0].design
+        scale, ratio = predictor_name(design), design.family.ratio_name
         rows.append(
             TermRows(
-                term=having[0].design.encoding.term_title(term),
+                term=design.encoding.term_title(term),
+                ratio=f"{ratio} of {event_name(design)}" if ratio and term != INTERCEPT else "",
                 models=tuple(one.spec.name for one in having),
                 items=tuple(
                     estimates_of(one, f"beta[{term}]", scale, densities=False) for one in having
@@ -169,7 +176,10 @@ def plot_coefficients(data: Coefficients) -> Figure:
         ax.set_ylim(len(row.models) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_title(f"{shorten(row.term, 44)} ({shorten(row.items[0].unit, 26)})", fontsize=9)
+        if row.ratio:
+            ratio_ticks(ax.xaxis)
+        what = shorten(row.ratio or row.items[0].unit, 26)
+        ax.set_title(f"{shorten(row.term, 44)} ({what})", fontsize=9)
     found = [(name, one) for name, one in ENGINES.items() if name in engines]
     named = {name: name for name, one in found if one.draws}
     others = [(name, one.label) for name, one in found if not one.draws]

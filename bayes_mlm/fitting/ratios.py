@@ -131,14 +131,20 @@ def latent_rows(rows: list[EstimateRow], design: Design) -> Iterator[EstimateRow
     factors depends on all sds, and has no interval.
     """
     by_name = {name: (estimate, error, span) for name, estimate, error, span in rows}
-    names = {one.sigma_u.name: one for one in group_parameters(design)}
-    found = latent_quantities(
-        design, lambda name: np.asarray(by_name[name][0]) if name in by_name else None
-    )
-    for quantity, value in found.items():
+    groups = group_parameters(design)
+    # Of each random intercept by the name of its sd as a variable; rows have that of tables.
+    row_of = {one.sigma_u.name: by_name.get(one.sd_names[0]) for one in groups}
+
+    def estimated(name: str) -> Array | None:
+        row = row_of[name]
+        return None if row is None else np.asarray(row[0])
+
+    for quantity, value in latent_quantities(design, estimated).items():
         of = quantity.partition("[")[2].rstrip("]")
-        name = next(one for k, one in enumerate(names) if not of or str(design.factors[k]) == of)
-        sd, error, span = by_name[name]
+        row = row_of[groups[design.factors.index(of) if of else 0].sigma_u.name]
+        if row is None:
+            continue
+        sd, error, span = row
         is_icc = quantity.startswith("icc")
         if is_icc and of:
             yield quantity, float(value), None, None

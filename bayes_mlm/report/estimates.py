@@ -1,6 +1,7 @@
 """Estimates of one model by all engines, for a terminal and for the report."""
 
 from bayes_mlm.base import Span, Style, View, count, scaled, signed
+from bayes_mlm.design import predictor_name
 from bayes_mlm.engines import ENGINES, has_chains, is_drawing
 from bayes_mlm.fitting import Analysis, Compared, QuantityRow, estimate_texts
 from bayes_mlm.report.equations import coefficient
@@ -86,6 +87,8 @@ def _page_caption(analysis: Analysis, spans: list[Span], drawn: bool, printed: b
     engines = [span.text for span in spans if span.text]
     named = " and ".join(filter(None, [", ".join(engines[:-1]), engines[-1]]))
     texts = [f"{analysis.spec.name} by {named}."]
+    if analysis.design.family.predictor_scale:
+        texts.append(f"β and sds are in {predictor_name(analysis.design)}.")
     if drawn and analysis.estimates:
         texts.append(f"Difference: posterior mean less {engines[-1]}, in posterior sds.")
     if printed:

@@ -248,3 +248,20 @@ def test_a_factor_whose_groups_are_alike_has_no_maximum():
     data["y"] = (data["g"] % 2 == 0) * 1
     with pytest.raises(EngineError, match="every group of g all outcomes are alike"):
         fit("y ~ x + (1 | g) + (1 | h)", data, family="bernoulli", engine="ml")
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "negative_binomial", "cumulative"])
+def test_without_the_other_factor_it_is_the_likelihood_of_one(name):
+    """With an sd of zero the weights are those of a normal integrand, whose mean is known."""
+    problem = problem_of(name, "(x | g) + (1 | h)", groups=(40, 3), per=1)
+    scheme, x = Scheme(problem=problem), point_of(problem)
+    assert problem.plan.products.places == (0, 1)  # the slopes are integrated exactly
+    x[problem.p + 3] = 0.0
+    found = scheme.evaluate(x, scheme.draws(16))
+    beta, lam, aux = problem.parts(x)
+    factor = problem.plan.products.factors[0].transform @ lam[0]
+    root = np.linalg.cholesky(factor @ factor.T)  # lower triangular: the same covariance
+    theta = root[np.tril_indices(2)]
+    at = np.concatenate([problem.transform @ beta, theta, aux])
+    exact = problem.base.evaluate(at, derive=False)
+    assert found.loglik == pytest.approx(exact.loglik, abs=1e-4)

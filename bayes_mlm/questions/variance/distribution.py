@@ -42,6 +42,13 @@ def default_variance(family: Family) -> str:
     return "trigamma" if family.link == "log" else "delta"
 
 
+def scale_of(family: Family) -> str:
+    """Return the scale of measures with such a variance: "latent scale"; empty of additive ones."""
+    if family.is_additive:
+        return ""
+    return "latent scale" if family.latent_variance is not None else f"{family.link} scale"
+
+
 def distribution_variances(
     family: Family, mean: Floats | None, auxiliary: Mapping[str, Floats], size: int
 ) -> dict[str, Floats]:

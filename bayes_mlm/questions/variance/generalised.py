@@ -12,7 +12,12 @@ from bayes_mlm.base import Floats, rounded
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import derived
 from bayes_mlm.questions.variance import rsquared
-from bayes_mlm.questions.variance.distribution import NAMES, default_variance, of_distribution
+from bayes_mlm.questions.variance.distribution import (
+    NAMES,
+    default_variance,
+    of_distribution,
+    scale_of,
+)
 from bayes_mlm.questions.variance.inputs import (
     NO_EFFECTS,
     NO_SCALE,
@@ -32,12 +37,6 @@ _FIXED = (
     "see r2_marginal"
 )
 _SNIJDERS = "of such outcomes Snijders & Bosker's R² needs no null model: see r2_marginal"
-
-
-def scale_of(inputs: VarianceInputs) -> str:
-    """Return the scale of measures with a distribution-specific variance: "latent scale"."""
-    family = inputs.design.family
-    return "latent scale" if family.latent_variance is not None else f"{family.link} scale"
 
 
 def other_variances(inputs: VarianceInputs) -> Iterator[Measure]:
@@ -109,7 +108,7 @@ def whole(inputs: VarianceInputs) -> Iterator[Measure]:
                 quantity=quantity if place == 0 else f"{quantity}[{name}]",
                 values=values,
                 meaning=f"{by} (Nakagawa, Johnson & Schielzeth 2017, {name} variance"
-                f"{same if marginal and place == 0 else ''}), {scale_of(inputs)}",
+                f"{same if marginal and place == 0 else ''}), {scale_of(inputs.design.family)}",
                 note=reason,
             )
     values, note = _bayes(inputs)
@@ -166,7 +165,7 @@ def notes_of_family(inputs: VarianceInputs) -> Iterator[str]:
         what = f"{rounded(family.latent_variance)}, {what} {family.link}"
     others = "".join(f"; [{one}]: {NAMES[one]}" for one in list(inputs.variances)[1:])
     yield (
-        f"{scale_of(inputs)}: the variance within groups is distribution-specific, {name} "
+        f"{scale_of(family)}: the variance within groups is distribution-specific, {name} "
         f"({what}){others}"
     )
     if inputs.averages is not None:

@@ -11,6 +11,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import ParameterValues, derived as posterior
 from bayes_mlm.questions.variance import generalised, rsquared
+from bayes_mlm.questions.variance.distribution import scale_of
 from bayes_mlm.questions.variance.factors import (
     factor_shares,
     shared_correlations,
@@ -71,7 +72,7 @@ def _of_family(inputs: VarianceInputs, lines: Sequence[Along]) -> Iterator[Measu
     effects = has_random_effects(inputs.design)
     latent = [_shares(inputs), generalised.other_variances(inputs), _partitions(inputs, lines)]
     for one in chain(*latent):
-        yield replace(one, meaning=f"{one.meaning}, {generalised.scale_of(inputs)}")
+        yield replace(one, meaning=f"{one.meaning}, {scale_of(inputs.design.family)}")
     if effects:
         yield from observation(inputs, lines)
         yield from ratios(inputs, lines)
@@ -79,7 +80,7 @@ def _of_family(inputs: VarianceInputs, lines: Sequence[Along]) -> Iterator[Measu
     yield from generalised.whole(inputs)
     for one in _parts(inputs):
         meaning = one.meaning.replace("residuals", "distribution-specific variance")
-        yield replace(one, meaning=f"{meaning}, {generalised.scale_of(inputs)}")
+        yield replace(one, meaning=f"{meaning}, {scale_of(inputs.design.family)}")
 
 
 def _partitions(inputs: VarianceInputs, lines: Sequence[Along]) -> Iterator[Measure]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import EngineError, count, digits, share_digits
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, predictor_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts, ratio_of
 from bayes_mlm.likelihood import effect_pairs, group_parameters, group_views, parameters_of
@@ -72,8 +72,11 @@ def publication_table(
         "Size and fit": _size(sources),
     }
     outcomes = dict.fromkeys(analysis.design.outcome_title for analysis in analyses)
+    scaled = (one.design for one in analyses if one.design.family.predictor_scale)
+    scales = ", ".join(dict.fromkeys(map(predictor_name, scaled)))
+    scale = f"; coefficients in {scales}" if scales and not exponentiate else ""
     return PublicationTable(
-        title=f"Models of {', '.join(outcomes)}",
+        title=f"Models of {', '.join(outcomes)}{scale}",
         columns=tuple(
             ModelColumn(
                 number=source.number,

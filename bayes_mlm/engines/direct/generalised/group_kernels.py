@@ -114,8 +114,8 @@ def lay_lattice(c0, c1, cz, s, total, z_mean, single, refine, widest, span):  # 
             s[S1 + b] = max(s[S1 + b], abs(za * s[D1A + b] + zb * s[D1B + b]))
             s[S2 + b] = max(s[S2 + b], abs(za * s[D2A + b] + zb * s[D2B + b]))
     for b in range(LANES):
-        h1 = refine * min(1.0, widest / s[S1 + b])
-        h2 = 1.0 if single else refine * min(1.0, widest / s[S2 + b])
+        h1 = min(refine, widest / s[S1 + b])
+        h2 = 1.0 if single else min(refine, widest / s[S2 + b])
         s[S1 + b], s[S2 + b] = h1, h2
         s[R1A + b], s[R1B + b] = h1 * s[R1A + b], h1 * s[R1B + b]
         s[R2A + b], s[R2B + b] = h2 * s[R2A + b], h2 * s[R2B + b]

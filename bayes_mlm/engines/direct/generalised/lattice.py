@@ -16,6 +16,8 @@ _SMALL = 3_000
 # Groups of more trials than this are too informative for products relative to the mode.
 MOST_TRIALS = 40_000.0
 _BINS = 2
+# Of the spacing at which the poles alone would leave an error of `depth`.
+_NEAR = 0.75
 _THREADS = 2
 
 
@@ -130,7 +132,7 @@ class Exact:
         self.cuts: Floats = np.empty(0)
         self.bins: list[Lattice] = []
         poles = 1.0 if self.layout.form == 1 else 2.0
-        self.widest = poles * math.pi**2 / -math.log(self.depth)
+        self.widest = _NEAR * poles * math.pi**2 / -math.log(self.depth)
 
     def _run(
         self,

@@ -9,7 +9,7 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines.generalised.problem import MAX_Q
 
 # Nodes of a lattice over one and over two effects; of more, draws, and more for each effect.
-_LATTICE, _DRAWS, _EACH = {0: 1, 1: 33, 2: 300}, 300, 10
+_LATTICE, _DRAWS, _EACH = {0: 1, 1: 33, 2: 300}, 300, 60
 # Of an integral over one effect more, times that over one.
 _DEEPER = 8
 
