@@ -69,7 +69,15 @@ from .pymc.models import (
     within as within,
 )
 from .pymc.parts import effect_pairs as effect_pairs
-from .quadrature.codes import code_of as code_of, constants as constants
+from .quadrature.codes import (
+    CLOGLOG as CLOGLOG,
+    GAMMA as GAMMA,
+    LOGIT as LOGIT,
+    POISSON as POISSON,
+    PROBIT as PROBIT,
+    code_of as code_of,
+    constants as constants,
+)
 from .quadrature.kernels import (
     find_group_modes as find_group_modes,
     integrate_groups as integrate_groups,

@@ -262,6 +262,39 @@ def test_a_small_sd_that_the_data_support_is_not_zero():
     assert found.errors.sigma_u[0] < 0.3 * found.sigma_u[0]
 
 
+@pytest.mark.parametrize("name", [one for one in NAMES if one != "gamma"])
+def test_equal_rows_are_one_term_of_the_same_likelihood(name, monkeypatch):
+    """Binary predictors: the fit of distinct rows is that of rows, constants included."""
+    _, data = simulate(name, seed=3, J=12, per=40)
+    x, t = np.arange(480) % 2, np.arange(480) // 3 % 2
+    data |= {"x": x, "t": t.astype(float), "w": 1.0 + t}
+    left = "y | trials(n)" if "n" in data else "y"
+    design = build_design(f"{left} ~ x + t + offset(log(w)) + (1 + x | g)", data, family=name)
+    collapsed = make_problem(design, collapse=True)
+    assert collapsed.y.size < 0.5 * design.n
+    found = fit_generalised(design)
+    monkeypatch.setattr("bayes_mlm.engines.generalised.patterns._MOST_DISTINCT", 0.0)
+    rows = fit_generalised(design)
+    assert make_problem(design, collapse=True).y.size == design.n
+    assert found.loglik == pytest.approx(rows.loglik, abs=1e-9 * abs(rows.loglik))
+    # Newton ends where it would gain 1e-11.
+    np.testing.assert_allclose(found.beta, rows.beta, atol=1e-6)
+    np.testing.assert_allclose(found.beta_cov, rows.beta_cov, rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(found.cov_u, rows.cov_u, atol=1e-5)
+    np.testing.assert_allclose(found.u, rows.u, atol=1e-5)
+    at, same = make_problem(design), point_of(collapsed, 0.7)
+    one, other = collapsed.evaluate(same), at.evaluate(same)
+    assert one.loglik == pytest.approx(other.loglik, abs=1e-9)
+    np.testing.assert_allclose(one.score, other.score, atol=1e-8)
+    np.testing.assert_allclose(one.hessian, other.hessian, atol=1e-7)
+
+
+def test_rows_that_differ_are_kept():
+    formula, data = simulate("bernoulli", J=10, per=40)
+    design = build_design(formula, data, family="bernoulli")
+    assert make_problem(design, collapse=True).y.size == design.n
+
+
 def test_a_category_whose_outcomes_are_all_alike_is_named():
     band = np.array(["a", "b", "c"])[np.arange(40) % 3]
     y = np.where(band == "c", 1, np.arange(40) // 2 % 2)
@@ -294,6 +327,29 @@ def test_groups_that_are_all_alike_inside_have_no_finite_sd(family):
     data = {"y": g % (3 if family == "cumulative" else 2), "g": g}
     with pytest.raises(EngineError, match="sd of the groups goes to infinity"):
         fit("y ~ 1 + (1 | g)", data, family=family, engine="ml")
+
+
+def test_a_search_ends_where_the_shape_goes_to_infinity():
+    """Counts of less spread than Poisson, from a start whose shape is infinite at once."""
+    rng = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(15), 6), rng.normal(size=90)
+    y = rng.binomial(8, 0.3 + 0.2 * (g % 2)).astype(float)
+    text, data = "y ~ x + (1 | g)", {"y": y, "x": x, "g": g}
+    found = fit(text, data, family="negative_binomial", engine="ml").solution
+    poisson = fit(text, data, family="poisson", engine="ml").solution
+    assert found.certificate.ok, found.certificate.message
+    assert found.loglik == pytest.approx(poisson.loglik, abs=1e-8)
+    np.testing.assert_allclose(found.beta_se, poisson.beta_se, rtol=1e-4)
+
+
+def test_predictors_that_separate_outcomes_within_groups_are_refused():
+    """Two of 40 rows are not separated by x, and their groups take them: sds go to infinity."""
+    rng = np.random.default_rng([5, 0])
+    g, x = np.repeat(np.arange(10), 4), rng.normal(size=40)
+    y = (x > 0.2) * 1.0
+    y[[8, 9, 10, 11]] = 1.0
+    with pytest.raises(EngineError, match="no maximum"):
+        fit("y ~ x + (1 | g)", {"y": y, "x": x, "g": g}, family="bernoulli", engine="ml")
 
 
 def test_counts_that_vary_as_poisson_have_an_infinite_shape():

@@ -239,7 +239,7 @@ def test_a_factor_without_variance_is_singular():
 def test_separated_columns_are_named():
     data = arithmetic()
     data["z"] = data["y"] * 1.0 + 0.0
-    with pytest.raises(EngineError, match="z separate the outcomes"):
+    with pytest.raises(EngineError, match="z separates the outcomes"):
         fit("y ~ z + (1 | g) + (1 | h)", data, family="bernoulli", engine="ml")
 
 

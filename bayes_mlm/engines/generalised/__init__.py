@@ -16,7 +16,7 @@ from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
 from bayes_mlm.engines.generalised.search import Optimum, maximise, without_effects
-from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
+from bayes_mlm.engines.generalised.separation import all_groups_alike, describe, separated
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.inference import (
     Interval,
@@ -29,6 +29,8 @@ from bayes_mlm.likelihood import code_of, group_parameters
 # Log-likelihood that an sd must add, to be above zero; and sds on the scale of the linear predictor
 # that are zero, or may be.
 _ADDS, _ZERO, _SMALL = 1e-8, 1e-12, 0.05
+# An sd on the scale of the linear predictor that a search without an end has reached.
+_RUNAWAY = 50.0
 # Error of the log-likelihood that no table shows.
 _LARGEST_ERROR = 1e-6
 
@@ -84,14 +86,14 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
     (True, 30)
     """
     check_prob(level)
-    problem = make_problem(design)
+    problem = make_problem(design, collapse=True)
     plain = without_effects(problem.without_effects())
     columns = separated(problem, plain)
     if columns:
         raise EngineError(
-            f"the likelihood has no maximum: {', '.join(columns)} separate the outcomes, and the "
-            "estimates go to infinity; omit a column, merge its categories, or draw from a "
-            "posterior with proper priors (engine='auto')"
+            f"the likelihood has no maximum: {describe(columns)}, and estimates go to infinity; "
+            "omit a column, merge its categories, or draw from a posterior with proper priors "
+            "(engine='auto')"
         )
     if all_groups_alike(problem):
         raise EngineError(
@@ -100,6 +102,14 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
             "from a posterior with proper priors (engine='auto')"
         )
     optimum = maximise(problem, plain)
+    largest = float(np.abs(problem.parts(optimum.x)[1]).max(initial=0.0)) * problem.z_size
+    if largest > _RUNAWAY and not _certify(optimum).ok:
+        raise EngineError(
+            f"the likelihood has no maximum that can be found: it still rises at an sd of the "
+            f"groups of {largest:.0f}, as where predictors separate the outcomes within each group "
+            f"of {design.group}; omit a column, merge its categories, or draw from a posterior "
+            "with proper priors (engine='auto')"
+        )
     return _result(design, problem, optimum, level)
 
 

@@ -8,9 +8,12 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.likelihood import code_of, constants
+from bayes_mlm.engines.generalised.patterns import Patterns, find_patterns
+from bayes_mlm.likelihood import CLOGLOG, GAMMA, LOGIT, POISSON, PROBIT, code_of, constants
 from bayes_mlm.model import Auxiliary
 
+# Families whose outcomes at equal predictors are summed: successes among trials, Poisson counts.
+_ADDED = (LOGIT, PROBIT, CLOGLOG, POISSON)
 # Group effects that quadrature can integrate over.
 MAX_Q = 3
 # Relative to its largest value, the integrand that is left out.
@@ -44,7 +47,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Rows of a design, sorted by group.
+    """Rows of a design, sorted by group; those of equal predictors may be one.
 
     The parameters x are beta (p,), the free entries of the lower-triangular L by rows, of u = L v
     with v standard normal, and the log of a shape or the thresholds.
@@ -53,7 +56,12 @@ class Problem:
     ----------
     design : Design
     X, Z : ndarray, shapes (n, p) and (n, q)
+        Of rows, or of distinct rows.
     y, trials, offset : ndarray, shape (n,)
+        Of distinct rows `trials` is also how many rows each stands for: y is the sum of successes
+        and counts.
+    outcomes : (ndarray, ndarray)
+        Outcome and trials of every row, for the constants of the likelihood.
     starts : ndarray of int, shape (J + 1,)
     free : ndarray of bool, shape (q (q + 1) / 2,)
         Which entries of L are free: its diagonal only where effects are independent.
@@ -66,6 +74,7 @@ class Problem:
     y: Floats
     trials: Floats
     offset: Floats
+    outcomes: tuple[Floats, Floats]
     starts: Ints
     free: np.ndarray
     code: int
@@ -99,7 +108,7 @@ class Problem:
     @cached_property
     def fixed_constants(self) -> tuple[float, float, float]:
         """Constants of the likelihood of a family without auxiliary parameters."""
-        return constants(self.design.family, self.y, self._own(np.empty(0)))
+        return constants(self.design.family, self.outcomes[0], self._own(np.empty(0)))
 
     @cached_property
     def n_aux(self) -> int:
@@ -142,6 +151,7 @@ class Problem:
             y=self.y,
             trials=self.trials,
             offset=self.offset,
+            outcomes=self.outcomes,
             starts=self.starts,
             free=np.empty(0, dtype=bool),
             code=self.code,
@@ -205,7 +215,7 @@ class Problem:
             *(v, root, refine, eps, derive, out, score, hessian, mean, square),
         )
         constant, slope, curve = (
-            constants(self.design.family, self.y, self._own(aux))
+            constants(self.design.family, self.outcomes[0], self._own(aux))
             if self.n_aux
             else self.fixed_constants
         )
@@ -226,12 +236,15 @@ class Problem:
         )
 
     def _own(self, aux: Floats) -> Auxiliary:
-        """Return the auxiliary parameters with the trials in the order of these rows."""
-        return {**self.auxiliary(aux), "trials": self.trials}
+        """Return the auxiliary parameters with the trials of the outcomes."""
+        return {**self.auxiliary(aux), "trials": self.outcomes[1]}
 
 
-def make_problem(design: Design, *, effects: bool = True) -> Problem:
+def make_problem(design: Design, *, effects: bool = True, collapse: bool = False) -> Problem:
     """Return the problem of a design of one grouping factor, or none; or without its effects.
+
+    With `collapse` rows of equal predictors in a group (and, but of successes and Poisson counts,
+    of equal outcomes) are one, where that saves.
 
     Raises
     ------
@@ -246,23 +259,57 @@ def make_problem(design: Design, *, effects: bool = True) -> Problem:
             f"ML integrates over {MAX_Q} effects a group at most, and the model has {design.q}; "
             "use engine='nuts'"
         )
-    rows, q, starts = design, 0, np.array([0, design.n])
-    if effects and design.q > 0:
-        term, q = design.group_term, design.q
-        rows = design.take(term.row_order())
-        starts = np.searchsorted(rows.group_term.codes, np.arange(term.J + 1))
-    trials = rows.response.trials
+    q = design.q if effects else 0
     free = np.ones(q * (q + 1) // 2, dtype=bool)
-    if q and not rows.group_term.correlated:
+    if q and not design.group_term.correlated:
         free = np.equal(*np.tril_indices(q))
+    found = _equal_rows(design, code, q) if collapse else None
+    if found is None:
+        order = design.group_term.row_order() if q else None
+        rows = design if order is None else design.take(order)
+        y, trials = np.ascontiguousarray(rows.y, dtype=np.float64), _trials(rows)
+        outcomes = y, trials
+    else:
+        order = found.first
+        outcomes = np.asarray(design.y, dtype=np.float64), _trials(design)
+        rows, y, trials = design, found.total(outcomes[0]), found.total(outcomes[1])
+        if code not in _ADDED:  # of equal outcomes
+            y = outcomes[0][order]
+    n = y.size
+    starts = np.array([0, n])
+    if q:
+        term = design.group_term
+        starts = np.searchsorted(term.codes[order], np.arange(term.J + 1))
+
+    def of(values: Floats) -> Floats:
+        return np.ascontiguousarray(values if order is None else values[order])
+
     return Problem(
         design=rows,
-        X=np.ascontiguousarray(rows.X),
-        Z=np.ascontiguousarray(rows.Z if q else np.empty((design.n, 0))),
-        y=np.ascontiguousarray(rows.y, dtype=np.float64),
-        trials=np.ones(design.n) if trials is None else np.ascontiguousarray(trials, dtype=float),
-        offset=np.broadcast_to(np.asarray(rows.offset, dtype=float), (design.n,)).copy(),
+        X=of(design.X),
+        Z=of(design.Z) if q else np.empty((n, 0)),
+        y=y,
+        trials=trials,
+        offset=of(np.broadcast_to(np.asarray(design.offset, dtype=float), (design.n,))),
+        outcomes=outcomes,
         starts=starts.astype(np.int64),
         free=free,
         code=code,
     )
+
+
+def _trials(design: Design) -> Floats:
+    known = design.response.trials
+    return np.ones(design.n) if known is None else np.ascontiguousarray(known, dtype=float)
+
+
+def _equal_rows(design: Design, code: int, q: int) -> Patterns | None:
+    """Return the distinct rows of a design, where they are many fewer."""
+    if code == GAMMA:
+        return None
+    offset = np.broadcast_to(np.asarray(design.offset, dtype=float), (design.n,))
+    columns = [*design.X.T, *(design.Z.T if q else ()), offset]
+    if code not in _ADDED:
+        columns.append(np.asarray(design.y, dtype=np.float64))
+    codes = design.group_term.codes if q else np.zeros(design.n, dtype=np.int64)
+    return find_patterns(codes, columns, design.group_term.J if q else 1)

@@ -16,6 +16,8 @@ TOLERANCE = 1e-11
 ERROR, _FINEST = 3e-8, 0.1
 MAX_STEPS = 100
 _HALVINGS = 40
+# Log of a shape from which it stays where it is: the rest is that of a Poisson.
+_INFINITE = 28.0
 # Change of an sd in a step, on the scale of the linear predictor.
 _LONGEST = 5.0
 # Sds of the group effects that are tried first, on the scale of the linear predictor.
@@ -89,12 +91,17 @@ def climb(
     for _ in range(MAX_STEPS):
         if at.score is None or at.hessian is None:
             return x, at, math.inf
+        has_shape = problem.n_aux == 1 and problem.design.family.thresholds is None
+        if has_shape and x[-1] > _INFINITE and at.score[-1] > 0.0:
+            free[-1] = False
         if not free.any():
             return x, at, 0.0
         step = np.zeros(x.size)
         step[free], gain = newton_step(at.score[free], at.hessian[np.ix_(free, free)])
         if gain < rule.tolerance * (1.0 + abs(at.loglik) * 1e-4):
             break
+        if has_shape:
+            step[-1] = min(step[-1], _INFINITE + 1.0 - x[-1])
         sds = step[problem.p : problem.p + int(problem.free.sum())]
         length = min(1.0, _LONGEST / (np.abs(sds).max(initial=0.0) * problem.z_size + 1e-300))
         for _ in range(_HALVINGS):
@@ -187,10 +194,10 @@ def _first(plain: Problem) -> Floats:
     family, design = plain.design.family, plain.design
     beta = np.zeros(plain.p)
     if family.thresholds is not None:
-        shares = np.bincount(plain.y.astype(np.int64), minlength=plain.n_aux + 1)
+        shares = np.bincount(plain.outcomes[0].astype(np.int64), minlength=plain.n_aux + 1)
         below = np.clip(np.cumsum(shares)[:-1] / shares.sum(), 1e-3, 1 - 1e-3)
         return np.concatenate([beta, [LINKS[family.link].function(float(one)) for one in below]])
-    share = float(plain.y.sum() / plain.trials.sum())
+    share = float(plain.outcomes[0].sum() / plain.outcomes[1].sum())
     if design.has_intercept:
         mean, _ = family.scale(share, 1.0)
         beta[design.terms.index("Intercept")] = mean - float(plain.offset.mean())

@@ -60,6 +60,19 @@ def separated(problem: Problem, plain: Found | None = None) -> tuple[str, ...]:
     return tuple(name for name in found if name != INTERCEPT)
 
 
+def describe(columns: tuple[str, ...]) -> str:
+    """Return what `separated` found, in a clause.
+
+    Examples
+    --------
+    >>> describe(("band[c]",))
+    'band[c] separates the outcomes'
+    """
+    if columns == (INTERCEPT,):
+        return "every outcome is alike"
+    return f"{', '.join(columns)} separate{'s' if len(columns) == 1 else ''} the outcomes"
+
+
 def notes_on_separation(design: Design) -> tuple[str, ...]:
     """Return notes on what follows from priors alone, the likelihood having no maximum.
 
@@ -67,14 +80,16 @@ def notes_on_separation(design: Design) -> tuple[str, ...]:
     """
     if code_of(design.family) is None or design.n > _MOST_ROWS:
         return ()
-    found, problem = [], make_problem(design, effects=False)
+    found, problem = [], make_problem(design, effects=False, collapse=True)
     columns = separated(problem)
     if columns:
         found.append(
-            f"{', '.join(columns)} separate{'s' if len(columns) == 1 else ''} the outcomes: the "
-            "likelihood has no maximum, and how large the estimates are follows from their priors"
+            f"{describe(columns)}: the likelihood has no maximum, and how large the estimates are "
+            "follows from their priors"
         )
-    elif len(design.factors) == 1 and design.q <= MAX_Q and all_groups_alike(make_problem(design)):
+        return tuple(found)
+    one = len(design.factors) == 1 and design.q <= MAX_Q
+    if one and all_groups_alike(make_problem(design, collapse=True)):
         found.append(
             f"in every group of {design.group} all outcomes are alike: the likelihood rises with "
             "the sd of the groups for ever, and how large it is follows from its prior"

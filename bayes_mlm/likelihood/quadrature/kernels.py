@@ -241,8 +241,10 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                                 S[p + m] += d1 * Z[i, row_of[m]] * point[column_of[m]]
                             if n_aux:
                                 aa, ab, bb, ea, eb = row_second(code, y[i], eta, psi, low, high)
-                                own[i - lo, 0], own[i - lo, 1], own[i - lo, 2] = aa, ab, bb
-                                own[i - lo, 3], own[i - lo, 4] = ea, eb
+                                many = trials[i]
+                                own[i - lo, 0], own[i - lo, 1] = many * aa, many * ab
+                                own[i - lo, 2], own[i - lo, 3] = many * bb, many * ea
+                                own[i - lo, 4] = many * eb
                             if code in (4, 5):
                                 S[p + pairs] += in_first
                             elif code >= 6:

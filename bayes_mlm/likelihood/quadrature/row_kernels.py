@@ -118,7 +118,8 @@ def row(code, y, trials, eta, psi, below, above):  # type: ignore[no-untyped-def
     """Return l, dl/deta, d2l/deta2, and the derivatives in an auxiliary parameter.
 
     These are in psi, the log of the shape, of negative binomial and gamma outcomes; in the
-    threshold below and in that above of ordered ones, which are infinite at the ends.
+    threshold below and in that above of ordered ones, which are infinite at the ends. A row may
+    stand for `trials` rows of equal eta: of the sum y of Poisson counts, of equal y of others.
     """
     if code == 0:
         e = math.exp(-abs(eta))
@@ -146,7 +147,7 @@ def row(code, y, trials, eta, psi, below, above):  # type: ignore[no-untyped-def
         value, first, second = _cloglog(y, trials - y, eta)
         return value, first, second, 0.0, 0.0
     if code == 3:
-        mean = math.exp(min(eta, _LARGEST))
+        mean = trials * math.exp(min(eta, _LARGEST))
         return y * eta - mean, y - mean, -mean, 0.0, 0.0
     if code == 4:
         shape = math.exp(psi)
@@ -154,10 +155,10 @@ def row(code, y, trials, eta, psi, below, above):  # type: ignore[no-untyped-def
         total = _softplus(eta - psi)
         # The rest of the derivative in psi is not of eta.
         return (
-            y * eta - more * total,
-            y * q - shape * p,
-            -more * p * q,
-            more * p - shape * total,
+            trials * (y * eta - more * total),
+            trials * (y * q - shape * p),
+            -trials * more * p * q,
+            trials * (more * p - shape * total),
             0.0,
         )
     if code == 5:
@@ -167,8 +168,10 @@ def row(code, y, trials, eta, psi, below, above):  # type: ignore[no-untyped-def
         value = -shape * (away + gone)
         return value, shape * gone, -shape * (1.0 + gone), value, 0.0
     if code == 6:
-        return _ordered_logit(below - eta, above - eta)
-    return _ordered_probit(below - eta, above - eta)
+        value, first, second, cut_low, cut_high = _ordered_logit(below - eta, above - eta)
+    else:
+        value, first, second, cut_low, cut_high = _ordered_probit(below - eta, above - eta)
+    return trials * value, trials * first, trials * second, trials * cut_low, trials * cut_high
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)

@@ -15,13 +15,13 @@ def _check_trials(y: Floats, known: Known) -> tuple[str, ...]:
             "with n a column or a number; for outcomes of 0 and 1 use family='bernoulli'"
         )
     trials = np.broadcast_to(known["trials"], y.shape)
-    for values, what in ((y, "successes"), (trials, "trials")):
+    remedy = "numbers of successes, not shares", "numbers of attempts"
+    for values, what, give in zip((y, trials), ("successes", "trials"), remedy, strict=True):
         wrong = np.flatnonzero((values < 0) | (values != np.floor(values)))
         if wrong.size:
             raise DataError(
                 f"{what} are counts 0, 1, 2, ..., and {count(wrong.size, 'value')} of {y.size:,} "
-                f"are not (first: {values[wrong[0]]:g}, row {wrong[0] + 1}); give numbers of "
-                "successes, not shares"
+                f"are not (first: {values[wrong[0]]:g}, row {wrong[0] + 1}); give {give}"
             )
     wrong = np.flatnonzero(y > trials)
     if wrong.size:

@@ -11,7 +11,6 @@ from bayes_mlm.base import (
     DataError,
     DesignError,
     EmptyCellError,
-    EngineError,
     UnsupportedModelError,
     check_prob,
     expect,
@@ -30,11 +29,17 @@ from bayes_mlm.questions.effects.query import (
 )
 from bayes_mlm.questions.effects.result import Effect, Effects, Kind
 from bayes_mlm.questions.effects.rows import Moved, Population, Settings, read_population
-from bayes_mlm.questions.effects.scale import Comparison, Measure, Scale, read_measure
+from bayes_mlm.questions.effects.scale import (
+    Comparison,
+    Measure,
+    Rope,
+    Scale,
+    check_rope,
+    read_measure,
+)
 from bayes_mlm.questions.effects.values import Found, values_of
 from bayes_mlm.questions.response.average import Question
 
-type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
 _STEP = 1e-4
 
@@ -320,7 +325,7 @@ def effects_of(
     prob: float,
 ) -> Effects:
     """Return the effects by every result; the verdict is that of the first."""
-    _check_rope(rope)
+    check_rope(rope)
     design = population.design
     for one in specs:
         if not np.abs(one.moved.weights).max(initial=0.0) > 0.0 and one.moved.shift == 0.0:
@@ -392,14 +397,3 @@ def _effect(
         question=measure.question,
         **shares,
     )
-
-
-def _check_rope(rope: Rope | None) -> None:
-    if rope is None:
-        return
-    ends = np.asarray(rope, dtype=np.float64)
-    if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
-        raise EngineError(
-            f"rope is a region (lower, upper) in units of the outcome, the lower end first; found "
-            f"{rope!r}"
-        )

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bayes_mlm.base import DesignError, check_choice
+import numpy as np
+
+from bayes_mlm.base import DesignError, EngineError, check_choice
 from bayes_mlm.design import Design
 from bayes_mlm.model import Family
 from bayes_mlm.questions.prediction.rows import check_question
 from bayes_mlm.questions.response.average import Question
 
 type Scale = Literal["response", "link"]
+type Rope = tuple[float, float]
 type Comparison = Literal["difference", "ratio", "odds_ratio"]
 _GROUPS: dict[Question, str] = {
     "existing_group": "each row with the effects of its own group (existing_group)",
@@ -155,3 +158,20 @@ def _allowed(family: Family, scale: Scale) -> list[str]:
         return ["difference", *([named] if family.ratio_name else [])]
     ratio = ["ratio"] if family.mean_range[0] >= 0.0 else []
     return ["difference", *ratio, *(["odds_ratio"] if family.is_probability else [])]
+
+
+def check_rope(rope: Rope | None) -> None:
+    """Refuse what is no region.
+
+    Raises
+    ------
+    EngineError
+    """
+    if rope is None:
+        return
+    ends = np.asarray(rope, dtype=np.float64)
+    if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
+        raise EngineError(
+            f"rope is a region (lower, upper) in units of the outcome, the lower end first; found "
+            f"{rope!r}"
+        )

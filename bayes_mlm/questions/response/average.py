@@ -54,7 +54,8 @@ def average_means(
     if added is None:
         rows, shares = rows.collapsed()
     own = has_own_mean(family)
-    spread = entries(points) if integrated else np.zeros((points.size, 0))
+    drawn = integrated and bool(points.cov_u)
+    spread = entries(points.cov_u) if drawn else np.zeros((points.size, 0))
     products = rows.products[:, : spread.shape[1]]
     if spread.shape[1] and (products == products[0]).all():
         products = products[:1]  # one variance for all rows

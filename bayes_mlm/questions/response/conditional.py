@@ -94,20 +94,24 @@ class ConditionalEffects:
         found = np.exp(logs)
         return np.asarray(found / found.sum(axis=1, keepdims=True))
 
+    def predictors(
+        self, points: ParameterPoints, s: int, rows: ResponseRows
+    ) -> tuple[Floats, Floats]:
+        """Return linear predictors (n, K) of rows at the points of their groups, and weights."""
+        weights = self.weights(points, s)
+        place = np.searchsorted(self.groups, rows.codes[0])
+        added = np.einsum("nkq,nq->nk", self.u[place], rows.Z[0])
+        fixed = rows.X @ points.beta[s] + rows.offset
+        return fixed[:, None] + added, weights[place]
+
     def means(
         self, family: Family, points: ParameterPoints, s: int, rows: ResponseRows, scores: Floats
     ) -> Floats:
         """Return the expected outcome (n, k) of each row over the effects of its group."""
-        weights = self.weights(points, s)
-        place = np.searchsorted(self.groups, rows.codes[0])
-        fixed = rows.X @ points.beta[s] + rows.offset
         aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
         step = max(1, _BLOCK // len(self.nodes))
         parts = []
         for start in range(0, rows.n, step):
-            some = slice(start, start + step)
-            at = place[some]
-            added = np.einsum("nkq,nq->nk", self.u[at], rows.Z[0][some])
-            found = means_at(family, fixed[some, None] + added, aux, scores)
-            parts.append(np.einsum("nkt,nk->nt", found, weights[at]))
+            eta, weights = self.predictors(points, s, rows.take(slice(start, start + step)))
+            parts.append(np.einsum("nkt,nk->nt", means_at(family, eta, aux, scores), weights))
         return np.concatenate(parts)

@@ -1,5 +1,6 @@
 """Rows whose expected outcomes are computed, and what their targets are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,7 +8,6 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.fitting import ParameterPoints
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,15 +69,15 @@ class ResponseRows:
         return self.take(first), counts / self.n
 
 
-def entries(points: ParameterPoints) -> Floats:
-    """Return the entries (S, r) of the covariances of group effects, as `products` has them."""
+def entries(covariances: Sequence[Floats]) -> Floats:
+    """Return the entries (S, r) of covariances (S, q, q) of effects, as `products` has them."""
     found = [
         cov[:, a, b]
-        for cov in points.cov_u
+        for cov in covariances
         for a in range(cov.shape[1])
         for b in range(a, cov.shape[1])
     ]
-    return np.stack(found, axis=1) if found else np.empty((points.size, 0))
+    return np.stack(found, axis=1)
 
 
 def scores_of(design: Design) -> Floats:

@@ -80,6 +80,24 @@ def _sum(curve: Curve, mean: Floats, sd: Floats, nodes: Floats, spacing: float) 
     return np.asarray(curve(mean[:, None] + sd[:, None] * nodes) @ weights)
 
 
+def normal_nodes(largest: float) -> tuple[Floats, Floats]:
+    """Return standard normal nodes (K,) and weights for functions of an sd at most `largest`.
+
+    Examples
+    --------
+    >>> nodes, weights = normal_nodes(1.0)
+    >>> float((np.exp(nodes) @ weights).round(6))
+    1.648721
+    """
+    if largest == 0.0:
+        return np.zeros(1), np.ones(1)
+    spacing = 0.5 * min(_SPACING, _POLES / largest)
+    half = math.ceil((_REACH + largest) / spacing)
+    nodes: Floats = spacing * np.arange(-half, half + 1, dtype=np.float64)
+    weights = np.exp(-0.5 * np.square(nodes))
+    return nodes, np.asarray(weights / weights.sum())
+
+
 def smoothed_link(family: Family) -> Callable[[Floats, Floats], Floats]:
     """Return the inverse link's mean over normal linear predictors: (mean, variance) to it.
 

@@ -26,7 +26,7 @@ from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, 
 from bayes_mlm.engines.generalised.joint import JointEstimate, RootLayout, joint_estimate
 from bayes_mlm.engines.generalised.problem import make_problem
 from bayes_mlm.engines.generalised.search import without_effects
-from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
+from bayes_mlm.engines.generalised.separation import all_groups_alike, describe, separated
 from bayes_mlm.engines.generalised.several.parts import exact_factor
 from bayes_mlm.engines.generalised.several.problem import JointProblem, make_joint_problem
 from bayes_mlm.engines.generalised.several.refine import Refined, refine
@@ -93,9 +93,9 @@ def fit_generalised_several(
     columns = separated(bare, plain)
     if columns:
         raise EngineError(
-            f"the likelihood has no maximum: {', '.join(columns)} separate the outcomes, and the "
-            "estimates go to infinity; omit a column, merge its categories, or draw from a "
-            "posterior with proper priors (engine='auto')"
+            f"the likelihood has no maximum: {describe(columns)}, and estimates go to infinity; "
+            "omit a column, merge its categories, or draw from a posterior with proper priors "
+            "(engine='auto')"
         )
     for place, term in enumerate(design.group_terms):
         if term.q and all_groups_alike(make_problem(design.of_factor(place))):
