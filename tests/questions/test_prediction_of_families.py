@@ -172,3 +172,12 @@ def test_what_an_estimate_cannot_is_refused():
         predict(fitted, NEW, draws=True)
     with pytest.raises(BayesMLMError, match="no g 99"):
         predict(fitted, {"x": [1.0], "g": [99]})
+
+
+@pytest.mark.parametrize("engine", ["direct", "ml"])
+def test_named_categories_of_a_bernoulli_outcome_have_one_probability(engine):
+    model = "use ~ age + urban + (1 | district)"
+    fitted = fit(model, "contraception", family="bernoulli", engine=engine, random_seed=1)
+    found = predict(fitted, {"age": [0, 0], "urban": ["N", "Y"]}, question="new_group")
+    assert found.chances is None
+    assert found.mean.shape == (2,)

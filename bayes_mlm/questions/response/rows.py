@@ -83,7 +83,7 @@ def entries(covariances: Sequence[Floats]) -> Floats:
 def scores_of(design: Design) -> Floats:
     """Return the score (K,) of each ordered category: its number, or its place from 1."""
     levels = design.encoding.outcome_levels
-    if levels is None:
+    if levels is None or design.family.thresholds is None:  # a Bernoulli outcome may be named
         return np.empty(0)
     numbers = levels.levels
     if all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
