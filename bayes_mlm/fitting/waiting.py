@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,16 @@ def waiting(text: str, *, shown: bool = True) -> Iterator[None]:
     ----------
     text : str
     shown : bool
-        Whether to show it at all; nothing is shown in a pipe in any case.
+        Whether to show it at all; nothing is shown in a pipe in any case, nor in Jupyter without
+        ipywidgets, where rich would leave a warning in the cell.
 
     Examples
     --------
     >>> with waiting("fitting"):
     ...     pass
     """
-    if not shown or not is_watched():
+    bare = in_notebook() and find_spec("ipywidgets") is None
+    if not shown or bare or not is_watched():
         yield
         return
     status: list[Status] = []

@@ -254,3 +254,23 @@ def test_groups_that_go_with_their_rows_are_counted(engine, tmp_path):
         design = sum_rows(FORMULA, frame, missing="drop")
     assert design.J == 158
     assert any("2 of 160 groups (schoolid) had a missing value" in note for note in design.notes)
+
+
+def test_files_are_summed_in_jupyter_without_widgets(tmp_path, monkeypatch):
+    # DuckDB 2.0.1 there refuses both settings of its progress bar without ipywidgets.
+    class Connection:
+        def __init__(self, real):
+            self._real = real
+
+        def execute(self, text):
+            if "progress_bar" in text:
+                raise duckdb.InvalidInputException("required package 'ipywidgets' is missing")
+            return self._real.execute(text)
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *names: Connection(connect(*names)))
+    HSB.to_parquet(tmp_path / "hsb.parquet")
+    assert sum_rows(FORMULA, open_data(tmp_path / "hsb.parquet")).n == len(HSB)

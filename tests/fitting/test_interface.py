@@ -8,7 +8,7 @@ import pytest
 
 from bayes_mlm import fit, load_sleepstudy, loo_compare
 from bayes_mlm.base.errors import BayesMLMError, EngineError
-from bayes_mlm.fitting import Summary, summarise
+from bayes_mlm.fitting import Summary, summarise, waiting as waiting_module
 from bayes_mlm.fitting.waiting import is_watched, waiting
 
 GROWTH = "reaction ~ days + (days | subject)"
@@ -236,6 +236,20 @@ def test_jupyter_is_watched_without_a_terminal(monkeypatch):
     assert not is_watched()
     monkeypatch.setitem(sys.modules, "IPython", IPython)
     assert is_watched()
+
+
+def test_a_cell_without_widgets_gets_no_warning(monkeypatch):
+    def started(*_):
+        raise AssertionError("a status was to be shown")
+
+    monkeypatch.setattr(waiting_module, "in_notebook", lambda: True)
+    monkeypatch.setattr(waiting_module, "Timer", started)
+    monkeypatch.setattr(waiting_module, "find_spec", lambda _: None)
+    with waiting("fitting"):
+        pass
+    monkeypatch.setattr(waiting_module, "find_spec", lambda name: name)
+    with pytest.raises(AssertionError), waiting("fitting"):
+        pass
 
 
 def test_the_same_formula_on_other_data_is_another_model():

@@ -1,5 +1,6 @@
 """Lazy tables of files: one or many, CSV or Parquet, by DuckDB out of core, or by Spark."""
 
+import contextlib
 import functools
 import re
 import shutil
@@ -227,8 +228,10 @@ def _connect(
     folder = tempfile.TemporaryDirectory(prefix="bayes-mlm-", ignore_cleanup_errors=True)
     weakref.finalize(connection, folder.cleanup)
     connection.execute(f"set temp_directory = '{_quoted(folder.name)}'")
-    connection.execute("set enable_progress_bar = true")
-    connection.execute("set enable_progress_bar_print = false")
+    # In Jupyter DuckDB wants ipywidgets for a bar, even for one that is not printed.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        connection.execute("set enable_progress_bar = true")
+        connection.execute("set enable_progress_bar_print = false")
     return connection, limit, Path(folder.name)
 
 
