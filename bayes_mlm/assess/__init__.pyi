@@ -11,6 +11,11 @@ from .checks.replicates import (
     replicate as replicate,
     skewness_of as skewness_of,
 )
+from .checks.simulated import (
+    Calibration as Calibration,
+    calibration as calibration,
+    quantile_residuals as quantile_residuals,
+)
 from .checks.standardised import (
     LEAST_RELIABLE as LEAST_RELIABLE,
     fitted_values as fitted_values,

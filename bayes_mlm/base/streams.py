@@ -27,6 +27,8 @@ class Stream(Enum):
     TREE_PRIOR = "spawned", 6
     TREE_PRIOR_PREDICTIVE = "spawned", 7
     PREDICTIVE_CHECKS = "spawned", 8
+    QUANTILE_RESIDUALS = "spawned", 9
+    CALIBRATION = "spawned", 10
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

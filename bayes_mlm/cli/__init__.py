@@ -38,6 +38,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.outcome import Exponentiate, Outcome
 from bayes_mlm.cli.plot import plot
 from bayes_mlm.cli.predict import predict
 from bayes_mlm.cli.progress import steps
@@ -110,19 +111,8 @@ def fit(
     ar: Annotated[
         str | None, typer.Option(help="Column of times: residuals of a group are AR(1) along it.")
     ] = None,
-    family: Annotated[
-        str,
-        typer.Option(
-            help="Distribution of the outcome: gaussian, student_t, bernoulli (passed or failed), "
-            "binomial, poisson, negative_binomial, cumulative (ordered), gamma, beta."
-        ),
-    ] = "gaussian",
-    link: Annotated[
-        str | None, typer.Option(help="Link of the family, if not the usual one: probit, cloglog.")
-    ] = None,
-    trials: Annotated[
-        str | None, typer.Option(help="Column with the number of trials of a binomial outcome.")
-    ] = None,
+    outcome: Outcome = Outcome(),
+    exponentiate: Exponentiate = False,
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
     cross_check: Annotated[
@@ -165,10 +155,10 @@ def fit(
         **vars(reading),
         priors=read_pairs("--prior", prior or [], _PRIOR, PriorError),
         residual=_read_residual(sigma, ar),
-        family=None if family == "gaussian" else family,
-        link=link,
-        trials=trials,
+        **outcome.given,
     )
+    if exponentiate:
+        design.family.require_ratio()
     if out is not None:
         source = request.source.location if data is None else data
         check_folder(out, run_files([request.name]), inputs=(model, source))
@@ -183,7 +173,8 @@ def fit(
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
-    print_analysis(analysis, output, priors=not quiet)
+    shown_as = analysis.exponentiated() if exponentiate else analysis
+    print_analysis(shown_as, output, priors=not quiet)
     read = ""
     if out is not None:
         from bayes_mlm.report import drawing_pool
@@ -199,7 +190,7 @@ def fit(
             )
         write_run(out, [analysis], published, records=records, report=report)
         read = f"; read {visible(out / 'report.html')}"
-    output.finish(**parts_of(analysis), written=out, remark=read)
+    output.finish(**parts_of(shown_as), written=out, remark=read)
 
 
 @app.command()
@@ -294,7 +285,8 @@ def _analyse(
 
 
 def _model_of(record: "Record") -> dict[str, Any]:
-    return {"kind": record.model.kind, "formula": record.model.formula}
+    model = record.model
+    return {"kind": model.kind, "family": model.family, "formula": model.formula}
 
 
 def _read_residual(sigma: str | None, ar: str | None) -> dict[str, str] | None:

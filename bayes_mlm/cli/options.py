@@ -11,6 +11,7 @@ import typer
 
 from bayes_mlm.base import BayesMLMError, EngineError
 from bayes_mlm.cli.machine import Output
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.reading import NewPlaces, Reading
 from bayes_mlm.cli.words import of_words, with_words
@@ -108,7 +109,7 @@ class Sampling:
     target_accept: TargetAccept = 0.9
 
 
-_GROUPS = (Reading, NewPlaces, Sampling, Output)
+_GROUPS = (Reading, NewPlaces, Outcome, Sampling, Output)
 
 
 def grouped(command: "Callable[..., None]") -> "Callable[..., None]":

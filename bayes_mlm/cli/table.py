@@ -18,6 +18,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.outcome import Exponentiate, Outcome
 from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.cli.words import of_words
@@ -60,6 +61,8 @@ def table(
             "--interval", help="Print intervals below the estimates, not standard errors."
         ),
     ] = False,
+    outcome: Outcome = Outcome(),
+    exponentiate: Exponentiate = False,
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -73,6 +76,7 @@ def table(
     within groups, ICC, R², sizes, and notes.
     """
     from bayes_mlm.engines import Settings
+    from bayes_mlm.model import family_of
     from bayes_mlm.report import publication_table
     from bayes_mlm.studies import WORKED_STUDY, Record, analyse_ladder, as_record, records
 
@@ -82,8 +86,11 @@ def table(
     engines = _engines(engine or ["auto"])
     names = model or []
     refuse_repeats(names)
-    ladder = [as_record(one, data, **vars(reading)) for one in names]
+    ladder = [as_record(one, data, **vars(reading), **outcome.given) for one in names]
     ladder = ladder or list(records(WORKED_STUDY))
+    if exponentiate:  # refused before anything is fitted
+        for one in ladder:
+            family_of(one.request.model.family).require_ratio()
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)
@@ -96,7 +103,10 @@ def table(
         )
         analyses = [one.analysis for one in results]
     laid_out = publication_table(
-        analyses, likelihood=any(not is_drawing(one) for one in engines), interval=interval
+        analyses,
+        likelihood=any(not is_drawing(one) for one in engines),
+        interval=interval,
+        exponentiate=exponentiate,
     )
     made = laid_out.render("page" if chosen == "html" else chosen)
     if out is None:

@@ -2,8 +2,10 @@ from .absent import explain_absent as explain_absent
 from .columns import Column as Column, from_arrow as from_arrow
 from .datasets import (
     DATASETS as DATASETS,
+    load_contraception as load_contraception,
     load_dataset as load_dataset,
     load_dyestuff2 as load_dyestuff2,
+    load_epil as load_epil,
     load_hsb as load_hsb,
     load_orthodont as load_orthodont,
     load_pastes as load_pastes,

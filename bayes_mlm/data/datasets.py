@@ -69,7 +69,7 @@ def load_dataset(name: str) -> Table:
     ----------
     name : str
         A key of `DATASETS`: "hsb", "orthodont", "sleepstudy", "dyestuff2", "pastes",
-        "penicillin".
+        "penicillin", "contraception", "epil".
 
     Returns
     -------
@@ -260,6 +260,58 @@ def load_penicillin() -> "pd.DataFrame":
     [24]
     """
     return _load_frame("penicillin")
+
+
+def load_contraception() -> "pd.DataFrame":
+    """Load the use of contraception by 1,934 women in 60 districts of Bangladesh, a 0/1 outcome.
+
+    Bangladesh Fertility Survey of 1988; Steele, Diamond and Amin (1996), Journal of the Royal
+    Statistical Society A 159, 289-299.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (1934, 6)
+        One row a woman: ``woman`` and ``district`` (labels; no district is 54), ``use`` (Y if she
+        uses contraception, else N), ``livch`` (living children: 0, 1, 2 or 3+), ``age`` (in
+        years, centred) and ``urban`` (Y if she lives in an urban region, else N).
+
+    Raises
+    ------
+    DataError
+        If the embedded file was altered.
+
+    Examples
+    --------
+    >>> load_contraception()["use"].value_counts().to_dict()
+    {'N': 1175, 'Y': 759}
+    """
+    return _load_frame("contraception")
+
+
+def load_epil() -> "pd.DataFrame":
+    """Load the seizures of 59 patients with epilepsy in four periods of a trial, a count.
+
+    Thall and Vail (1990), Biometrics 46, 657-671.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (236, 9)
+        One row a patient and period of two weeks: ``y`` (seizures), ``trt`` (placebo or
+        progabide), ``base`` (seizures in the eight weeks before), ``age`` (in years), ``V4`` (1 in
+        the fourth period, else 0), ``subject`` (a label, int), ``period`` (1 to 4), ``lbase`` and
+        ``lage`` (logarithms of ``base`` and ``age``, centred).
+
+    Raises
+    ------
+    DataError
+        If the embedded file was altered.
+
+    Examples
+    --------
+    >>> load_epil().groupby("trt")["subject"].nunique().to_dict()
+    {'placebo': 28, 'progabide': 31}
+    """
+    return _load_frame("epil")
 
 
 def _load_frame(name: str) -> "pd.DataFrame":

@@ -1,5 +1,6 @@
 """Comparison of the labels of a factor: similar ones, and labels stripped of spaces."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +17,7 @@ from bayes_mlm.data.texts import BLANKS, MISSING_TEXTS
 
 ALIKE = " differ only by spaces or case, and are different levels: "
 _SETS, _LABELS = 3, 4  # shown in a note
+_OPEN_ENDED = re.compile(r"\s*(?:[0-9.,]+\s*\+|[<>≤≥]=?\s*[0-9.,]+)\s*")  # "3+", "<20"
 _NUMBERS = 3  # labels that are numbers, beyond which one that is not is remarkable
 # Of these alone no two texts look alike.
 _UNLIKE = frozenset("0123456789:._-")
@@ -188,7 +190,7 @@ def notes_on_labels(name: str, labels: Iterable[Any]) -> tuple[str, ...]:
             f"{name}: {_listed(sorted(blank), _LABELS)} is a label here, as in any table that has "
             "declared missing values; make it missing if it marks one"
         )
-    if len(odd) == 1 and len(texts) > _NUMBERS:
+    if len(odd) == 1 and len(texts) > _NUMBERS and not _OPEN_ENDED.fullmatch(odd[0]):
         notes.append(
             f"{name}: every label is a number but {odd[0]!r}; check that label, and if it stands "
             "for a missing value, leave it empty or write NA: the column is then one of numbers"

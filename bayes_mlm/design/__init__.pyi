@@ -89,3 +89,8 @@ from .terms import (
     sum_effects as sum_effects,
 )
 from .time_coding import code_time as code_time
+from .wording import (
+    event_name as event_name,
+    mean_name as mean_name,
+    predictor_name as predictor_name,
+)

@@ -286,6 +286,10 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit
 def _run_ml(task: Task) -> "RemlFit | SeveralFactorsFit | GeneralisedFit":
     if task.design.family.residual_sd is not None:
         return _maximise("ML")(task)
+    if len(task.design.factors) > 1:
+        from bayes_mlm.engines.generalised.several import fit_generalised_several
+
+        return fit_generalised_several(task.design, level=task.prob)
     from bayes_mlm.engines.generalised import fit_generalised
 
     return fit_generalised(task.design, level=task.prob)

@@ -28,14 +28,15 @@ class Check:
     name : str
     value, limit : float
         The limit is what it may be at most.
-    text : str
-        The value as it is written.
+    text, limit_text : str
+        The value and the limit as they are written.
     """
 
     name: str
     value: float
     limit: float
     text: str
+    limit_text: str = ""
 
     @property
     def part(self) -> float:
@@ -117,7 +118,12 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
         # Below 0 the tail is shorter than any of importance.
         k_hat = max(report.k_hat, 0.0)
         checks.append(
-            Check(name="Pareto k-hat", value=k_hat, limit=MAX_K_HAT, text=scaled(report.k_hat, 2))
+            Check(
+                name="Pareto k-hat",
+                value=k_hat,
+                limit=MAX_K_HAT,
+                text=scaled(report.k_hat, 2).replace("-", "−"),
+            )
         )
     if report.method == "interpolation":
         for name, value, limit in (
@@ -128,7 +134,13 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
                 checks.append(Check(name=name, value=value, limit=limit, text=tiny(value)))
     copies = 1.0 - report.n_unique / report.n_draws
     checks.append(
-        Check(name="draws that are copies", value=copies, limit=MAX_COPIES, text=percent(copies))
+        Check(
+            name="draws that are copies",
+            value=copies,
+            limit=MAX_COPIES,
+            text=percent(copies),
+            limit_text=percent(MAX_COPIES),
+        )
     )
     return Accuracy(
         model=analysis.spec.name,
@@ -159,7 +171,7 @@ def plot_accuracy(data: Accuracy, *, ax: Axes | None = None) -> Figure:
         ax.plot([low / 1.5, at], [k, k], color=colour, lw=2.5)
         ax.plot(at, k, "o" if within else "X", color=colour, ms=6.5, clip_on=False)
         ax.annotate(
-            f"{check.text} (limit {check.limit:g})",
+            f"{check.text} (limit {check.limit_text or f'{check.limit:g}'})",
             (at, k),
             (7.0, 0.0),
             textcoords="offset points",

@@ -9,6 +9,7 @@ from typing import Any
 from bayes_mlm.base import Registry, RowsNeededError, UnsupportedModelError
 from bayes_mlm.figures import (
     accuracy,
+    calibration,
     caterpillar,
     cells,
     coefficients,
@@ -59,6 +60,7 @@ for _entry in (
     loo.FIGURE,
     influence.FIGURE,
     predictive.FIGURE,
+    calibration.FIGURE,
     residuals.ROW_RESIDUALS,
     residuals.GROUP_RESIDUALS,
 ):

@@ -6,6 +6,7 @@ import numpy as np
 
 from bayes_mlm.assess import OUTLYING, normal_quantile
 from bayes_mlm.base import Ints, count, number, percent, shorten, shorten_all
+from bayes_mlm.design import predictor_name
 from bayes_mlm.engines import is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import GroupEffect, effects_of
@@ -172,7 +173,7 @@ def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | 
     return Caterpillar(
         model=analysis.spec.name,
         engine=fit.engine,
-        outcome=fit.design.family.predictor_name(fit.design.outcome_title),
+        outcome=predictor_name(fit.design),
         group=str(fit.design.group),
         labels=fit.design.labels,
         panels=tuple(panels),

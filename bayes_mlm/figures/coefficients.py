@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bayes_mlm.base import count, number, percent, shorten
-from bayes_mlm.design import INTERCEPT
+from bayes_mlm.design import INTERCEPT, event_name, predictor_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
 from bayes_mlm.figures.data import Text
@@ -15,6 +17,8 @@ from bayes_mlm.fitting import Analysis
 
 # Rows that fit one page.
 _MOST_ROWS = 36
+# Ratios farther apart than this have ticks at 1, 2, 5, 10.
+_WIDE = 8.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,11 +31,14 @@ class TermRows:
     models : tuple of str
     items : tuple of QuantityEstimates
         One a model.
+    ratio : str
+        What exp() of the coefficient is, as whose logarithm it is then drawn: "odds ratio of y".
     """
 
     term: str
     models: tuple[str, ...]
     items: tuple[QuantityEstimates, ...]
+    ratio: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,9 +71,10 @@ class Coefficients:
             if all(i.posteriors[0].lower > 0 or i.posteriors[0].upper < 0 for i in row.items)
         ]
         some = [row.term for row in self.terms if row.term not in excluding]
-        every = f"Every {percent(self.prob)} interval of {_listed(excluding)} excludes 0."
+        none = "1" if all(row.ratio for row in self.terms) else "0"
+        every = f"Every {percent(self.prob)} interval of {_listed(excluding)} excludes {none}."
         signs = every if excluding else ""
-        includes = f" At least one interval of {_listed(some)} includes 0." if some else ""
+        includes = f" At least one interval of {_listed(some)} includes {none}." if some else ""
         worst = max(
             (item for row in self.terms for item in row.items), key=lambda item: abs(item.gap)
         )
@@ -80,10 +88,11 @@ class Coefficients:
         )
         missing = f" Not shown: {_listed(self.omitted)}." if self.omitted else ""
         changes = f" {'; '.join(moves)}." if moves else ""
+        scale = " Ratios are exp(β), on logarithmic axes." if none == "1" else ""
         n = sum(len(row.items) for row in self.terms)
         return Text(
             title=f"Coefficients of {self.outcome} across the models, engine next to engine",
-            caption=f"{signs}{includes}{changes}{likelihood}{missing}".strip(),
+            caption=f"{signs}{includes}{changes}{likelihood}{scale}{missing}".strip(),
             alt=f"{count(n, 'row')} of points with intervals, grouped by coefficient "
             f"({', '.join(row.term for row in self.terms)}), one a model, marked by engine.",
         )
@@ -131,10 +140,12 @@ def ladder_coefficients(analyses: Sequence[Analysis]) -> Coefficients | None:
             omitted.append(term)
             continue
         n_rows += len(having)
-        scale = having[0].design.family.predictor_name(having[0].design.outcome)
+        design = having[0].design
+        scale, ratio = predictor_name(design), design.family.ratio_name
         rows.append(
             TermRows(
-                term=having[0].design.encoding.term_title(term),
+                term=design.encoding.term_title(term),
+                ratio=f"{ratio} of {event_name(design)}" if ratio and term != INTERCEPT else "",
                 models=tuple(one.spec.name for one in having),
                 items=tuple(
                     estimates_of(one, f"beta[{term}]", scale, densities=False) for one in having
@@ -169,7 +180,10 @@ def plot_coefficients(data: Coefficients) -> Figure:
         ax.set_ylim(len(row.models) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_title(f"{shorten(row.term, 44)} ({shorten(row.items[0].unit, 26)})", fontsize=9)
+        if row.ratio:
+            _ratio_ticks(ax)
+        what = shorten(row.ratio or row.items[0].unit, 26)
+        ax.set_title(f"{shorten(row.term, 44)} ({what})", fontsize=9)
     found = [(name, one) for name, one in ENGINES.items() if name in engines]
     named = {name: name for name, one in found if one.draws}
     others = [(name, one.label) for name, one in found if not one.draws]
@@ -192,6 +206,16 @@ def plot_coefficients(data: Coefficients) -> Figure:
         title_fontsize=8.5,
     )
     return figure
+
+
+def _ratio_ticks(ax: Axes) -> None:
+    """Label an axis of logarithms with the ratios."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    ends = np.exp(ax.get_xlim())
+    locator = LogLocator(subs=(1.0, 2.0, 5.0)) if ends[1] > _WIDE * ends[0] else MaxNLocator(7)
+    values = [one for one in locator.tick_values(*ends) if ends[0] <= one <= ends[1]]
+    ax.set_xticks(np.log(values), [f"{one:.3g}" for one in values])
 
 
 def _draw(ax: Axes, item: QuantityEstimates, y: float) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, estimate, percent, shorten
-from bayes_mlm.design import pairs_of
+from bayes_mlm.design import pairs_of, predictor_name
 from bayes_mlm.figures.comparison import (
     LikelihoodEstimate,
     Posterior,
@@ -110,7 +110,7 @@ def contextual_effect(analysis: Analysis) -> Contextual | None:
         return None
     return Contextual(
         model=analysis.spec.name,
-        outcome=analysis.design.family.predictor_name(analysis.design.outcome_title),
+        outcome=predictor_name(analysis.design),
         group=str(analysis.design.group),
         predictors=tuple(found[:_MOST]),
         prob=analysis.prob,
@@ -142,7 +142,7 @@ def _slopes(analysis: Analysis, name: str, turns: Floats) -> TwoSlopes:
         marked.append(
             QuantityEstimates(
                 quantity=label,
-                unit=analysis.design.family.predictor_name(analysis.design.outcome),
+                unit=predictor_name(analysis.design),
                 posteriors=tuple(posteriors),
                 likelihood=LikelihoodEstimate(
                     engine=analysis.estimate.engine,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bayes_mlm.base import percent, shorten
+from bayes_mlm.design import predictor_name
 from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.comparison import (
     COLUMNS,
@@ -67,11 +68,10 @@ def variance_densities(analysis: Analysis) -> Densities | None:
     listed = listed_quantities(analysis.fits[0].draws)
     units = {name: one.unit for one, name, _ in listed if one.role != "fixed effect"}
     names = list(units)
-    outcome = analysis.design.outcome
-    scale = analysis.design.family.predictor_name(outcome)
+    scale = predictor_name(analysis.design)
     return Densities(
         model=analysis.spec.name,
-        outcome=outcome,
+        outcome=analysis.design.outcome,
         items=tuple(estimates_of(analysis, name, units[name] or scale) for name in names[:_MOST]),
         prob=analysis.prob,
         n_omitted=max(0, len(names) - _MOST),

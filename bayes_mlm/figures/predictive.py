@@ -4,47 +4,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess import Replicates, replicate, skewness_of
-from bayes_mlm.base import Floats, count, number, p_value, percent, rounded, shorten
+from bayes_mlm.assess import replicate
+from bayes_mlm.base import Floats, count, number, percent, rounded, shorten
+from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_key, legend_patch
-from bayes_mlm.figures.style import BLACK, BLUE, GREY, INK, ORANGE, Axes, Figure, new_figure, styled
+from bayes_mlm.figures.rootogram import draw_categories, draw_rootogram
+from bayes_mlm.figures.statistics import (
+    LEAST_GROUPS,
+    Statistic,
+    categories_of,
+    draw_statistics,
+    p_text,
+    statistics_of_groups,
+    statistics_of_rows,
+)
+from bayes_mlm.figures.style import BLACK, BLUE, INK, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
-
-# A p-value nearer 0 or 1 than this: the data are unlike the replicates.
-_UNLIKELY = 0.025
-_LEAST_GROUPS = 3
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Statistic:
-    """One statistic of the data and of the replicates.
-
-    Parameters
-    ----------
-    name : str
-    level : {"rows", "groups"}
-    observed : float
-    replicated : ndarray, shape (R,)
-    """
-
-    name: str
-    level: str
-    observed: float
-    replicated: Floats
-
-    @property
-    def p(self) -> float:
-        """Posterior predictive p-value: share of replicates above the data, ties by half."""
-        above = np.count_nonzero(self.replicated > self.observed)
-        ties = np.count_nonzero(self.replicated == self.observed)
-        return float((above + 0.5 * ties) / self.replicated.size)
-
-    @property
-    def unlike(self) -> bool:
-        """Test whether the data are in the tails of the replicates."""
-        return not _UNLIKELY <= self.p <= 1.0 - _UNLIKELY
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,13 +46,18 @@ class Predictive:
 
     Parameters
     ----------
-    model, engine, outcome : str
+    model, engine, outcome, mean_name : str
+        The last is what the mean of the outcome is called.
     group : str or None
     n : int
         Rows.
     n_replicates : int
     edges : ndarray, shape (k + 1,)
         Bins of the outcome.
+    categories : tuple of str
+        Names of the outcomes 0, 1, ... that are categories; empty of numbers.
+    whole : bool
+        Whether outcomes are whole numbers, and the bins too.
     observed, centre, lower, upper : ndarray, shape (k,)
         Share of rows in each bin: of the data, and of the replicates (median and band).
     smallest, largest : float
@@ -94,10 +76,13 @@ class Predictive:
     model: str
     engine: str
     outcome: str
+    mean_name: str
     group: str | None
     n: int
     n_replicates: int
     edges: Floats
+    categories: tuple[str, ...]
+    whole: bool
     observed: Floats
     centre: Floats
     lower: Floats
@@ -115,7 +100,6 @@ class Predictive:
     @property
     def text(self) -> Text:
         """Title, caption and alternative text."""
-        spread = float(np.ptp(self.edges)) / 100
         unlike = [item for item in self.statistics if item.unlike]
         if unlike:
             listed = ", ".join(f"{item.name} ({p_text(item)})" for item in unlike)
@@ -135,18 +119,31 @@ class Predictive:
         )
         return Text(
             title=f"Does {self.model} predict data like these?",
-            caption=f"{judged} Of replicated outcomes {_share(self.above)} lie above the largest "
-            f"observed one ({number(self.largest, spread)}) and {_share(self.below)} below the "
-            f"smallest ({number(self.smallest, spread)}); {count(self.n_replicates, 'replicate')} "
+            caption=f"{judged} {self._described}{count(self.n_replicates, 'replicate')} "
             f"of {count(self.n, 'row')}.{means}",
-            alt=f"Histogram of {self.outcome} over the band of replicated histograms{groups}; and "
+            alt=f"{self._kind} of {self.outcome} over the band of replicated ones{groups}; and "
             "each statistic of the data among those of the replicates, with its p-value.",
         )
 
+    @property
+    def _kind(self) -> str:
+        return "Shares" if self.categories else "Rootogram" if self.whole else "Histogram"
 
-def p_text(item: Statistic) -> str:
-    """Write a p-value: no nearer to 0 or 1 than the number of replicates allows."""
-    return p_value(item.p, 1.0 / item.replicated.size)
+    @property
+    def _described(self) -> str:
+        """Describe what the first panel shows, to the last of its sentences."""
+        if self.categories:
+            return ""
+        spread = float(np.ptp(self.edges)) / 100
+        hung = (
+            "In the rootogram the square roots of the numbers of rows hang from the median of "
+            "the replicates: where the model is right they end near zero. "
+        )
+        return (
+            f"{hung if self.whole else ''}Of replicated outcomes {_share(self.above)} lie above "
+            f"the largest observed one ({number(self.largest, spread)}) and {_share(self.below)} "
+            f"below the smallest ({number(self.smallest, spread)}); "
+        )
 
 
 def _share(share: float) -> str:
@@ -169,16 +166,21 @@ def predictive_checks(analysis: Analysis) -> Predictive | None:
     made = replicate(fit)
     tail = (1.0 - analysis.prob) / 2
     shares = made.counts / design.n
+    categories = categories_of(design)
     lower, centre, upper = np.quantile(shares, [tail, 0.5, 1.0 - tail], axis=0)
-    grouped = made.observed_means is not None and made.observed_means.size >= _LEAST_GROUPS
+    grouped = made.observed_means is not None and made.observed_means.size >= LEAST_GROUPS
+    binary = design.family.outcome == "two levels"  # whose sds in groups follow from the means
     return Predictive(
         model=analysis.spec.name,
         engine=fit.engine,
         outcome=design.outcome_title,
+        mean_name=mean_name(design),
         group=design.group,
         n=design.n,
         n_replicates=made.n,
         edges=made.edges,
+        categories=categories,
+        whole=made.whole,
         observed=made.observed_counts / design.n,
         centre=centre,
         lower=lower,
@@ -188,9 +190,12 @@ def predictive_checks(analysis: Analysis) -> Predictive | None:
         above=made.above,
         below=made.below,
         means=_ordered(made.observed_means, made.new_means, tail) if grouped else None,
-        sds=_ordered(made.observed_sds, made.sds, tail) if grouped else None,
+        sds=_ordered(made.observed_sds, made.sds, tail) if grouped and not binary else None,
         new_effects=made.has_new_effects,
-        statistics=_statistics(design.y, made, grouped=grouped),
+        statistics=(
+            *statistics_of_rows(design, made, categories),
+            *(statistics_of_groups(made, binary=binary) if grouped else ()),
+        ),
         prob=analysis.prob,
     )
 
@@ -202,47 +207,36 @@ def _ordered(observed: Floats | None, replicated: Floats | None, tail: float) ->
     return Ordered(observed=observed, centre=centre, lower=lower, upper=upper)
 
 
-def _statistics(y: Floats, made: Replicates, *, grouped: bool) -> tuple[Statistic, ...]:
-    found = [
-        ("smallest outcome", "rows", float(y.min()), made.extremes[:, 0]),
-        ("largest outcome", "rows", float(y.max()), made.extremes[:, 1]),
-        ("skewness", "rows", skewness_of(y), made.skewness),
-    ]
-    for what, observed, replicated in (
-        ("group mean", made.observed_means, made.new_means),
-        ("group sd", made.observed_sds, made.sds),
-    ):
-        if not grouped or observed is None or replicated is None or observed.size < _LEAST_GROUPS:
-            continue
-        found += [
-            (f"smallest {what}", "groups", float(observed[0]), replicated[:, 0]),
-            (f"largest {what}", "groups", float(observed[-1]), replicated[:, -1]),
-            (f"sd of {what}s", "groups", float(observed.std()), replicated.std(axis=1)),
-        ]
-    return tuple(
-        Statistic(name=name, level=level, observed=value, replicated=values)
-        for name, level, value, values in found
-    )
-
-
 @styled
 def plot_predictive(data: Predictive) -> Figure:
     """Draw the outcome, the group means, the sds within groups, and statistics of each.
 
-    Two panels without groups, else four.
+    Two panels without groups, else three (of 0/1 outcomes, whose sds follow from means) or four.
     """
-    grouped = data.means is not None and data.sds is not None
     below = 0.75 + 0.19 * len(data.statistics)
     figure = new_figure(2.75 + below)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.45, below)).ravel()
-    if grouped:
-        first, means, sds = top.subplots(1, 3, width_ratios=(1.35, 1.0, 1.0))
-        _draw_ordered(means, data.means, data, "mean")
-        _draw_ordered(sds, data.sds, data, "sd")
+    of = shorten(data.outcome, 20)
+    ordered = {shorten(data.mean_name, 26): data.means, f"sd of {of}": data.sds}
+    shown = {what: one for what, one in ordered.items() if one is not None}
+    first, *others = top.subplots(
+        1, 1 + len(shown), width_ratios=(1.35, *(1.0 for _ in shown)), squeeze=False
+    )[0]
+    for ax, (what, one) in zip(others, shown.items(), strict=True):
+        _draw_ordered(ax, one, what)
+    drawn = data.observed, data.centre, data.lower, data.upper
+    if data.categories:
+        k = len(data.categories)
+        draw_categories(first, data.categories, *(one[:k] for one in drawn))
+    elif data.whole:
+        draw_rootogram(first, data.edges, *(data.n * one for one in drawn))
     else:
-        first = top.subplots()
-    _draw_outcome(first, data)
-    _draw_statistics(bottom.subplots(), data.statistics)
+        _draw_outcome(first, data)
+    cut = ""
+    if data.whole and not data.categories and data.edges[-1] < data.largest:
+        cut = f" up to {int(data.edges[-1])}"
+    first.set_xlabel(f"{shorten(data.outcome, 18)}{cut} ({count(data.n, 'row')})")
+    draw_statistics(bottom.subplots(), data.statistics)
     figure.legend(
         handles=[
             legend_key(color=BLACK, lw=1.4, label="data"),
@@ -287,12 +281,10 @@ def _draw_outcome(ax: Axes, data: Predictive) -> None:
             va="top",
             fontsize=8,
         )
-    ax.set_xlabel(f"{shorten(data.outcome, 18)} ({count(data.n, 'row')})")
     ax.set_ylabel("% of rows")
 
 
-def _draw_ordered(ax: Axes, ordered: Ordered | None, data: Predictive, what: str) -> None:
-    assert ordered is not None  # for mypy: the caller looked
+def _draw_ordered(ax: Axes, ordered: Ordered, what: str) -> None:
     many = ordered.observed.size
     x = np.arange(1, many + 1)
     if many <= 12:
@@ -306,36 +298,7 @@ def _draw_ordered(ax: Axes, ordered: Ordered | None, data: Predictive, what: str
         ax.plot(x, ordered.observed, color=BLACK, lw=1.3)
         ax.set_xticks([1, (many + 1) // 2, many])
     ax.set_xlabel(f"{count(many, 'group')}, in order")
-    ax.set_ylabel(f"{what} of {shorten(data.outcome, 20)}")
-
-
-def _draw_statistics(ax: Axes, statistics: tuple[Statistic, ...]) -> None:
-    """Draw each statistic of the data in sds of the replicates', on one axis."""
-    for k, item in enumerate(statistics):
-        centre, sd = float(item.replicated.mean()), float(item.replicated.std())
-        sd = sd if sd > 0 else 1.0
-        low, high = (np.quantile(item.replicated, [0.025, 0.975]) - centre) / sd
-        ax.plot([low, high], [k, k], color=BLUE, alpha=0.35, lw=5.0, solid_capstyle="butt")
-        at = float(np.clip((item.observed - centre) / sd, -6.0, 6.0))
-        beyond = abs(at) == 6.0
-        marker = (">" if at > 0 else "<") if beyond else "o"
-        ax.plot(at, k, marker, color=ORANGE if item.unlike else BLACK, ms=6.0 if beyond else 4.5)
-        ax.text(
-            1.02,
-            k,
-            p_text(item),
-            transform=ax.get_yaxis_transform(),
-            va="center",
-            fontsize=8,
-            fontweight="bold" if item.unlike else "normal",
-        )
-    ax.axvline(0.0, color=GREY, lw=0.8, zorder=0)
-    ax.set_yticks(range(len(statistics)), [item.name for item in statistics])
-    ax.set_ylim(len(statistics) - 0.5, -0.5)
-    ax.set_xlim(-6.8, 6.8)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.set_xlabel("data, in sds of the replicates")
+    ax.set_ylabel(what)
 
 
 FIGURE = Entry(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, number, percent, rounded, shorten
-from bayes_mlm.design import INTERCEPT, column_moments
+from bayes_mlm.design import INTERCEPT, column_moments, predictor_name
 from bayes_mlm.engines import listed_quantities, samples
 from bayes_mlm.figures.comparison import COLUMNS
 from bayes_mlm.figures.data import Text
@@ -224,7 +224,7 @@ def _panel(
         ratio = float(inside.max() / inside.min()) if inside.min() > 0 else math.inf
     return PriorPanel(
         name=name,
-        unit=one.unit or fit.design.family.predictor_name(fit.design.outcome),
+        unit=one.unit or predictor_name(fit.design),
         prior=_named(prior),
         posterior=posterior,
         x=x,

@@ -6,8 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.assess import NormalQQ, fitted_values, normal_qq, standardised_residuals
+from bayes_mlm.assess import (
+    NormalQQ,
+    fitted_values,
+    normal_qq,
+    quantile_residuals,
+    standardised_residuals,
+)
 from bayes_mlm.base import Floats, Stream, count, number, shorten, shorten_all, stream
+from bayes_mlm.design import predictor_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
@@ -32,14 +39,14 @@ class RowResiduals:
         Posterior mean of the linear predictor, group effects included, in its units.
     residual : ndarray, shape (n,)
         Outcome less `fitted`, divided by the posterior mean of the residual sd; where residuals
-        have a structure, what would be standard normal if it is right. Pearson residuals of an
-        outcome without a residual sd.
-    pearson : bool
+        have a structure, what would be standard normal if it is right. Randomised quantile
+        residuals of an outcome without a residual sd.
+    quantile : bool
     at, mean, low, high : ndarray, shape (k,)
         In bins of the fitted values: their middle, the mean residual and its ends at two standard
         errors.
     qq : NormalQQ or None
-        None where normal residuals are not expected.
+        None for residuals that are all alike.
     sds : tuple of float
         Sd of the residuals in the lowest and in the highest third of the fitted values.
     unequal : bool
@@ -50,7 +57,7 @@ class RowResiduals:
     outcome: str
     fitted: Floats
     residual: Floats
-    pearson: bool
+    quantile: bool
     at: Floats
     mean: Floats
     low: Floats
@@ -70,8 +77,11 @@ class RowResiduals:
             f"{count(self.at.size, 'part')} of the fitted values."
         )
         whose = "In units of the residual sd the sd of the residuals"
-        if self.pearson:
-            whose = "The sd of the Pearson residuals"
+        if self.quantile:
+            whose = (
+                "The sd of the randomised quantile residuals (standard normal if the model is "
+                "right, whatever the family)"
+            )
         shape = f" Against the normal distribution they {self.qq.departure}." if self.qq else ""
         return Text(
             title=f"Residuals of the rows ({self.model})",
@@ -142,9 +152,9 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
     if not analysis.fits:
         return None
     fit = analysis.fits[0]
-    family = fit.design.family
     fitted = fitted_values(fit)
-    residual = standardised_residuals(fit, fitted)
+    additive = fit.design.family.is_additive
+    residual = standardised_residuals(fit, fitted) if additive else quantile_residuals(fit)
     order = np.argsort(fitted, kind="stable")
     third = max(2, fitted.size // 3)
     ends = residual[order[:third]], residual[order[-third:]]
@@ -158,17 +168,15 @@ def row_residuals(analysis: Analysis) -> RowResiduals | None:
     reach = np.array([2 * residual[part].std() / np.sqrt(part.size) for part in bins])
     return RowResiduals(
         model=analysis.spec.name,
-        outcome=family.predictor_name(fit.design.outcome_title),
+        outcome=predictor_name(fit.design),
         fitted=fitted,
         residual=residual,
-        pearson=not family.is_additive,
+        quantile=not additive,
         at=np.array([fitted[part].mean() for part in bins]),
         mean=mean,
         low=mean - reach,
         high=mean + reach,
-        qq=normal_qq(residual, stream(fit.settings.random_seed, Stream.QQ_BAND))
-        if family.is_additive
-        else None,
+        qq=normal_qq(residual, stream(fit.settings.random_seed, Stream.QQ_BAND)),
         sds=sds,
         unequal=bool(gap > _CLEAR * error),
     )
@@ -242,11 +250,11 @@ def plot_row_residuals(data: RowResiduals) -> Figure:
         zorder=5,
     )
     left.set_xlabel(f"fitted {shorten(data.outcome, 30)}")
-    left.set_ylabel("Pearson residual" if data.pearson else "residual, in residual sds")
+    left.set_ylabel("quantile residual" if data.quantile else "residual, in residual sds")
     means = legend_key(marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
     if data.qq is not None:
         _draw_qq(right[0], data.qq)
-        right[0].set_ylabel("standardised residual")
+        right[0].set_ylabel("quantile residual" if data.quantile else "standardised residual")
         chosen = "" if data.qq.n == data.residual.size else f"{data.qq.n:,} of "
         right[0].set_xlabel(f"normal quantile ({chosen}{count(data.residual.size, 'row')})")
     _legend_below(figure, *([data.qq] if data.qq else []), before=[rows, means])

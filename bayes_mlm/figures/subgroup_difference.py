@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, predictor_name
 from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
@@ -163,7 +163,7 @@ def subgroup_difference(analysis: Analysis) -> SubgroupDifference | None:
     counts = [np.histogram(values[on == k], bins)[0] for k in (0, 1)]
     return SubgroupDifference(
         model=analysis.spec.name,
-        outcome=design.family.predictor_name(design.outcome_title),
+        outcome=predictor_name(design),
         slope=design.encoding.title(str(roles.slope)),
         moderator=str(roles.moderator),
         subgroups=roles.subgroup_labels,

@@ -7,7 +7,7 @@ from itertools import cycle
 import numpy as np
 
 from bayes_mlm.base import count, percent, rounded, shorten
-from bayes_mlm.engines import has_random_effects, is_drawing
+from bayes_mlm.engines import ENGINES, has_random_effects, is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_key, legend_patch
@@ -25,7 +25,7 @@ from bayes_mlm.figures.style import (
     styled,
 )
 from bayes_mlm.fitting import Analysis
-from bayes_mlm.questions import VarianceRow, VarianceTable, variance_by_level
+from bayes_mlm.questions import VarianceRow, VarianceTable, scale_of, variance_by_level
 
 LABELS = {
     "fixed_within": "predictors within groups",
@@ -35,6 +35,7 @@ LABELS = {
     "means": "group effects",
     "residual": "residuals",
     "fixed": "predictors",
+    "distribution": "distribution-specific",
 }
 
 # The variances that are partitioned, and what the rows of their parts begin with in the table.
@@ -60,6 +61,7 @@ _LOOK = {
     "means": (GREEN, "..", "white"),
     "residual": ("#D9D9D9", "", "black"),
     "fixed": (BLUE, "", "white"),
+    "distribution": ("#D9D9D9", "", "black"),
 }
 # The same of grouping factors, in the order of the model.
 _FACTORS = (
@@ -89,11 +91,11 @@ class Share:
     part : str
         A key of `LABELS`, or one of several grouping factors.
     mean : float
-        Posterior mean; the REML estimate where there is no posterior.
+        Posterior mean; the likelihood estimate where there is no posterior.
     lower, upper : float or None
         Of its interval.
     likelihood : float
-        By REML.
+        By REML or ML.
     """
 
     part: str
@@ -143,6 +145,8 @@ class VarianceParts:
         Of the intervals.
     notes : tuple of str
         What a reader must know of the predictors.
+    likelihood, scale : str
+        Of the estimates: "REML"; of an outcome that is not Gaussian: "latent scale".
     """
 
     model: str
@@ -154,6 +158,8 @@ class VarianceParts:
     columns: tuple[Column, ...]
     prob: float
     notes: tuple[str, ...]
+    likelihood: str = "REML"
+    scale: str = ""
 
     @property
     def text(self) -> Text:
@@ -169,15 +175,19 @@ class VarianceParts:
         source = (
             f"Posterior means with {percent(self.prob)} intervals"
             if is_drawing(self.engine)
-            else "REML estimates"
+            else f"{self.likelihood} estimates"
         )
         notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in self.notes)
         return Text(
-            title=f"Where the variance of {self.outcome} comes from ({self.model})",
+            title=f"Where the variance of {self.outcome} comes from{self._scale} ({self.model})",
             caption=f"{' '.join(described)} {source}{self._after}. {notes}".strip(),
             alt=f"Left, stacked bars: the parts of {self._wholes}. Right, every part as a point "
-            "with its interval, and the REML estimate.",
+            f"with its interval, and the {self.likelihood} estimate.",
         )
+
+    @property
+    def _scale(self) -> str:
+        return f", on the {self.scale}" if self.scale else ""
 
     @property
     def _after(self) -> str:
@@ -200,13 +210,13 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
     if not has_random_effects(design):
         return None
     likelihood = variance_by_level(analysis.estimate)
-    shown = likelihood
+    shown, scale = likelihood, scale_of(design.family)
     if analysis.fits:
         shown = variance_by_level(analysis.fits[0], prob=analysis.prob)
     columns = [
         Column(measure=measure, label=label, shares=shares)
         for measure, (label, prefix) in _MEASURES.items()
-        if (shares := _shares(_named(prefix, shown), shown, likelihood))
+        if (shares := _shares(_named(prefix, shown), shown, likelihood, scale))
     ]
     if not any(one.part == "fixed" for column in columns for one in column.shares):
         columns = [column for column in columns if column.measure != "unexplained"]  # the whole
@@ -215,7 +225,9 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
         rows = {part: f"vpc[{part},{where}]" for part in parts}
         at = where.replace("=", " = ")
         label = f"unexplained variance at {at}"
-        columns.append(Column(measure=at, label=label, shares=_shares(rows, shown, likelihood)))
+        columns.append(
+            Column(measure=at, label=label, shares=_shares(rows, shown, likelihood, scale))
+        )
     return VarianceParts(
         model=analysis.spec.name,
         outcome=design.outcome_title,
@@ -225,7 +237,9 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
         engine=shown.rows[0].engine,
         columns=tuple(columns),
         prob=analysis.prob,
-        notes=shown.notes,
+        notes=tuple(note for note in shown.notes if not note.startswith("observation scale")),
+        likelihood=ENGINES[likelihood.rows[0].engine].label,
+        scale=scale,
     )
 
 
@@ -241,10 +255,11 @@ def _along(table: VarianceTable, factor: str) -> list[str]:
 
 
 def _shares(
-    quantities: Mapping[str, str], shown: VarianceTable, likelihood: VarianceTable
+    quantities: Mapping[str, str], shown: VarianceTable, likelihood: VarianceTable, scale: str
 ) -> tuple[Share, ...]:
     found = []
-    for part, quantity in quantities.items():
+    for named, quantity in quantities.items():
+        part = "distribution" if scale and named == "residual" else named
         row = shown[quantity]
         if row.estimate is None:  # no variance between groups at all
             return ()
@@ -286,33 +301,25 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     names = [_SHORT.get(column.measure) or _place(column.measure) for column in data.columns]
     left.set_xticks(range(len(data.columns)), names, fontsize=8 if len(names) > 3 else None)
     left.set_ylim(0.0, 1.0)
-    left.set_ylabel(f"share of the variance of {shorten(data.outcome, 20)}")
+    scale = f" ({data.scale})" if data.scale else ""
+    left.set_ylabel(f"share of the variance of {shorten(data.outcome, 20)}{scale}")
     left.tick_params(axis="x", length=0)
-    left.set_title(
-        f"{count(data.n, 'row')}, {', '.join(count(size, 'group') for size in data.sizes)}",
-        fontsize=9,
-        color=INK,
-    )
+    groups = ", ".join(count(size, "group") for size in data.sizes)
+    left.set_title(f"{count(data.n, 'row')}, {groups}", fontsize=9, color=INK)
     _draw_intervals(right, data, looks)
     used = dict.fromkeys(one.part for column in data.columns for one in column.shares)
     handles = [
-        legend_patch(
-            facecolor=looks[part][0], hatch=looks[part][1], edgecolor="white", label=_label(part)
-        )
+        legend_patch(facecolor=colour, hatch=hatch, edgecolor="white", label=_label(part))
         for part in (*LABELS, *data.factors)
         if part in used
+        for colour, hatch, _ in [looks[part]]
     ]
     if is_drawing(data.engine):
-        handles.append(
-            legend_key(
-                color=INK,
-                lw=2.0,
-                marker="o",
-                ms=4.5,
-                label=f"posterior mean, {percent(data.prob)} interval",
-            )
-        )
-    handles.append(legend_key(color="black", ls="", marker="D", ms=3.8, mfc="white", label="REML"))
+        text = f"posterior mean, {percent(data.prob)} interval"
+        handles.append(legend_key(color=INK, lw=2.0, marker="o", ms=4.5, label=text))
+    handles.append(
+        legend_key(color="black", ls="", marker="D", ms=3.8, mfc="white", label=data.likelihood)
+    )
     figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
     return figure
 
@@ -360,7 +367,7 @@ def _draw_intervals(ax: Axes, data: VarianceParts, looks: _Looks) -> None:
         ax.text(0.0, y, f"of the {column.label}", fontsize=8.5, va="center", color=INK)
         for one in column.shares:
             y += 1.0
-            colour = looks[one.part][0] if one.part != "residual" else "#7F7F7F"
+            colour = looks[one.part][0] if looks[one.part][0] != "#D9D9D9" else "#7F7F7F"
             if one.lower is not None and one.upper is not None:
                 ax.plot([one.lower, one.upper], [y, y], color=colour, lw=2.4, zorder=3)
                 ax.plot(one.mean, y, "o", color=colour, ms=5.0, zorder=4)

@@ -32,6 +32,7 @@ from .linear_predictor import (
     linear_predictors as linear_predictors,
 )
 from .predictions import Solution as Solution, expected_outcomes as expected_outcomes
+from .ratios import median_name as median_name, ratio_of as ratio_of
 from .request import (
     as_request as as_request,
     make_settings as make_settings,

@@ -138,9 +138,9 @@ def compare_summaries(*summaries: Summary) -> EngineComparison:
         for found in one.verdict.findings
     ]
     rows = join_engines(*summaries)
-    notes: tuple[str, ...] = ()
+    notes = tuple(dict.fromkeys(note for one in summaries for note in one.notes))
     if any(row.difference is not None for row in rows):
-        notes = (
+        notes += (
             "diff/sd: posterior mean minus the likelihood estimate, in posterior sds; 0.1 is of no "
             "consequence, 1 means that the prior or the posterior's shape matters",
         )

@@ -4,11 +4,16 @@ Every function works on arrays of any shape, so the same arithmetic serves poste
 REML estimate.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_mlm.base import Array
 from bayes_mlm.design import Design
+
+# Median of the absolute difference of two independent standard normal effects.
+MEDIAN = math.sqrt(2.0) * 0.6744897501960817
 
 
 def icc(sigma_u: ArrayLike, sigma_e: ArrayLike) -> Array:
@@ -41,6 +46,38 @@ def icc(sigma_u: ArrayLike, sigma_e: ArrayLike) -> Array:
     """
     between, within = np.square(sigma_u), np.square(sigma_e)
     return np.asarray(between / (between + within))
+
+
+def median_ratio(sigma_u: ArrayLike) -> Array:
+    r"""Return the median odds ratio of two groups; of a log link the median rate ratio.
+
+    .. math:: \exp(\sqrt 2\, \sigma_u\, \Phi^{-1}(0.75))
+
+    Of two rows with equal predictors from two groups taken at random, the ratio of the odds (the
+    rates) of the one in the group with the larger effect to those of the other, in the median.
+    1 without variation between groups.
+
+    Parameters
+    ----------
+    sigma_u : array_like
+        Sd of the group effects, on the scale of the linear predictor, any shape.
+
+    Returns
+    -------
+    ndarray
+        1 or more.
+
+    References
+    ----------
+    Larsen & Merlo (2005), American Journal of Epidemiology 161(1), eq. 2; of rates Austin,
+    Stryhn, Leckie & Merlo (2018), Statistics in Medicine 37(4).
+
+    Examples
+    --------
+    >>> float(median_ratio(1.0).round(4))
+    2.5957
+    """
+    return np.asarray(np.exp(MEDIAN * np.asarray(sigma_u)))
 
 
 def correlation_at(icc: ArrayLike, rho_e: ArrayLike, steps: float = 1.0) -> Array:

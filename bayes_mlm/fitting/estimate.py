@@ -186,14 +186,7 @@ class Estimate:
 
     @cached_property
     def values(self) -> ParameterValues:
-        """The estimate as one value of every parameter.
-
-        Raises
-        ------
-        UnsupportedModelError
-            If the family has no residual variance.
-        """
-        self.design.family.require_residual_sd("a question on variances")
+        """The estimate as one value of every parameter."""
         parts = [self.of_factor(name).single_solution() for name in self.design.factors]
         return ParameterValues(
             beta=self.solution.beta[None],
@@ -204,6 +197,10 @@ class Estimate:
                 )
                 for name, one in zip(self.design.factors, parts, strict=True)
             ),
+            auxiliary={
+                name: np.asarray(value)[None]
+                for name, value in getattr(self.solution, "auxiliary", {}).items()
+            },
         )
 
     def of_sample(self, design: Design, places: Ints, random_seed: int) -> "Estimate":  # noqa: ARG002
@@ -224,6 +221,7 @@ class Estimate:
         null: "Estimate | None" = None,
         prob: float | None = None,
         groups: bool = False,
+        exponentiate: bool = False,
     ) -> Summary:
         """Return the estimates as rows named like those of a posterior.
 
@@ -241,6 +239,8 @@ class Estimate:
         groups : bool
             Whether every group effect has a row too: its prediction, with the sd given the
             coefficients and variances.
+        exponentiate : bool
+            Whether coefficients are shown as odds, rate or hazard ratios, as the family has them.
         """
         solution = self.solution if prob is None else self.at_prob(prob).solution
         return summarise_solution(
@@ -250,6 +250,7 @@ class Estimate:
             engine=self.engine,
             null=None if null is None else null.solution,
             groups=groups,
+            exponentiate=exponentiate,
         )
 
     def compare(

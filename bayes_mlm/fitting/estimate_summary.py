@@ -16,6 +16,7 @@ from bayes_mlm.fitting.estimate_rows import (
 )
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
 from bayes_mlm.fitting.predictions import Solution
+from bayes_mlm.fitting.ratios import exponentiated_rows, latent_notes, latent_rows, ratio_note
 
 _GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
 _SINGULAR = (
@@ -32,10 +33,13 @@ def summarise_solution(
     engine: str,
     null: Solution | None = None,
     groups: bool = False,
+    exponentiate: bool = False,
 ) -> Summary:
     """Summarise a likelihood estimate of a design, as `Estimate.summary` describes."""
     rows = [*coefficient_rows(fit), *variance_rows(fit, design)]
     rows += icc_rows(fit, design)
+    rows += latent_rows(rows, design)
+    notes = latent_notes(design, [row[0] for row in rows])
     if (
         fit.icc is not None
         and null is not None
@@ -55,6 +59,9 @@ def summarise_solution(
     rows.append(("loglik", fit.loglik, None, None))
     if groups:
         rows += effect_rows(fit)
+    if exponentiate:
+        rows = exponentiated_rows(rows, design.family)
+        notes = (*notes, ratio_note(design.family, drawn=False))
     return Summary(
         rows=tuple(
             QuantityRow(
@@ -71,4 +78,5 @@ def summarise_solution(
         ),
         interval=f"{level(fit.beta_interval[0].level)} CI",
         verdict=Verdict(tuple(findings)),
+        notes=notes,
     )

@@ -11,6 +11,12 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import Convergence, Draws, convergence, has_chains, quantities
 from bayes_mlm.fitting import derived as posterior
 from bayes_mlm.fitting.estimates import QuantityRow, Summary
+from bayes_mlm.fitting.ratios import (
+    exponentiated_draws,
+    latent_notes,
+    latent_quantities,
+    ratio_note,
+)
 from bayes_mlm.fitting.source import IntervalKind, summarise_draws
 from bayes_mlm.likelihood import group_parameters, parameters_of
 
@@ -46,11 +52,17 @@ def summarise_posterior(
     prob: float,
     interval: IntervalKind = "hdi",
     groups: bool = False,
+    exponentiate: bool = False,
 ) -> Summary:
     """Summarise draws; arguments as in `summarise`."""
     named = dict(quantities(fit.draws, groups=groups))
     named |= dict(_shares(fit))
     named |= dict(_derived(fit, null))
+    named |= latent_quantities(fit.design, lambda name: _drawn(fit, name))
+    notes = latent_notes(fit.design, list(named))
+    if exponentiate:
+        named = exponentiated_draws(named, fit.design.family)
+        notes = (*notes, ratio_note(fit.design.family, drawn=True))
     stacked = np.stack(list(named.values()), axis=-1)
     chains = has_chains(fit.engine) or fit.draws.is_chain
     found = convergence(stacked) if chains else _independent(stacked)
@@ -71,7 +83,16 @@ def summarise_posterior(
         )
         for k, name in enumerate(named)
     )
-    return Summary(rows=rows, interval=f"{level(prob)} {interval.upper()}", verdict=fit.verdict)
+    return Summary(
+        rows=rows,
+        interval=f"{level(prob)} {interval.upper()}",
+        verdict=fit.verdict,
+        notes=notes,
+    )
+
+
+def _drawn(fit: Posterior, name: str) -> Array | None:
+    return fit.draws[name] if name in fit.draws.posterior else None
 
 
 def _shares(fit: Posterior) -> Iterator[tuple[str, Any]]:

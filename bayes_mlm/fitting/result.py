@@ -37,6 +37,7 @@ from bayes_mlm.fitting.by_engine import Result, compare_with
 from bayes_mlm.fitting.elsewhere import no_attribute
 from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.posterior_summary import summarise_posterior
+from bayes_mlm.fitting.residuals import residual_draws
 from bayes_mlm.fitting.source import (
     INTERVALS,
     FactorValues,
@@ -133,6 +134,7 @@ class Fit:
         prob: float = DEFAULT_PROB,
         interval: IntervalKind = "hdi",
         groups: bool = False,
+        exponentiate: bool = False,
     ) -> Summary:
         """Return every quantity that is defined for the model, as `summarise` does.
 
@@ -144,8 +146,8 @@ class Fit:
             Of the intervals.
         interval : {"hdi", "eti"}
             Highest density interval, or equal tails.
-        groups : bool
-            Whether every group effect has a row too.
+        groups, exponentiate : bool
+            Rows of every group effect; odds, rate or hazard ratios in place of coefficients.
 
         Examples
         --------
@@ -156,7 +158,9 @@ class Fit:
         """
         check_prob(prob)
         check_choice("interval", interval, INTERVALS)
-        return summarise_posterior(self, null=null, prob=prob, interval=interval, groups=groups)
+        return summarise_posterior(
+            self, null=null, prob=prob, interval=interval, groups=groups, exponentiate=exponentiate
+        )
 
     def compare(
         self,
@@ -304,19 +308,14 @@ class Fit:
 
     @cached_property
     def values(self) -> ParameterValues:
-        """The draws of every parameter, chains joined.
-
-        Raises
-        ------
-        EngineError
-            If the family has no residual variance.
-        """
-        family = self.design.family
-        family.require_residual_sd("a question on variances")
+        """The draws of every parameter, chains joined."""
+        sd = self.design.family.residual_sd
+        none = np.full(len(self.beta), np.nan)
         return ParameterValues(
             beta=self.beta,
-            residual_variance=np.square(samples(self.draws, str(family.residual_sd))),
+            residual_variance=none if sd is None else np.square(samples(self.draws, sd)),
             factors=tuple(self._values_of(name) for name in self.design.factors),
+            auxiliary=residual_draws(self.draws).others,
         )
 
     def _values_of(self, factor: str) -> FactorValues:

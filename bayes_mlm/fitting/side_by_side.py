@@ -110,6 +110,18 @@ class Analysis:
             )
         return self.estimates[0]
 
+    def exponentiated(self) -> "Analysis":
+        """Return the analysis with coefficients as odds, rate or hazard ratios in its summaries.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If the family has no ratios.
+        """
+        drawn = [summarise(fit, prob=self.prob, exponentiate=True) for fit in self.fits]
+        estimated = [one.summary(exponentiate=True) for one in self.estimates]
+        return replace(self, summaries=(*drawn, *estimated))
+
     @cached_property
     def compared(self) -> tuple[Compared, ...]:
         """The engines compared, a row a quantity, with the figure printed for it."""

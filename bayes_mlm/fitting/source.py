@@ -1,8 +1,8 @@
 """What every question needs of a result: linear combinations, group effects, variances."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self, get_args
 
 import numpy as np
@@ -267,14 +267,17 @@ class ParameterValues:
     beta : ndarray, shape (S, p)
         Fixed effects.
     residual_variance : ndarray, shape (S,)
-        Residual variance.
+        Residual variance; nan of a family without one.
     factors : tuple of FactorValues
         One for each grouping factor, in the order of the design.
+    auxiliary : mapping of str to ndarray, shape (S,) or (S, k)
+        Further parameters of the family: a shape, thresholds.
     """
 
     beta: Floats
     residual_variance: Floats
     factors: tuple[FactorValues, ...]
+    auxiliary: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def cov_u(self) -> Floats:

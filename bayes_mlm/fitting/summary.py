@@ -15,6 +15,7 @@ def summarise(
     prob: float | None = None,
     interval: IntervalKind = "hdi",
     groups: bool = False,
+    exponentiate: bool = False,
 ) -> Summary:
     """Summarise every quantity that is defined for a model.
 
@@ -29,6 +30,11 @@ def summarise(
         Of draws: highest density interval, or equal tails.
     groups : bool
         Whether every group effect has a row too.
+    exponentiate : bool
+        Whether coefficients are shown as ratios, as the family names them: ``odds_ratio[x]``,
+        ``rate_ratio[x]``, ``hazard_ratio[x]``. Intervals of draws are those of the ratio (an HDI is
+        not the exponentiated HDI of the coefficient), of an estimate those of the coefficient, ends
+        exponentiated.
 
     Returns
     -------
@@ -36,12 +42,16 @@ def summarise(
         Fixed effects, then ``sigma_u``, ``rho_u``, ``sigma_e``; with a random intercept as the
         only group effect also ``icc``, ``design_effect`` and ``reliability``, and against a null
         model ``r2_between`` and ``r2_within``; with AR(1) residuals ``corr_next``, the correlation
-        of two outcomes of a group one step apart; with `groups`, ``u[1224]`` for every group.
+        of two outcomes of a group one step apart; with `groups`, ``u[1224]`` for every group. With
+        outcomes of a family without a residual sd `icc` is of the latent outcome, where there is
+        one, and ``median_odds_ratio`` (``median_rate_ratio``, ...) compares two groups.
 
     Raises
     ------
     EngineError
         If `prob` is not between 0 and 1, or `null` is not a null model of the same data.
+    UnsupportedModelError
+        If coefficients are to be exponentiated and the family has no ratios.
     """
     expect("summarise", fit, Fit, Estimate)
     if null is not None:
@@ -51,7 +61,11 @@ def summarise(
     posterior = posterior_of(fit)
     if posterior is None:
         found = estimate_of(fit) if prob is None else estimate_of(fit).at_prob(prob)
-        return found.summary(null=None if null is None else estimate_of(null), groups=groups)
+        return found.summary(
+            null=None if null is None else estimate_of(null),
+            groups=groups,
+            exponentiate=exponentiate,
+        )
     if null is not None:
         expect_draws("a summary of draws (null)", null)
     of_null = None if null is None else posterior_of(null)
@@ -61,4 +75,5 @@ def summarise(
         prob=DEFAULT_PROB if prob is None else prob,
         interval=interval,
         groups=groups,
+        exponentiate=exponentiate,
     )

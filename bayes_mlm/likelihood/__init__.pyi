@@ -29,6 +29,12 @@ from .gaussian import (
     residual_df as residual_df,
 )
 from .identification import unidentified as unidentified
+from .joint_kernels import (
+    curvature_rows as curvature_rows,
+    joint_rows as joint_rows,
+    joint_sums as joint_sums,
+    project as project,
+)
 from .likelihood import Likelihood as Likelihood, Point as Point
 from .many_groups import (
     curvature_sums as curvature_sums,

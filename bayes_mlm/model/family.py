@@ -88,6 +88,10 @@ class Family:
         Whether an outcome is a count among a number of trials.
     latent_variance : float, optional
         Variance of the latent outcome given the linear predictor, of families that have one.
+    ratio_name : str
+        What exp() of a coefficient is: "odds ratio", "rate ratio"; empty where it has no meaning.
+    counts : bool
+        Whether outcomes are counts, whose variance is compared with their mean.
     links : mapping of str to callable
         The family with each link that it can have, by the link's name; empty of a family with one.
     normal_scores : callable
@@ -124,6 +128,8 @@ class Family:
     outcome: OutcomeKind = "number"
     takes_trials: bool = False
     latent_variance: float | None = None
+    ratio_name: str = ""
+    counts: bool = False
     links: "Mapping[str, Callable[[], Family]]" = field(default_factory=dict)
     normal_scores: Callable[[Floats, Auxiliary], Floats] = identity
     mixing: Callable[[Auxiliary, np.random.Generator, tuple[int, ...]], Floats] | None = None
@@ -195,6 +201,20 @@ class Family:
     def is_additive(self) -> bool:
         """Return whether outcomes are the linear predictor plus a residual of a constant sd."""
         return self.residual_sd is not None and self.link == "identity"
+
+    def require_ratio(self) -> None:
+        """Raise an error where exp() of a coefficient is no ratio of anything.
+
+        Raises
+        ------
+        UnsupportedModelError
+        """
+        if not self.ratio_name:
+            raise UnsupportedModelError(
+                f"exponentiated coefficients of the {self.label} family (link {self.link}) are no "
+                "ratios; use exponentiate with a logit (odds ratios), log (rate ratios) or cloglog "
+                "link (hazard ratios), or compare predictions"
+            )
 
     def require_residual_sd(self, what: str) -> None:
         """Raise an error where a quantity needs a residual variance and the family has none.

@@ -34,6 +34,8 @@ class Link:
     latent_variance : float
         Of the latent outcome given the linear predictor (Goldstein, Browne & Rasbash 2002,
         Understanding Statistics 1(4)): π²/3 of the logit.
+    ratio_name : str
+        What exp() of a coefficient is; empty where it has no meaning.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Link:
     function: Callable[[float], float]
     tensor: Callable[[Any], Any]
     latent_variance: float
+    ratio_name: str = ""
 
     def inverse(self, eta: Floats) -> Floats:
         """Return the probability at a linear predictor."""
@@ -110,6 +113,7 @@ for _link in (
         function=lambda mean: math.log(mean / (1.0 - mean)),
         tensor=_logit_tensor,
         latent_variance=math.pi**2 / 3.0,
+        ratio_name="odds ratio",
     ),
     Link(
         name="probit",
@@ -128,6 +132,7 @@ for _link in (
         function=lambda mean: math.log(-math.log1p(-mean)),
         tensor=_cloglog_tensor,
         latent_variance=math.pi**2 / 6.0,
+        ratio_name="hazard ratio",
     ),
 ):
     LINKS.register(_link.name, _link)

@@ -142,6 +142,7 @@ def cross_products(
     columns: Sequence[EffectColumns],
     *,
     terms: Sequence[str] | None = None,
+    first: int | None = None,
 ) -> CrossProducts:
     """Reduce rows to cross-products; the rows may come in any order.
 
@@ -154,6 +155,8 @@ def cross_products(
         One for each factor.
     terms : sequence of str, optional
         Names of the columns of X.
+    first : int, optional
+        Place of the factor that comes first; by default the one with most effects.
 
     Raises
     ------
@@ -178,7 +181,8 @@ def cross_products(
     names = [one.factor for one in columns]
     if len(set(names)) < len(names):
         raise DesignError(f"a grouping factor is given twice ({', '.join(names)}); join its terms")
-    order = sorted(range(len(columns)), key=lambda k: -columns[k].m * columns[k].Z.shape[1])
+    sizes = [one.m * one.Z.shape[1] for one in columns]
+    order = sorted(range(len(columns)), key=lambda k: (k != first, -sizes[k]))
     transform, W = _transformed(y, X)
     chosen = [columns[k] for k in order]
     transforms = [_effects_transform(one) for one in chosen]

@@ -39,6 +39,7 @@ from .variance import (
     reasons as reasons,
     variance_by_level as variance_by_level,
 )
+from .variance.distribution import scale_of as scale_of
 from .variance.parameters import is_null as is_null, null_design as null_design
 from .variance.partition import along as along
 from .variance.table import check_null as check_null

@@ -137,8 +137,8 @@ def corrections_table(rows: "Sequence[PublishedRow]") -> TerminalTable:
 
 def records_table(records: "Sequence[Record]") -> TerminalTable:
     """Return the bundled models."""
-    cells = [(one.name, one.model.kind, one.model.formula) for one in records]
-    return _prose(("model", "kind", "formula"), cells)
+    cells = [(one.name, one.model.kind, one.model.family, one.model.formula) for one in records]
+    return _prose(("model", "kind", "family", "formula"), cells)
 
 
 def figures_table(entries: "Iterable[Entry]") -> TerminalTable:

@@ -8,7 +8,7 @@ predictor of members with one of groups stand where they belong, in the equation
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bayes_mlm.design import INTERCEPT, Column, Design, Place, place_name
+from bayes_mlm.design import INTERCEPT, Column, Design, Place, event_name, place_name
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.formula import Call, Factor, label
 from bayes_mlm.report import mathml as m
@@ -133,7 +133,7 @@ def _single(design: Design) -> Iterator[Equation]:
         parts.insert(0, m.sub(m.symbol(_ALPHA), m.symbol("j")))
     title = {"between": "Group means"}.get(design.kind, "Model")
     yield _predictor(design, title, parts)
-    yield _residuals(design, "Distribution")
+    yield from _law(design, "Distribution")
 
 
 def _several(design: Design) -> Iterator[Equation]:
@@ -153,7 +153,7 @@ def _several(design: Design) -> Iterator[Equation]:
     yield _predictor(design, "Model", parts)
     for k, law in enumerate(laws):
         yield Equation(title="" if k else "Distributions", mathml=law)
-    yield _residuals(design, "")
+    yield from _law(design, "")
 
 
 def _levels(design: Design) -> Iterator[Equation]:
@@ -211,14 +211,42 @@ def _distributions(design: Design) -> Iterator[Equation]:
             ]
             right = m.normal(m.zero(), m.row(m.name("diag"), m.listed(variances)))
     yield Equation(title="Distributions", mathml=m.equation(left, "~", right))
-    yield _residuals(design, "")
+    yield from _law(design, "")
+
+
+def _law(design: Design, title: str) -> Iterator[Equation]:
+    """Write the distribution of the outcome, and the link of its mean or probability."""
+    if design.family.is_additive:
+        yield _residuals(design, title)
+        return
+    family, eta = design.family, m.sub(m.symbol("η"), _ij(design))
+    if family.thresholds is not None:
+        at = m.sub(m.symbol("τ"), m.symbol("k"))
+        below = m.row(
+            m.name("P"), m.listed([m.row(_outcome(design), m.operator("≤"), m.symbol("k"))])
+        )
+        right = m.row(at, m.operator("−"), eta)
+        linked = m.row(m.name(family.link), m.listed([below]))
+        yield Equation(title=title, mathml=m.equation(linked, "=", right))
+        return
+    share = family.outcome == "two levels" or family.takes_trials
+    mean = m.sub(m.symbol("p" if share else "μ"), _ij(design))
+    known = [m.sub(m.symbol("n"), _ij(design))] if family.takes_trials else []
+    others = [m.name(one.name) for one in family.auxiliary]
+    law = m.row(m.name(family.label), m.listed([*known, mean, *others]))
+    happens = _outcome(design)
+    if family.outcome == "two levels":
+        level = event_name(design).removeprefix(f"{design.outcome_title} = ")
+        one = level if level != design.outcome_title else "1"
+        left = m.row(m.name("P"), m.listed([m.row(happens, m.operator("="), m.name(one))]))
+        yield Equation(title=title, mathml=m.equation(left, "=", mean))
+    else:
+        yield Equation(title=title, mathml=m.equation(happens, "~", law))
+    linked = m.row(m.name(family.link), m.listed([mean]))
+    yield Equation(title="", mathml=m.equation(linked, "=", eta))
 
 
 def _residuals(design: Design, title: str) -> Equation:
-    if not design.family.is_additive:
-        named = f"{design.family.label}, link {design.family.link}, linear predictor\u00a0"
-        law = m.row(m.name(named), m.sub(m.symbol("η"), _ij(design)))
-        return Equation(title=title, mathml=m.equation(_outcome(design), "~", law))
     left = m.sub(m.symbol("e"), _ij(design))
     structure = design.residual
     index = m.symbol("e")
@@ -255,7 +283,7 @@ def _short(design: Design) -> Iterator[Equation]:
     if has_random_effects(design):
         yield from _distributions(design)
     else:
-        yield _residuals(design, "Distribution")
+        yield from _law(design, "Distribution")
 
 
 def _parts(design: Design) -> list[_Part]:

@@ -1,6 +1,7 @@
 """Estimates of one model by all engines, for a terminal and for the report."""
 
 from bayes_mlm.base import Span, Style, View, count, scaled, signed
+from bayes_mlm.design import predictor_name
 from bayes_mlm.engines import ENGINES, has_chains, is_drawing
 from bayes_mlm.fitting import Analysis, Compared, QuantityRow, estimate_texts
 from bayes_mlm.report.equations import coefficient
@@ -33,10 +34,11 @@ def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
     extra += ["printed"] if printed else []
     caption = _terminal_legend if terminal else _page_caption
     text = " ".join(caption(analysis, spans, drawn, printed))
+    notes = tuple(dict.fromkeys(note for one in analysis.summaries for note in one.notes))
     cells = [_cells(analysis, row, style, drawn_too, printed) for row in analysis.compared]
     return View(
         title="" if terminal else text,
-        legend=(text,) if terminal else (),
+        legend=(text, *notes) if terminal else notes,
         headings=(*headings, *extra),
         spans=(*spans, *(Span() for _ in extra)),
         cells=tuple(tuple(text for text, _ in row) for row in cells),
@@ -85,6 +87,8 @@ def _page_caption(analysis: Analysis, spans: list[Span], drawn: bool, printed: b
     engines = [span.text for span in spans if span.text]
     named = " and ".join(filter(None, [", ".join(engines[:-1]), engines[-1]]))
     texts = [f"{analysis.spec.name} by {named}."]
+    if analysis.design.family.predictor_scale:
+        texts.append(f"β and sds are in {predictor_name(analysis.design)}.")
     if drawn and analysis.estimates:
         texts.append(f"Difference: posterior mean less {engines[-1]}, in posterior sds.")
     if printed:
@@ -100,8 +104,9 @@ def _variance_methods(analysis: Analysis) -> set[str]:
 
 def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bool) -> list[str]:
     wald = any(method.startswith("Wald") for method in _variance_methods(analysis))
-    icc = " and icc" if analysis.design.family.is_additive else ""
-    profile = f"t or Wald for beta, profile for sigma{icc}"
+    additive = analysis.design.family.is_additive
+    icc, t = (" and icc", "t or ") if additive else ("", "")
+    profile = f"{t}Wald for beta, profile for sigma{icc}"
     ends = f"Wald for beta, and for sigma, rho{icc}" if wald else profile
     texts = [f"CI: {ends}."] if analysis.estimates else []
     if drawn:

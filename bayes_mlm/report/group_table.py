@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints, Tabular, View, count, digits, level
-from bayes_mlm.design import outcome_means
+from bayes_mlm.design import mean_name, outcome_means, predictor_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures import roles_of
 from bayes_mlm.fitting import Analysis, GroupEffects
@@ -24,8 +24,8 @@ class GroupTable(Tabular):
 
     Parameters
     ----------
-    group, outcome, model, engine : str
-        Names.
+    group, mean_name, model, engine : str
+        Names; of the mean of the outcome, the second.
     scale : str
         What the effects are differences in: the outcome, or its linear predictor.
     n_groups : int
@@ -49,7 +49,7 @@ class GroupTable(Tabular):
     """
 
     group: str
-    outcome: str
+    mean_name: str
     scale: str
     model: str
     engine: str
@@ -93,7 +93,7 @@ class GroupTable(Tabular):
         ]
         means = digits(self.means, float(spreads[0]), style="table")
         headings = [self.group, *([self.moderator] if self.moderator else [])]
-        headings += ["rows", f"mean of {self.outcome}"]
+        headings += ["rows", self.mean_name]
         for effect in self.effects:
             name = "effect" if self.effects == ("Intercept",) else effect
             headings += [name, self.interval]
@@ -116,7 +116,7 @@ class GroupTable(Tabular):
         return View(
             title=(
                 f"{which} of {self.model} ({ENGINES[self.engine].label}): rows, mean and effect, "
-                f"the largest first. Effects are in units of {self.scale}; those of groups with "
+                f"the largest first. Effects are in {self.scale}; those of groups with "
                 "few rows are shrunk most towards zero."
             ),
             headings=tuple(headings),
@@ -164,8 +164,10 @@ def group_table(analysis: Analysis, *, most: int = MOST_GROUPS) -> GroupTable | 
         subgroups = tuple(values[place] for place in roles.subgroup[kept])
     return GroupTable(
         group=str(design.group),
-        outcome=design.outcome,
-        scale=design.family.predictor_name(design.outcome),
+        mean_name=mean_name(design),
+        scale=predictor_name(design)
+        if design.family.predictor_scale
+        else f"units of {design.outcome}",
         model=analysis.spec.name,
         engine=result.engine,
         n_groups=design.J,

@@ -15,10 +15,12 @@ from bayes_mlm.report.group_table import GroupTable, group_table
 from bayes_mlm.report.images import Image
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
+from bayes_mlm.report.remarks import coded_outcome, describe_intervals
 from bayes_mlm.report.tables import (
     PageTable,
     corrections_table,
     estimates_table,
+    ratios_table,
     reasons_table,
     variables_table,
     verdict_table,
@@ -62,6 +64,8 @@ class Model:
         Rows and groups.
     equations : tuple of Equation
     estimates : PageTable
+    ratios : PageTable or None
+        Coefficients as odds, rate or hazard ratios, where the family has them.
     verdicts : tuple of (bool, str)
         One for each engine: whether all checks passed, and a line of text.
     notes : tuple of str
@@ -77,6 +81,7 @@ class Model:
     size: str
     equations: tuple[Equation, ...]
     estimates: PageTable
+    ratios: PageTable | None
     verdicts: tuple[tuple[bool, str], ...]
     notes: tuple[str, ...]
 
@@ -99,6 +104,12 @@ class Corrections:
     reasons: PageTable | None
     figures: PageTable | None
     notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Heading of the section."""
+        wrong = self.figures is not None or self.notes
+        return "Corrections to printed figures" if wrong else "Printed figures"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +162,8 @@ class Page:
     variables : PageTable
     ladder : str
         The table of models, as HTML.
+    intervals : str
+        What the symbols and the intervals of the models are.
     models : tuple of Model
     groups : PageTable or None
     n_groups, n_listed : int
@@ -172,6 +185,7 @@ class Page:
     data_facts: tuple[tuple[str, str], ...]
     variables: PageTable
     ladder: str
+    intervals: str
     models: tuple[Model, ...]
     groups: PageTable | None
     n_groups: int
@@ -218,6 +232,7 @@ def make_page(
         data_facts=tuple(_data_facts(main)),
         variables=variables_table(main),
         ladder=_ladder(analyses),
+        intervals=describe_intervals(analyses),
         models=tuple(
             _model(analysis, f"model-{k}") for k, analysis in enumerate(analyses, start=1)
         ),
@@ -280,6 +295,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         size=size,
         equations=equations(design),
         estimates=estimates_table(analysis, f"{anchor}-estimates"),
+        ratios=ratios_table(analysis, f"{anchor}-ratios"),
         verdicts=tuple(verdicts),
         notes=(*filter(None, [design.encoding.titles_text]), *design.notes),
     )
@@ -305,6 +321,7 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             ("Reference", known.reference),
             ("Licence", known.licence),
         ]
+    facts += [("Outcome", one) for one in coded_outcome(design)]
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
         facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))

@@ -1,13 +1,13 @@
 """Tables of the report, which may be searched and sorted."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import View, digits, split
-from bayes_mlm.design import Design, column_moments
+from bayes_mlm.design import INTERCEPT, Design, column_moments, event_name
 from bayes_mlm.engines import ENGINES
-from bayes_mlm.fitting import Analysis
+from bayes_mlm.fitting import Analysis, ratio_of
 from bayes_mlm.moments import GroupMoments
 from bayes_mlm.report.estimates import estimates_view
 
@@ -98,6 +98,28 @@ def estimates_table(analysis: Analysis, name: str) -> PageTable:
     return PageTable(name=name, view=estimates_view(analysis, "table"))
 
 
+def ratios_table(analysis: Analysis, name: str) -> PageTable | None:
+    """Return coefficients as odds, rate or hazard ratios; None where they are no ratios."""
+    design = analysis.design
+    ratio = design.family.ratio_name
+    if not ratio or not design.p:
+        return None
+    named = {ratio_of(design.family, f"beta[{term}]"): term for term in design.terms}
+    found = replace(analysis.exponentiated(), printed=())
+    summaries = tuple(
+        replace(one, rows=tuple(row for row in one.rows if row.quantity in named), notes=())
+        for one in found.summaries
+    )
+    view = estimates_view(replace(found, summaries=summaries), "table")
+    at_zero = f"{ratio.removesuffix(' ratio')} where all are zero"
+    cells = [
+        (at_zero if named[quantity] == INTERCEPT else named[quantity], *others)
+        for quantity, *others in view.cells
+    ]
+    title = f"{ratio.capitalize()}s of {event_name(design)} for one unit more: exp(β)."
+    return PageTable(name=name, view=replace(view, title=title, cells=tuple(cells)))
+
+
 def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
     """Return every check of every engine, failed ones first."""
     found = [
@@ -182,7 +204,7 @@ def variables_table(analysis: Analysis) -> PageTable:
     terms = [(k, term) for k, term in enumerate(design.terms) if term != "Intercept"]
 
     def of_rows(rows: Design) -> list[tuple[str, *tuple[float, ...]]]:
-        columns = [(rows.outcome, rows.y), *((term, rows.X[:, k]) for k, term in terms)]
+        columns = [(event_name(rows), rows.y), *((term, rows.X[:, k]) for k, term in terms)]
         return [
             (
                 name,
@@ -197,7 +219,7 @@ def variables_table(analysis: Analysis) -> PageTable:
     def of_moments(_: GroupMoments) -> list[tuple[str, *tuple[float, ...]]]:
         found = column_moments(design)
         columns = [(term, float(found.x_mean[k]), float(found.x_sd[k])) for k, term in terms]
-        return [(design.outcome, found.y_mean, found.y_sd), *columns]
+        return [(event_name(design), found.y_mean, found.y_sd), *columns]
 
     rows = []
     for name, *values in design.compute(of_rows, of_moments):

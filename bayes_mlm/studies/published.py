@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, cast
 
 from bayes_mlm.base import SpecError, Style, expect, number, rounded, suggest
 from bayes_mlm.design import Design, design_of
-from bayes_mlm.engines import OlsFit, RemlFit, fit_ols, fit_reml
+from bayes_mlm.engines import ENGINES, GeneralisedFit, OlsFit, RemlFit, Task, fit_ols, fit_reml
 from bayes_mlm.studies.hsb.arithmetic import LEFTOVER_ICC, misplaced_r2
 from bayes_mlm.studies.printed import Published
 from bayes_mlm.studies.quantities import model_quantities
@@ -114,7 +114,9 @@ class Tally:
 
 
 def check_published(
-    record: Record, design: Design | None = None, fit: RemlFit | OlsFit | None = None
+    record: Record,
+    design: Design | None = None,
+    fit: RemlFit | GeneralisedFit | OlsFit | None = None,
 ) -> tuple[PublishedRow, ...]:
     """Recompute every published figure of a record and judge it.
 
@@ -123,7 +125,7 @@ def check_published(
     record : Record
     design : Design, optional
         Of the record's kind; built from the record's data if not given.
-    fit : RemlFit or OlsFit, optional
+    fit : RemlFit, GeneralisedFit or OlsFit, optional
         Of that design; made if not given.
 
     Returns
@@ -146,7 +148,7 @@ def check_published(
     if design is not None:
         expect("check_published", design, Design)
     if fit is not None:
-        expect("check_published", fit, RemlFit, OlsFit)
+        expect("check_published", fit, RemlFit, GeneralisedFit, OlsFit)
     if not record.published:
         return ()
     figures = quantities_of(record) if design is None else _quantities(record, design, fit)
@@ -292,11 +294,13 @@ def _bundled_quantities(name: str) -> Mapping[str, float]:
 
 
 def _quantities(
-    record: Record, design: Design | None, fit: RemlFit | OlsFit | None
+    record: Record, design: Design | None, fit: RemlFit | GeneralisedFit | OlsFit | None
 ) -> dict[str, float]:
     if design is None:
         design = design_of(record.request)
-    if fit is None:
+    if fit is None and design.family.residual_sd is None:
+        fit = cast("GeneralisedFit", ENGINES["ml"].run(Task(design=design)))
+    elif fit is None:
         grouped = design.q > 0 and design.kind != "no_pooling"
         grouped = grouped or design.residual is not None
         fit = fit_reml(design, profile=False, check=False) if grouped else fit_ols(design)

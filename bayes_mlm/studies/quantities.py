@@ -15,6 +15,9 @@ REML
     ``z[icc]``, ``lrt[sigma_u]`` and ``p[sigma_u]`` (against no group effects), and
     ``se_sigma_u2_statsmodels``; with others ``sigma_u[ses]``, ``se[sigma_u[ses]]`` and
     ``rho_u[Intercept,ses]`` where the effects may correlate.
+ML of other families
+    ``n``, ``n_groups``, ``loglik``, ``aic``, ``bic``; a term: ``beta[ses]``, ``se[ses]``; sds,
+    correlations and the family's own parameters by their names in tables, ``se[sigma_u]``.
 Against a null model (`bayes_mlm.studies.published`)
     ``r2_between``, ``r2_within``, and in per cent ``r2_between_percent``, ``r2_within_percent``.
 The 2015 document's arithmetic (`bayes_mlm.studies.hsb.arithmetic`)
@@ -32,7 +35,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
-from bayes_mlm.engines import OlsFit, RemlFit
+from bayes_mlm.engines import GeneralisedFit, OlsFit, RemlFit
 from bayes_mlm.likelihood import effect_pairs
 from bayes_mlm.studies.hsb.arithmetic import raw_residuals, short_error
 from bayes_mlm.studies.hsb.regression import regression_quantities
@@ -40,14 +43,14 @@ from bayes_mlm.studies.hsb.regression import regression_quantities
 _LEVEL = 0.95  # of every interval in the tables that statsmodels prints
 
 
-def model_quantities(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
+def model_quantities(design: Design, fit: RemlFit | GeneralisedFit | OlsFit) -> dict[str, float]:
     """Compute every figure of one model, by name.
 
     Parameters
     ----------
     design : Design
         Of the model's kind.
-    fit : RemlFit or OlsFit
+    fit : RemlFit, GeneralisedFit or OlsFit
         Of that design.
 
     Returns
@@ -55,7 +58,7 @@ def model_quantities(design: Design, fit: RemlFit | OlsFit) -> dict[str, float]:
     dict of str to float
         By the names at the top of this module, in the outcome's units.
     """
-    return dict(_QUANTITIES[fit.engine](design, fit))
+    return dict(_QUANTITIES[type(fit)](design, fit))
 
 
 def _ols_quantities(design: Design, fit: OlsFit) -> Iterator[tuple[str, float]]:
@@ -95,6 +98,18 @@ def _reml_quantities(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]
         yield from _effect_quantities(design, fit)
     if design.has_icc and fit.icc is not None and fit.errors.icc is not None:
         yield from _icc_quantities(design, fit, fit.icc, fit.errors.icc)
+
+
+def _generalised_quantities(_: Design, fit: GeneralisedFit) -> Iterator[tuple[str, float]]:
+    yield "n", float(fit.n)
+    yield "n_groups", float(fit.n_groups)
+    for name in ("loglik", "aic", "bic"):
+        yield name, float(getattr(fit, name))
+    for name, estimate, error, _interval in fit.estimate_rows():
+        yield name, estimate
+        short = name[len("beta[") : -1] if name.startswith("beta[") else name
+        if error is not None:
+            yield f"se[{short}]", error
 
 
 def _effect_quantities(design: Design, fit: RemlFit) -> Iterator[tuple[str, float]]:
@@ -161,9 +176,9 @@ def _by_term(design: Design, columns: dict[str, Floats]) -> Iterator[tuple[str, 
             yield f"{name}[{term}]", float(value)
 
 
-# By the engine of the fit.
-_QUANTITIES: Mapping[str, Callable[[Design, Any], Iterator[tuple[str, float]]]] = {
-    "ols": _ols_quantities,
-    "reml": _reml_quantities,
-    "ml": _reml_quantities,
+# By the result of the engine.
+_QUANTITIES: Mapping[type, Callable[[Design, Any], Iterator[tuple[str, float]]]] = {
+    OlsFit: _ols_quantities,
+    RemlFit: _reml_quantities,
+    GeneralisedFit: _generalised_quantities,
 }

@@ -14,8 +14,10 @@ from bayes_mlm.base.errors import DataError
 from bayes_mlm.data import datasets
 from bayes_mlm.data.datasets import (
     DATASETS,
+    load_contraception,
     load_dataset,
     load_dyestuff2,
+    load_epil,
     load_hsb,
     load_orthodont,
     load_pastes,
@@ -31,6 +33,8 @@ LOADERS = {
     "dyestuff2": load_dyestuff2,
     "pastes": load_pastes,
     "penicillin": load_penicillin,
+    "contraception": load_contraception,
+    "epil": load_epil,
 }
 
 # Written here a second time, so that a file and its entry in sources.toml cannot change together
@@ -42,6 +46,8 @@ SHA256 = {
     "dyestuff2": "cbb76a0ef63799a595f784bc5393f30d6a6827db51500e7cc27e2c734226e3a9",
     "pastes": "1ccc038f2636384688511818410a6e5b4a3d61d2f23cda657e43b2596ffd1331",
     "penicillin": "9a26c574d34d1b6d5a6fcb31d296ffa65fe0339eea4b77f502d90b7f2b4eca24",
+    "contraception": "6e454b61e51a0df29550d81c44fdd1bd4145573f6232b6f4d065361ad69813a5",
+    "epil": "c40f453b8989f6fcd92e93f1b236247666c58020582b2eec38b98db820ba68c3",
 }
 
 

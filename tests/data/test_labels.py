@@ -225,3 +225,5 @@ def test_notes_on_labels_tell_what_is_alike_and_nothing_else():
     assert note.startswith("g: 9 sets of labels differ")
     assert note.endswith("; …")  # and no advice to strip, which would not help
     assert "every label is a number but 'x7'" in notes_on_labels("g", ["1", "2", "3", "x7"])[0]
+    for open_ended in ("3+", "≥ 3", ">2"):
+        assert notes_on_labels("g", ["0", "1", "2", open_ended]) == ()

@@ -224,7 +224,6 @@ def test_a_category_whose_outcomes_are_all_alike_is_named():
     ("formula", "family", "engine", "says"),
     [
         ("y ~ x + (1 | g)", "bernoulli", "reml", "no REML of Bernoulli"),
-        ("y ~ x + (1 | g) + (1 | h)", "bernoulli", "ml", "one grouping factor"),
         ("s ~ x + (1 | g)", "beta", "ml", "no beta likelihood"),
         ("y ~ x", "bernoulli", "ols", "residual sd"),
     ],
@@ -235,7 +234,6 @@ def test_what_it_cannot_fit_is_refused(formula, family, engine, says):
         "s": (1 + np.arange(40)) / 50,
         "x": RANDOM,
         "g": G,
-        "h": np.arange(40) % 7,
     }
     with pytest.raises(UnsupportedModelError, match=says):
         fit(formula, data, family=family, engine=engine)

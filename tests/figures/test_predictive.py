@@ -8,8 +8,9 @@ import scipy.stats
 
 from bayes_mlm.assess.checks.replicates import replicate
 from bayes_mlm.engines.draws import Variable
-from bayes_mlm.figures.predictive import Statistic, p_text, predictive_checks
+from bayes_mlm.figures.predictive import predictive_checks
 from bayes_mlm.figures.residuals import fitted_values
+from bayes_mlm.figures.statistics import Statistic, p_text
 from tests.helpers.figures import run, simulate
 
 

@@ -61,6 +61,13 @@ FITS |= {
     for terms in ("none", "intercepts", "slopes", "uncorrelated", "within")
 }
 FITS |= {
+    ("ml", family, terms)
+    for family in (
+        *("bernoulli", "binomial", "poisson", "negative_binomial", "gamma", "cumulative"),
+    )
+    for terms in ("two factors", "nested")
+}
+FITS |= {
     ("direct", family, terms)
     for family in (
         *("bernoulli", "binomial", "poisson", "negative_binomial", "gamma", "cumulative"),

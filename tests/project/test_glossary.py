@@ -13,6 +13,7 @@ from bayes_mlm.questions.contextual.table import QUANTITIES
 from tests.helpers import ROOT
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+CASES = ROOT / "tests" / "cases"
 DEFINED = Counter(re.findall(r"^\| `(\w+)` \|", GLOSSARY, re.M))
 
 
@@ -46,6 +47,20 @@ def test_quantities_of_estimates_and_of_the_variance_are_defined(formula):
     table = variance_by_level(fitted)
     assert plain(row.quantity for row in table.rows) <= set(DEFINED)
     assert plain(name for name, _ in quantities(fitted.draws)) <= set(DEFINED)
+
+
+@pytest.mark.parametrize(
+    ("formula", "data", "family"),
+    [
+        ("use ~ age + (1 | district)", "contraception", "bernoulli"),
+        ("y ~ trt + (1 | subject)", "epil", "negative_binomial"),
+    ],
+)
+def test_quantities_of_other_families_are_defined(formula, data, family):
+    fitted = fit(formula, CASES / f"{data}.csv", family=family, engine="ml")
+    printed = [*variance_by_level(fitted), *fitted.summary(), *fitted.summary(exponentiate=True)]
+    names = plain(row.quantity.replace("rate_ratio_", "odds_ratio_") for row in printed)
+    assert names - {"loglik", "shape", "odds", "rate"} <= set(DEFINED)
 
 
 def test_parameters_of_residual_structures_are_defined():

@@ -113,7 +113,9 @@ COMPILED = {
     "pattern",
     "group_blocks",
     "group_kernels",
+    "draw_kernels",
     "neighbours",
+    "joint_kernels",
 }
 
 

@@ -12,9 +12,10 @@ from dataclasses import replace
 import pytest
 
 from bayes_mlm.data.datasets import load_dataset
-from bayes_mlm.design import build_design
+from bayes_mlm.design import build_design, design_of
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.studies.hsb.study import load_study
+from bayes_mlm.studies.published import check_published
 from bayes_mlm.studies.record import WORKED_STUDY, Record, dump_record, load_record, records
 from tests.helpers import ROOT
 
@@ -106,6 +107,32 @@ def test_every_printed_figure_of_the_record_is_there(name):
 def test_no_reason_is_left_unused(name):
     record = load_record(name)
     assert set(record.reasons) == {figure.reason for figure in record.published if figure.reason}
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "sizes"),
+    [
+        # shared/README.md: 1,934 women in 60 districts; 59 patients in four periods.
+        ("contraception", "Bernoulli", (1934, 60, 1)),
+        ("contraception_slope", "Bernoulli", (1934, 60, 2)),
+        ("epil", "Poisson", (236, 59, 1)),
+    ],
+)
+def test_records_of_other_families_name_them(name, family, sizes):
+    record = load_record(name)
+    design = design_of(record.request)
+    assert (design.family.label, (design.n, design.J, design.q)) == (family, sizes)
+    assert record.title
+    assert record.equation
+    assert record.description
+
+
+@pytest.mark.parametrize(("name", "figures"), [("contraception", 16), ("epil", 14)])
+def test_what_glmer_prints_is_reproduced(name, figures):
+    """`glmer` with 25 quadrature points, by the call in the record; its tolerance is its own."""
+    rows = check_published(load_record(name))
+    assert [row.status for row in rows] == ["reproduced"] * figures
+    assert all("nAGQ = 25" in row.where for row in rows)
 
 
 def test_every_printed_figure_of_the_table_is_there():

@@ -20,6 +20,7 @@ from bayes_mlm.fitting import Fit, make_outcomes, residual_draws
 
 # Numbers drawn in all, and the fewest and most replicates made of them.
 _NUMBERS, _FEWEST, _MOST = 1_500_000, 40, 400
+_MOST_BINS = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,12 +35,15 @@ class Replicates:
     ----------
     edges : ndarray, shape (k + 1,)
         Of the bins that outcomes are counted in.
+    whole : bool
+        Whether outcomes are whole numbers, in the data and in the model; a bin then has as many of
+        them as every other, one where they are few.
     counts : ndarray of int, shape (R, k)
     observed_counts : ndarray of int, shape (k,)
     extremes : ndarray, shape (R, 2)
         Smallest and largest outcome.
-    skewness : ndarray, shape (R,)
-        Of the outcome.
+    skewness, spread, zeros : ndarray, shape (R,)
+        Skewness and sd of the outcome, and its share of zeros.
     above, below : float
         Share of replicated outcomes above the largest observed one, and below the smallest.
     new_means : ndarray, shape (R, J), or None
@@ -53,10 +57,13 @@ class Replicates:
     """
 
     edges: Floats
+    whole: bool
     counts: Ints
     observed_counts: Ints
     extremes: Floats
     skewness: Floats
+    spread: Floats
+    zeros: Floats
     above: float
     below: float
     new_means: Floats | None
@@ -98,9 +105,10 @@ def replicate(fit: Fit) -> Replicates:
     effects = _fitted_effects(fit, draws, rng)
     new = _new_effects(fit, draws, rng)
     groups = _Groups(design) if design.group is not None and design.kind != "between" else None
-    edges = _edges(design.y)
+    whole = not design.family.is_additive and _whole(design, draws, beta)
+    edges = _whole_edges(design.y) if whole else _edges(design.y)
     counts = np.empty((n_made, edges.size - 1), dtype=np.int64)
-    extremes, skewness = np.empty((n_made, 2)), np.empty(n_made)
+    extremes, (skewness, spread, zeros) = np.empty((n_made, 2)), np.empty((3, n_made))
     means = sds = None
     if groups is not None:
         means, sds = np.empty((n_made, design.J)), np.empty((n_made, groups.many.size))
@@ -129,14 +137,18 @@ def replicate(fit: Fit) -> Replicates:
                 means[r] = groups.means(y)
             sds[r] = np.sort(groups.sds(y))
         counts[r] = _count(y, edges)
-        extremes[r], skewness[r] = (y.min(), y.max()), skewness_of(y)
+        extremes[r], skewness[r], spread[r] = (y.min(), y.max()), skewness_of(y), y.std()
+        zeros[r] = np.count_nonzero(y == 0) / y.size
         outside += np.count_nonzero(y > high), np.count_nonzero(y < low)
     return Replicates(
         edges=edges,
+        whole=whole,
         counts=counts,
         observed_counts=_count(design.y, edges),
         extremes=extremes,
         skewness=skewness,
+        spread=spread,
+        zeros=zeros,
         above=float(outside[0] / (n_made * design.n)),
         below=float(outside[1] / (n_made * design.n)),
         new_means=None if means is None else np.sort(means, axis=1),
@@ -206,10 +218,27 @@ def _edges(y: Floats) -> Floats:
     low, high = float(y.min()), float(y.max())
     lower, upper = np.quantile(y, [0.25, 0.75])
     width = 2.0 * float(upper - lower) * y.size ** (-1 / 3) or (high - low) / 20 or 1.0
-    bins = int(np.clip(round((high - low) / width), 12, 50))
+    bins = int(np.clip(round((high - low) / width), 12, _MOST_BINS))
     width = (high - low) / bins or 1.0
     beyond = max(2, round(0.35 * bins))
     return np.asarray(low + width * np.arange(-beyond, bins + beyond + 1), dtype=np.float64)
+
+
+def _whole(design: Design, draws: Draws, beta: Floats) -> bool:
+    """Return whether outcomes of the data, and those that the model makes, are whole numbers."""
+    eta = design.X @ beta[0] + design.offset
+    made = make_outcomes(design, residual_draws(draws), 0, eta, np.random.default_rng(0))
+    return all(bool((values == np.floor(values)).all()) for values in (design.y, made))
+
+
+def _whole_edges(y: Floats) -> Floats:
+    """Return edges half-way between whole numbers, from 0 or the smallest; a long tail is cut."""
+    low, high = float(y.min()), float(y.max())
+    high = min(high, low + np.ceil(1.5 * (float(np.quantile(y, 0.97)) - low)) + 2.0)
+    low = 0.0 if 0.0 < low <= high - low else low
+    width = -(-(high - low + 1.0) // _MOST_BINS)
+    bins = int(np.ceil((high - low + 1.0) / width))
+    return np.asarray(low - 0.5 + width * np.arange(bins + max(2, bins // 2) + 1))
 
 
 def _count(y: Floats, edges: Floats) -> Ints:

@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny, wald_reach
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny
 from bayes_mlm.design import Design
+from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, variance_errors
 from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
@@ -17,7 +18,6 @@ from bayes_mlm.engines.generalised.search import Optimum, maximise, without_effe
 from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.inference import (
-    EstimateRow,
     Interval,
     VarianceErrors,
     wald_intervals,
@@ -27,11 +27,6 @@ from bayes_mlm.likelihood import code_of, group_parameters
 
 # Of an sd, on the scale of the linear predictor, its column at unit mean square: below it is zero.
 _SINGULAR = 1e-4
-# Shapes of counts beyond it differ from a Poisson in no digit that is shown.
-_INFINITE = 1e6
-_POISSON = (
-    "its most likely value is infinite: the counts vary no more than Poisson, fit that family"
-)
 # Error of the log-likelihood that no table shows.
 _LARGEST_ERROR = 1e-6
 
@@ -40,15 +35,12 @@ def why_not_generalised(design: Design) -> str:
     """Return the reason why ML cannot fit a model, in a clause; "" if it can."""
     if code_of(design.family) is None:
         return f"it has no {design.family.label} likelihood; use nuts"
-    if len(design.factors) > 1:
-        return (
-            f"it integrates {design.family.label} outcomes over one grouping factor, and the "
-            f"formula has {len(design.factors)} ({', '.join(design.factors)}); use nuts"
-        )
     if design.residual is not None and not design.residual.spec.is_plain:
         return f"it has no {design.errors}; use nuts"
-    if design.q > MAX_Q:
-        return f"it integrates over {MAX_Q} effects a group at most, not {design.q}; use nuts"
+    # Of several factors one is integrated.
+    fewest = min((term.q for term in design.group_terms if term.q), default=0)
+    if fewest > MAX_Q:
+        return f"it integrates over {MAX_Q} effects a group at most, not {fewest}; use nuts"
     return ""
 
 
@@ -112,13 +104,19 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
 def _result(design: Design, problem: Problem, optimum: Optimum, level: float) -> GeneralisedFit:
     at, p, q = optimum.at, problem.p, problem.q
     beta, factor, aux = problem.parts(optimum.x)
-    covariance = _inverse(at.hessian, optimum.x.size)
+    covariance = covariance_of(at.hessian, optimum.x.size)
     cov_u = factor @ factor.T
     sigma_u = np.sqrt(np.diagonal(cov_u))
     size = np.sqrt(np.square(problem.Z).mean(axis=0)) if q else np.empty(0)
     smallest = float(np.linalg.svd(size[:, None] * factor)[1].min()) if q else math.inf
     singular = smallest < _SINGULAR
-    errors = _errors(problem, optimum.x, covariance, sigma_u, singular=singular)
+    many = int(problem.free.sum())
+    errors = variance_errors(
+        lambda theta: np.tril(problem.parts(np.concatenate([beta, theta, aux]))[1]),
+        optimum.x[p : p + many],
+        covariance[p : p + many, p : p + many],
+        singular=singular,
+    )
     names = group_parameters(design)[0] if q else None
     correlated = bool(q > 1 and design.group_term.correlated)
     k = optimum.x.size
@@ -144,7 +142,7 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
         sigma_u=sigma_u,
         rho_u=rho,
         auxiliary={n: np.asarray(v) for n, v in _auxiliary(problem, aux).items()},
-        auxiliary_rows=tuple(_auxiliary_rows(problem, aux, covariance, level)),
+        auxiliary_rows=tuple(auxiliary_rows(problem, aux, covariance, level)),
         errors=errors,
         sigma_u_interval=intervals,
         singular=singular,
@@ -163,69 +161,6 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
     )
 
 
-def _inverse(hessian: Floats | None, size: int) -> Floats:
-    """Return the covariance of the estimates; nan where the information is singular."""
-    if hessian is None:
-        return np.full((size, size), math.nan)
-    scale = np.sqrt(np.maximum(-np.diagonal(hessian), 1e-300))
-    value, vector = np.linalg.eigh(-hessian / np.outer(scale, scale))
-    if value.min() > 1e-10:
-        found: Floats = np.linalg.inv(-hessian)
-        return found
-    # At an sd of zero: the rest is inverted as if the sd were known.
-    good = value > 1e-10
-    part = (vector[:, good] / value[good]) @ vector[:, good].T
-    return np.asarray(part / np.outer(scale, scale))
-
-
-def _errors(
-    problem: Problem,
-    x: Floats,
-    covariance: Floats,
-    sigma_u: Floats,
-    *,
-    singular: bool,
-) -> VarianceErrors:
-    """Return standard errors of sds and correlations, by the delta method."""
-    q, p = problem.q, problem.p
-    pairs = [(a, b) for a in range(q) for b in range(a + 1, q)]
-
-    def variances(theta: Floats) -> Floats:
-        full = x.copy()
-        full[p : p + theta.size] = theta
-        _, factor, _ = problem.parts(full)
-        cov = factor @ factor.T
-        sd = np.sqrt(np.diagonal(cov))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.concatenate([sd, [cov[a, b] / (sd[a] * sd[b]) for a, b in pairs]])
-
-    many = int(problem.free.sum())
-    theta, jacobian = x[p : p + many], np.empty((q + len(pairs), many))
-    for k in range(many):
-        step = 1e-6 * (1.0 + abs(float(theta[k])))
-        sides = [variances(theta + sign * step * np.eye(many)[k]) for sign in (1.0, -1.0)]
-        jacobian[:, k] = (sides[0] - sides[1]) / (2.0 * step)
-    spread = jacobian @ covariance[p : p + many, p : p + many] @ jacobian.T
-    se = np.full(q + len(pairs), math.nan) if singular else np.sqrt(np.diagonal(spread))
-    rho = np.zeros((q, q))
-    for (a, b), value in zip(pairs, se[q:], strict=True):
-        rho[a, b] = rho[b, a] = value
-    names = (
-        *(f"sigma_u[{k}]" for k in range(q)),
-        *(f"rho_u[{a},{b}]" for a, b in pairs),
-    )
-    return VarianceErrors(
-        names=names,
-        covariance=spread,
-        sigma_u=se[:q],
-        sigma_u2=2.0 * sigma_u * se[:q],
-        rho_u=rho,
-        sigma_e=math.nan,
-        sigma_e2=math.nan,
-        icc=None,
-    )
-
-
 def _sd_intervals(
     problem: Problem, optimum: Optimum, errors: VarianceErrors, level: float
 ) -> tuple[Interval, ...]:
@@ -238,28 +173,6 @@ def _auxiliary(problem: Problem, aux: Floats) -> dict[str, Floats]:
     if family.thresholds is not None:
         return {family.thresholds.name: aux}
     return {one.name: np.exp(v) for one, v in zip(family.auxiliary, aux, strict=True)}
-
-
-def _auxiliary_rows(
-    problem: Problem, aux: Floats, covariance: Floats, level: float
-) -> list[EstimateRow]:
-    first, family, reach = covariance.shape[0] - aux.size, problem.design.family, wald_reach(level)
-    rows: list[EstimateRow] = []
-    for k, value in enumerate(aux.tolist()):
-        se, note = math.sqrt(max(float(covariance[first + k, first + k]), 0.0)), ""
-        if family.thresholds is not None:
-            name = family.thresholds.element(problem.design.encoding.between_levels[k])
-            ends = value - reach * se, value + reach * se
-            method, estimate, error = "Wald", value, se
-        else:
-            name, estimate = family.auxiliary[k].name, math.exp(value)
-            ends = math.exp(value - reach * se), math.exp(min(value + reach * se, 700.0))
-            method, error = "Wald of the log", estimate * se
-            if estimate > _INFINITE and family.name == "negative_binomial":
-                ends, error, note = (math.nan, math.nan), math.nan, _POISSON
-        interval = Interval(lower=ends[0], upper=ends[1], level=level, method=method, note=note)
-        rows.append((name, estimate, error, interval))
-    return rows
 
 
 def _certify(optimum: Optimum) -> Certificate:

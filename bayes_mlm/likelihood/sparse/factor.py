@@ -1,6 +1,6 @@
 """The factor of a design at given relative factors, and evaluations at many of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +73,17 @@ class Factor:
         half = np.linalg.inv(self.root[:-1, :-1])
         return np.asarray(half.T @ half)
 
+    @property
+    def log_diagonal(self) -> Floats:
+        """Logs (Q,) of the diagonal of L at the effects."""
+        arrays = self.plan.arrays
+        head = self._Lx[arrays.Lp[:-1]]
+        return np.log(np.concatenate([head, np.diagonal(self._T)[: self._tz]]))
+
+    def root_solve(self, B: Floats) -> Floats:
+        """Return ``inv(L') B`` of effects (Q, k): of standard normal B draws with precision M."""
+        return self._solve_transposed(B)
+
     def modes(self, beta: Floats | None = None) -> Floats:
         """Return the spherical effects v (Q,), u = Lambda v, at coefficients (by default GLS')."""
         beta = self.beta if beta is None else beta
@@ -143,23 +154,32 @@ class Factor:
         with_x : bool
             Whether the coefficients are unknowns too (REML), or known (ML, conditional sds).
         """
+        take = self._selected_inverse(self.plan.products.p if with_x else 0)
+        return [take(target) for target in self.plan.diagonal]
+
+    def inverse_entries(self) -> Floats:
+        """Return the inverse of M, coefficients known, at the places of `Arrays.target`."""
+        return self._selected_inverse(0)(self.plan.arrays.target)
+
+    def _selected_inverse(self, p: int) -> Callable[[Ints], Floats]:
+        """Return what looks up the inverse of M with p coefficients, on the pattern of L."""
         from bayes_mlm.likelihood.sparse import kernels
 
         plan, head, tz = self.plan, self.plan.head, self._tz
-        p = plan.products.p if with_x else 0
         S = _inverse(self._T, tz + p)
         Sx, SX = np.empty(len(plan.arrays.Li)), np.empty((head, p))
         widest = int(np.diff(plan.arrays.Lp).max(initial=1))
         where = np.full(plan.Q, -1, dtype=np.int64)
         kernels.invert_head(plan.arrays, self._Lx, self._LX, S, Sx, SX, np.zeros(widest + 1), where)
-        found = []
-        for target in plan.diagonal:
-            blocks, sparse = np.empty(target.shape), target >= 0
-            blocks[sparse] = Sx[target[sparse]]
+
+        def take(target: Ints) -> Floats:
+            found, sparse = np.empty(target.shape), target >= 0
+            found[sparse] = Sx[target[sparse]]
             place = -target[~sparse] - 1
-            blocks[~sparse] = S[place // plan.tail, place % plan.tail]
-            found.append(blocks)
-        return found
+            found[~sparse] = S[place // plan.tail, place % plan.tail]
+            return found
+
+        return take
 
     def _right(self) -> Floats:
         """Return ``inv(L) Lambda'Z'[X, y]``, shape (Q, p + 1)."""

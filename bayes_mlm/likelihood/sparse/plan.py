@@ -116,8 +116,14 @@ class Plan:
         return float(_SPARSE * (counts**2).sum() + _tail_cost(np.array([self.tail]))[0])
 
 
-def make_plan(products: CrossProducts) -> Plan:
+def make_plan(products: CrossProducts, *, reorder: bool = True) -> Plan:
     """Choose the order and the split of a design, and lay out its factor.
+
+    Parameters
+    ----------
+    products : CrossProducts
+    reorder : bool
+        Whether another order than that of the factors is looked for, where a factorisation is slow.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def make_plan(products: CrossProducts) -> Plan:
     columns = np.concatenate([none, *(level[g] + cells.columns for (_, g), cells in pairs)])
     width = np.repeat(q, m)
     found = _split(np.arange(level[-1]), width, rows, columns, products.p + 1)
-    if len(products.factors) > 1 and found.cost > _CHEAP:
+    if reorder and len(products.factors) > 1 and found.cost > _CHEAP:
         from bayes_mlm.likelihood.sparse.ordering import minimum_degree
 
         other = minimum_degree(int(level[-1]), rows, columns)

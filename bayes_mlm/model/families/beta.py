@@ -103,6 +103,7 @@ BETA = FAMILIES.register(
         observe=_observe_beta,
         inverse_link=_LOGIT.inverse,
         scale=_beta_scale,
+        ratio_name="odds ratio",
         check_response=_check_shares,
     ),
 )

@@ -122,6 +122,7 @@ def _family(link: Link) -> Family:
         check_response=_check_categories,
         outcome="ordered levels",
         latent_variance=link.latent_variance,
+        ratio_name=link.ratio_name,
         links={one: partial(_family, LINKS[one]) for one in ("logit", "probit")},
     )
 

@@ -64,6 +64,7 @@ GAMMA = FAMILIES.register(
         observe=_observe_gamma,
         inverse_link=exp,
         scale=log_scale,
+        ratio_name="mean ratio",
         check_response=_check_positive,
     ),
 )

@@ -75,6 +75,8 @@ NEGATIVE_BINOMIAL = FAMILIES.register(
         observe=_observe_negative,
         inverse_link=exp,
         scale=log_scale,
+        ratio_name="rate ratio",
+        counts=True,
         check_response=check_counts,
     ),
 )

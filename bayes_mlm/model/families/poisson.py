@@ -64,6 +64,8 @@ POISSON = FAMILIES.register(
         observe=_observe_poisson,
         inverse_link=exp,
         scale=log_scale,
+        ratio_name="rate ratio",
+        counts=True,
         check_response=check_counts,
     ),
 )

@@ -88,6 +88,7 @@ def family_of_successes(
         outcome=outcome,
         takes_trials=outcome == "number",
         latent_variance=link.latent_variance,
+        ratio_name=link.ratio_name,
         links={
             one: partial(family_of_successes, name, label, LINKS[one], check, outcome)
             for one in LINKS

@@ -154,6 +154,7 @@ def _product(name: str, by: str) -> str:
 def _posterior(
     source: CoefficientSource, weights: Floats, observed: tuple[float, float], prob: float
 ) -> Zero:
+    source.design.family.require_residual_sd("a crossing point")
     a, b = (source.values.beta @ weights.T).T
     span = observed[1] - observed[0]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,8 @@
 """Measures of variance by level of one model: values, or the reason there are none."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -9,12 +10,15 @@ from bayes_mlm.base import Floats, rounded
 from bayes_mlm.design import Design
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import ParameterValues, derived as posterior
-from bayes_mlm.questions.variance import rsquared
+from bayes_mlm.questions.variance import generalised, rsquared
+from bayes_mlm.questions.variance.distribution import scale_of
 from bayes_mlm.questions.variance.factors import (
     factor_shares,
     shared_correlations,
     total_parts,
 )
+from bayes_mlm.questions.variance.heterogeneity import observation, ratios
+from bayes_mlm.questions.variance.inputs import NO_EFFECTS, Measure, VarianceInputs
 from bayes_mlm.questions.variance.moments import DesignMoments
 from bayes_mlm.questions.variance.parameters import (
     has_random_intercepts,
@@ -42,47 +46,6 @@ _WHOLES = {
 _NOTHING = 1e-9
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class VarianceInputs:
-    """What the measures of one model are computed from.
-
-    Parameters
-    ----------
-    design : Design
-    parameters : ParameterValues
-    moments : DesignMoments
-    null : ParameterValues or None
-        Of the null model of the same rows; equal to `parameters` of a null model.
-    at : mapping of str to sequence of float, or None
-        Values of predictors with random slopes.
-    """
-
-    design: Design
-    parameters: ParameterValues
-    moments: DesignMoments
-    null: ParameterValues | None
-    at: Mapping[str, Sequence[float]] | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Measure:
-    """S values of one measure, or None with the reason in `note`.
-
-    Parameters
-    ----------
-    question, quantity : str
-    values : ndarray, shape (S,), or None
-    meaning, note : str
-    """
-
-    question: str
-    quantity: str
-    values: Floats | None
-    meaning: str
-    note: str = ""
-
-
-_NO_EFFECTS = "needs random effects, and the model ({}) has none: add (1 | group)"
 _SLOPES = (
     "not defined with random slopes, since the variance between groups depends on the predictors; "
     "refit the model without random slopes"
@@ -91,15 +54,40 @@ _SLOPES = (
 
 def measures_of(inputs: VarianceInputs) -> Iterator[Measure]:
     """Yield every measure, by question; one that is not defined with the reason."""
+    effects = has_random_effects(inputs.design)
+    lines = along(inputs.design, inputs.at) if effects or inputs.at else ()
+    lines = lines if effects else ()
+    if not inputs.design.family.is_additive:
+        yield from _of_family(inputs, lines)
+        return
     yield from _shares(inputs)
-    if has_random_effects(inputs.design):
-        for line in along(inputs.design, inputs.at):
-            yield from _partition(inputs, line)
-    elif inputs.at:
-        along(inputs.design, inputs.at)
+    yield from _partitions(inputs, lines)
     yield from _relative_to_null(inputs)
     yield from _whole(inputs)
     yield from _parts(inputs)
+
+
+def _of_family(inputs: VarianceInputs, lines: Sequence[Along]) -> Iterator[Measure]:
+    """Yield the measures of a family without a residual sd; those of its scale say so."""
+    effects = has_random_effects(inputs.design)
+    latent = [_shares(inputs), generalised.other_variances(inputs), _partitions(inputs, lines)]
+    for one in chain(*latent):
+        yield replace(one, meaning=f"{one.meaning}, {scale_of(inputs.design.family)}")
+    if effects:
+        yield from observation(inputs, lines)
+        yield from ratios(inputs, lines)
+    yield from generalised.relative_to_null(inputs, _no_comparison(inputs))
+    yield from generalised.whole(inputs)
+    for one in _parts(inputs):
+        meaning = one.meaning.replace("residuals", "distribution-specific variance")
+        yield replace(one, meaning=f"{meaning}, {scale_of(inputs.design.family)}")
+
+
+def _partitions(inputs: VarianceInputs, lines: Sequence[Along]) -> Iterator[Measure]:
+    moving = {effect for term in inputs.design.group_terms for effect in term.effects}
+    for line in lines:
+        if line.effect in moving:
+            yield from _partition(inputs, line)
 
 
 def _partition(inputs: VarianceInputs, line: Along) -> Iterator[Measure]:
@@ -148,7 +136,7 @@ def _shares(inputs: VarianceInputs) -> Iterator[Measure]:
     effects = has_random_effects(inputs.design)
     slopes = effects and not has_random_intercepts(inputs.design)
     mean = "; a mean over the rows, as slopes are random" if slopes else ""
-    reason = "" if effects else _NO_EFFECTS.format(inputs.design.kind)
+    reason = "" if effects else NO_EFFECTS.format(inputs.design.kind)
     yield Measure(
         question="shares",
         quantity="icc_adjusted",
@@ -205,7 +193,7 @@ def _relative_to_null(inputs: VarianceInputs) -> Iterator[Measure]:
 
 def _no_comparison(inputs: VarianceInputs) -> str:
     if not has_random_effects(inputs.design):
-        return _NO_EFFECTS.format(inputs.design.kind)
+        return NO_EFFECTS.format(inputs.design.kind)
     if is_null(inputs.design):
         return "this is the null model, without predictors"
     if not has_random_intercepts(inputs.design):
@@ -222,7 +210,7 @@ def _no_null(design: Design) -> str:
 def _whole(inputs: VarianceInputs) -> Iterator[Measure]:
     model, moments, design = inputs.parameters, inputs.moments, inputs.design
     effects = has_random_effects(design)
-    reason = "" if effects else _NO_EFFECTS.format(design.kind)
+    reason = "" if effects else NO_EFFECTS.format(design.kind)
     yield Measure(
         question="whole",
         quantity="r2_marginal",
@@ -271,7 +259,7 @@ def _parts(inputs: VarianceInputs) -> Iterator[Measure]:
             quantity="part_total",
             values=None,
             meaning="parts of the model-implied variance",
-            note=_NO_EFFECTS.format(inputs.design.kind),
+            note=NO_EFFECTS.format(inputs.design.kind),
         )
         return
     if len(inputs.parameters.factors) > 1:
@@ -303,6 +291,8 @@ def notes_on(inputs: VarianceInputs) -> Iterator[str]:
     if not has_random_effects(design):
         return
     mixed = mixed_predictors(design, inputs.moments)
+    if not design.family.is_additive:
+        yield from generalised.notes_of_family(inputs)
     if mixed:
         listed = ", ".join(mixed)
         yield (

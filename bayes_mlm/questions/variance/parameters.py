@@ -21,18 +21,25 @@ def shifted(parameters: ParameterValues) -> ParameterValues:
         beta=roll(parameters.beta),
         residual_variance=roll(parameters.residual_variance),
         factors=tuple(replace(one, cov_u=roll(one.cov_u), u=None) for one in parameters.factors),
+        auxiliary={name: roll(values) for name, values in parameters.auxiliary.items()},
     )
 
 
 def has_random_intercepts(design: Design) -> bool:
     """Return whether every grouping factor has a random intercept and no other effect."""
     alone = all(term.effects == (INTERCEPT,) for term in design.group_terms)
-    return has_random_effects(design) and design.family.is_additive and alone
+    return has_random_effects(design) and alone
 
 
 def is_null(design: Design) -> bool:
     """Return whether a design has random intercepts and no predictors."""
-    return has_random_intercepts(design) and design.p == 1 and design.has_intercept
+    # Thresholds stand for the intercept of ordered categories.
+    needed = 0 if design.family.thresholds is not None else 1
+    return (
+        has_random_intercepts(design)
+        and design.p == needed
+        and design.has_intercept == bool(needed)
+    )
 
 
 def null_formula(design: Design) -> str:
@@ -40,7 +47,12 @@ def null_formula(design: Design) -> str:
     bars = "".join(
         f" + (1 | {written_factor(design.formula.columns_of(name))})" for name in design.factors
     )
-    return f"{Name(design.outcome)} ~ 1{bars}"
+    formula = design.formula
+    trials = "" if formula.trials is None else f" | trials({formula.trials})"
+    offsets = "".join(f" + offset({one})" for one in formula.offsets)
+    if design.family.is_additive:
+        offsets = ""
+    return f"{Name(design.outcome)}{trials} ~ 1{offsets}{bars}"
 
 
 def null_design(design: Design) -> Design:
@@ -68,6 +80,8 @@ def null_design(design: Design) -> Design:
     if len(design.factors) == 1:
         constant = np.zeros(1, dtype=np.bool_)
         base = GroupMeans(terms=names, means=np.ones((design.J, 1)), varies=constant)
+        if design.family.thresholds is not None:
+            base = GroupMeans(terms=(), means=np.ones((design.J, 0)), varies=constant[:0])
     encoding = replace(design.encoding, formula=formula)
     return replace(null, kind="partial_pooling", formula=formula, base=base, encoding=encoding)
 
@@ -77,4 +91,6 @@ def _without_predictors(design: Design) -> Design:
     terms = tuple(
         changed(term, Z=ones, effects=names, correlated=True) for term in design.group_terms
     )
+    if design.family.thresholds is not None:
+        return replace(design.with_arrays(X=ones[:, :0], terms=()), group_terms=terms)
     return replace(design.with_arrays(X=ones, terms=names), group_terms=terms)

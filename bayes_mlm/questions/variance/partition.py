@@ -93,15 +93,22 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
     moving = list(
         dict.fromkeys(effect for view in views for effect in view.effects if effect != INTERCEPT)
     )
+    # Without a residual sd the partition depends on every predictor.
+    additive = design.family.is_additive
+    allowed = [*moving, *(() if additive else design.terms)]
     for name in at or {}:
-        if name not in moving:
-            known = ", ".join(moving) or "none"
-            raise EngineError(f"{name!r} has no random slope; predictors with one: {known}")
+        if name == INTERCEPT or name not in allowed:
+            known = ", ".join(dict.fromkeys(one for one in allowed if one != INTERCEPT)) or "none"
+            what = "has no random slope; predictors with one" if additive else "is no predictor"
+            raise EngineError(f"{name!r} {what}: {known}")
+    moving += [name for name in at or {} if name not in moving]
     found = []
     for effect in moving:
         chosen = None if at is None else at.get(effect)
-        first = next(view for view in views if effect in view.effects)
-        values = _usual(first, effect) if chosen is None else np.asarray(chosen, dtype=np.float64)
+        if chosen is None:
+            values = _usual(next(view for view in views if effect in view.effects), effect)
+        else:
+            values = np.asarray(chosen, dtype=np.float64)
         Z = tuple(_columns_along(view, effect, values) for view in views)
         found.append(Along(effect=effect, values=values, Z=Z))
     return tuple(found)

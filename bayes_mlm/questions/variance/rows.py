@@ -8,6 +8,8 @@ from bayes_mlm.base import Column, Digits, ResultTable, digits
 QUESTIONS = {
     "shares": "How much of the variance lies between groups?",
     "partition": "How does that depend on a predictor with a random slope?",
+    "observation": "How much of the variance of the outcome itself lies between groups?",
+    "ratios": "How far apart are groups, as ratios and expected outcomes?",
     "null": "What do the predictors explain, relative to the null model?",
     "whole": "What proportion of the total variance does the model explain?",
     "parts": "Where does the variance come from (Rights & Sterba)?",
@@ -27,7 +29,10 @@ class VarianceRow:
         ``icc_null``, ``icc_adjusted``, ``icc_unadjusted``, ``vpc[ses=-0.78]``, ``r2_between``,
         ``r2_within`` (Raudenbush & Bryk), ``r2_level1``, ``r2_level2`` (Snijders & Bosker),
         ``r2_marginal``, ``r2_conditional`` (Nakagawa & Schielzeth), ``r2_bayes``,
-        ``r2_bayes_marginal``, ``part_total[means]`` and so on (Rights & Sterba).
+        ``r2_bayes_marginal``, ``part_total[means]`` and so on (Rights & Sterba). Of families
+        without a residual sd also ``icc_observation_adjusted``, ``vpc_observation[means]``,
+        ``median_odds_ratio``, ``group_p10`` and others; ``r2_marginal[delta]`` by another
+        distribution-specific variance than the default.
     estimate : float or None
         Posterior mean, or the value at the REML or OLS estimate; None where not defined.
     sd, lower, upper : float or None

@@ -7,7 +7,8 @@ import numpy as np
 from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, expect, level
 from bayes_mlm.design import Design, same_outcome
 from bayes_mlm.fitting import Estimate, Fit, Value
-from bayes_mlm.questions.variance.measures import Measure, VarianceInputs, measures_of, notes_on
+from bayes_mlm.questions.variance.inputs import Measure, VarianceInputs, inputs_of_family
+from bayes_mlm.questions.variance.measures import measures_of, notes_on
 from bayes_mlm.questions.variance.moments import design_moments
 from bayes_mlm.questions.variance.parameters import is_null, null_formula, shifted
 from bayes_mlm.questions.variance.rows import VarianceRow, VarianceTable
@@ -99,7 +100,11 @@ def variance_by_level(
         moments=design_moments(design),
         null=other,
         at=at,
+        request=fit.request,
     )
+    if not design.family.is_additive:
+        of_null = None if null is None else null.design.whole
+        inputs = inputs_of_family(inputs, of_null)
     return VarianceTable(
         rows=tuple(_row(one, fit.name, fit.engine, prob) for one in measures_of(inputs)),
         interval=f"{level(prob)} HDI" if len(values.beta) > 1 else "",

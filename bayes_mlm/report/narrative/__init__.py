@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bayes_mlm.base import RowsNeededError, UnsupportedModelError
+from bayes_mlm.design import mean_name
 from bayes_mlm.engines import is_drawing
 from bayes_mlm.fitting import Analysis
-from bayes_mlm.formula import label
+from bayes_mlm.formula import Call, Factor, label
 from bayes_mlm.report.narrative.choosing import main_model, mundlak_of, null_of
 from bayes_mlm.report.narrative.parts import Conclusion
 from bayes_mlm.report.narrative.predictors import others, slopes, subgroups
@@ -82,7 +83,7 @@ def _available(conclusions: Iterator[Conclusion]) -> Iterator[Conclusion]:
 
 def _question(main: Analysis) -> str:
     design = main.design
-    names = [label(factor) for factor in design.formula.factors]
+    names = list(dict.fromkeys(map(_called, design.formula.factors)))
     listed = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
     verb = "has" if len(names) == 1 else "have"
     if not design.factors:
@@ -91,11 +92,20 @@ def _question(main: Analysis) -> str:
             if names
             else (f"How does {design.outcome} vary?")
         )
+    groups = ", ".join(design.factors)
     first = (
-        f"How much of the variation in {design.outcome} lies within groups "
-        f"({', '.join(design.factors)}), and how much between them"
+        f"How much of the variation in {design.outcome} lies within groups ({groups}), and how "
+        "much between them"
     )
+    if not design.family.is_additive:
+        first = f"How much does the {mean_name(design)} differ between groups ({groups})"
     return f"{first}; and what {verb} {listed} to do with it?" if names else f"{first}?"
+
+
+def _called(factor: Factor) -> str:
+    """Return the label of a factor; of arithmetic such as I(x / 10) the column."""
+    arithmetic = isinstance(factor, Call) and factor.kind == "identity" and len(factor.columns) == 1
+    return factor.columns[0] if arithmetic else label(factor)
 
 
 def _cautions(used: Sequence[Analysis], main: Analysis) -> Iterator[str]:

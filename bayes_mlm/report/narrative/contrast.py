@@ -1,6 +1,7 @@
 """Differences in the expected outcome, with uncertainty."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 from bayes_mlm.base import Floats
 from bayes_mlm.design import column_moments
 from bayes_mlm.figures import Roles, rows_of_x
-from bayes_mlm.fitting import Analysis
+from bayes_mlm.fitting import Analysis, Value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +59,28 @@ def contrast(analysis: Analysis, weights: ArrayLike) -> Contrast:
     >>> round(found.estimate, 3), found.clear
     (2.39, True)
     """
-    w = np.asarray(weights, dtype=np.float64)
-    source = analysis.fits[0] if analysis.fits else analysis.estimate
-    (value,) = source.combine(w[None])
+    value = _value(analysis, weights)
     lower, upper = value.interval(analysis.prob)
     above = value.positive
     if above is None:  # the normal approximation
         above = NormalDist().cdf(value.mean / value.sd) if value.sd else float(value.mean > 0.0)
     return Contrast(estimate=value.mean, lower=lower, upper=upper, above=above)
+
+
+def ratio(analysis: Analysis, weights: ArrayLike) -> tuple[float, float, float]:
+    """Return exp() of a linear combination, with the ends of its interval: an odds ratio."""
+    value = _value(analysis, weights)
+    if value.draws is not None:
+        value = replace(value, draws=np.exp(value.draws))
+        return value.mean, *value.interval(analysis.prob)
+    lower, upper = value.interval(analysis.prob)
+    return math.exp(value.mean), math.exp(lower), math.exp(upper)
+
+
+def _value(analysis: Analysis, weights: ArrayLike) -> Value:
+    source = analysis.fits[0] if analysis.fits else analysis.estimate
+    (value,) = source.combine(np.asarray(weights, dtype=np.float64)[None])
+    return value
 
 
 def slope_weights(

@@ -1,17 +1,19 @@
 """Narrative of the effects of predictors: slopes, binary group predictors, and the rest."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bayes_mlm.base import number
-from bayes_mlm.design import INTERCEPT, Contrast, OfBasis, column_moments
+from bayes_mlm.base import Floats, estimate, number
+from bayes_mlm.design import INTERCEPT, Contrast, OfBasis, column_moments, predictor_name
 from bayes_mlm.figures import Roles, roles_of
 from bayes_mlm.fitting import Analysis
-from bayes_mlm.formula import label
+from bayes_mlm.formula import Call, label
 from bayes_mlm.report.narrative.choosing import mundlak_of
 from bayes_mlm.report.narrative.contrast import (
     average_of_slope,
     contrast,
     moderator_weights,
+    ratio,
     slope_weights,
 )
 from bayes_mlm.report.narrative.parts import (
@@ -66,20 +68,23 @@ def _slope(main: Analysis, roles: Roles) -> Conclusion:
     unit += "difference"
     if _crossed(main, roles):
         first, second = (
-            contrast(main, slope_weights(main, roles, subgroup=level)) for level in (0, 1)
+            _difference(main, slope_weights(main, roles, subgroup=level)) for level in (0, 1)
         )
         gap = contrast(
             main, slope_weights(main, roles, subgroup=1) - slope_weights(main, roles, subgroup=0)
         )
         text = (
-            f"{unit} in {_scale(main)} of {with_interval(first)} where "
-            f"{roles.subgroup_labels[0]}, and of {with_interval(second)} where "
+            f"{unit} in {_scale(main)} of {first} where "
+            f"{roles.subgroup_labels[0]}, and of {second} where "
             f"{roles.subgroup_labels[1]}. The slopes differ by {with_interval(gap)}; "
             f"{sureness(gap)}"
         )
         return Conclusion(topic="Slopes by subgroup", text=text, model=main.spec.name)
-    found = contrast(main, slope_weights(main, roles))
-    text = f"{unit} in {_scale(main)} of {with_interval(found)}; {sureness(found)}"
+    weights = slope_weights(main, roles)
+    text = (
+        f"{unit} in {_scale(main)} of {_difference(main, weights)}; "
+        f"{sureness(contrast(main, weights))}"
+    )
     varying = preferred(main, f"sigma_u[{roles.slope}]")
     if varying is not None:
         text += (
@@ -96,21 +101,32 @@ def subgroups(main: Analysis) -> Iterator[Conclusion]:
         return
     if roles.slope is None and _in_products(main, str(roles.moderator)):
         return
-    found = contrast(main, moderator_weights(main, roles))
+    weights = moderator_weights(main, roles)
+    found = contrast(main, weights)
     where = ""
     if roles.slope is not None:
         centre = number(average_of_slope(main, roles), _spread(main, roles))
         where = f", where {roles.slope} is at its mean of {centre}"
     text = (
         f"Groups with {roles.subgroup_labels[1]} differ in {_scale(main)} from those with "
-        f"{roles.subgroup_labels[0]} by {with_interval(found)}{where}; {sureness(found)}"
+        f"{roles.subgroup_labels[0]} by {_difference(main, weights)}{where}; {sureness(found)}"
     )
     yield Conclusion(topic=f"The difference by {roles.moderator}", text=text, model=main.spec.name)
 
 
 def _scale(main: Analysis) -> str:
     """Return what coefficients are differences in."""
-    return main.design.family.predictor_name(main.design.outcome)
+    return predictor_name(main.design)
+
+
+def _difference(main: Analysis, weights: Floats) -> str:
+    """Write a difference with its interval, and the ratio that it is where there is one."""
+    text, name = with_interval(contrast(main, weights)), main.design.family.ratio_name
+    return f"{text}, {_article(name)} {name} of {estimate(*ratio(main, weights))}" if name else text
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[:1] in "aeiou" else "a"
 
 
 def _spread(main: Analysis, roles: Roles) -> float:
@@ -125,6 +141,7 @@ def others(main: Analysis) -> Iterator[Conclusion]:
     roles, design = roles_of(main.design), main.design
     known = {INTERCEPT, roles.moderator_column, roles.slope, f"within({roles.slope})"}
     known.add(f"between({roles.slope})")
+    ratios, shared = design.family.ratio_name, _columns_of_several(main)
     places = {one.name: one.parts[0] for one in design.encoding.x_columns if len(one.parts) == 1}
     lines, curves = [], []
     for k, term in enumerate(design.terms):
@@ -132,14 +149,21 @@ def others(main: Analysis) -> Iterator[Conclusion]:
         name = factor if isinstance(factor, str) else label(factor)
         if term in known or ":" in term or _in_products(main, name):
             continue
-        if isinstance(place, OfBasis | Contrast):  # no difference for one unit of a predictor
+        several = not isinstance(factor, str) and bool(shared & set(factor.columns))
+        # No difference for one unit more of a predictor.
+        if several or isinstance(place, OfBasis | Contrast):
             curves.append(name)
             continue
         weights = [float(k == place) for place in range(design.p)]
-        lines.append(f"{term}: {with_interval(contrast(main, weights))}")
+        found = contrast(main, weights)
+        shown = estimate(*ratio(main, weights)) if ratios else with_interval(found)
+        lines.append(f"{term}: {shown}")
     rest = len(lines) - _MOST_OTHERS
     of = f" (in {_scale(main)})" if design.family.predictor_scale else ""
-    text = f"For one unit more, all else equal{of}: {'; '.join(lines[:_MOST_OTHERS])}"
+    start = "For one unit more, all else equal"
+    if ratios:
+        of, start = "", f"{ratios.capitalize()}s for one unit more, all else equal"
+    text = f"{start}{of}: {'; '.join(lines[:_MOST_OTHERS])}"
     text += f"; and {rest} more in the table." if rest > 0 else "."
     sentences = [text] if lines else []
     if curves:
@@ -147,8 +171,24 @@ def others(main: Analysis) -> Iterator[Conclusion]:
             f"Single coefficients of {', '.join(dict.fromkeys(curves))} are no difference for one "
             "unit more of a predictor: see slopes and comparisons (bayes-mlm effects)."
         )
+    products = [term for term in design.formula.terms if len(term) > 1]
+    if products and not _crossed(main, roles):
+        listed = ", ".join(dict.fromkeys(label(one) for term in products for one in term))
+        sentences.append(
+            f"Differences by one of {listed} depend on the others, with which they are in "
+            "products: see comparisons (bayes-mlm effects)."
+        )
     if sentences:
         yield Conclusion(topic="Other predictors", text=" ".join(sentences), model=main.spec.name)
+
+
+def _columns_of_several(main: Analysis) -> set[str]:
+    """Return the columns that several terms are functions of: none changes alone."""
+    alone = [term[0] for term in main.design.formula.terms if len(term) == 1]
+    levels = ("within", "between")  # which can change one without the other
+    kept = [one for one in alone if not (isinstance(one, Call) and one.function in levels)]
+    counts = Counter(name for one in kept for name in one.columns)
+    return {name for name, many in counts.items() if many > 1}
 
 
 def _crossed(main: Analysis, roles: Roles) -> bool:

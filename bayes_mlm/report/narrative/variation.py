@@ -8,6 +8,7 @@ from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import Analysis, QuantityRow
 from bayes_mlm.likelihood import group_parameters
 from bayes_mlm.report.narrative.choosing import null_of
+from bayes_mlm.report.narrative.families import group_differences
 from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span
 
 # An interval that reaches below this does not exclude zero for practical purposes.
@@ -16,6 +17,9 @@ _NEGLIGIBLE = 0.01
 
 def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]:
     """Yield the share of the variance between groups, and the share that predictors explain."""
+    if not main.design.family.is_additive:
+        yield from group_differences(main)
+        return
     model = null_of(analyses) or main
     design, row = model.design, preferred(model, "icc")
     if row is None:
@@ -75,8 +79,6 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
     )
     if len(design.factors) > 1:
         why = f"The grouping factors ({', '.join(design.factors)}) each have a share."
-    elif not design.family.is_additive:
-        why = f"{design.family.label} outcomes have no residual sd, so that no share is defined."
     text = f"{why} The sds between groups are {listed}"
     if residual is None:
         text += "."

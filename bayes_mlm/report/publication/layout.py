@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from bayes_mlm.base import EngineError, count, digits, share_digits
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, predictor_name
 from bayes_mlm.engines import ENGINES
-from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts
+from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts, ratio_of
 from bayes_mlm.likelihood import effect_pairs, group_parameters, group_views, parameters_of
 from bayes_mlm.report.publication.notes import notes_of
 from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of, sources_of
@@ -19,7 +19,11 @@ _SHARES = {"icc": "ICC", "r2_between": "R² between", "r2_within": "R² within"}
 
 
 def publication_table(
-    analyses: Sequence[Analysis], *, likelihood: bool = True, interval: bool = False
+    analyses: Sequence[Analysis],
+    *,
+    likelihood: bool = True,
+    interval: bool = False,
+    exponentiate: bool = False,
 ) -> PublicationTable:
     """Arrange analysed models in columns.
 
@@ -32,6 +36,8 @@ def publication_table(
         without one has that column in any case.
     interval : bool
         Whether to print intervals below the estimates, instead of posterior sds or standard errors.
+    exponentiate : bool
+        Whether to print odds, rate or hazard ratios in place of coefficients.
 
     Returns
     -------
@@ -43,6 +49,8 @@ def publication_table(
     ------
     EngineError
         If there is nothing to lay out.
+    UnsupportedModelError
+        If coefficients are to be exponentiated and the family of a model has no ratios.
 
     Examples
     --------
@@ -56,15 +64,19 @@ def publication_table(
     """
     if not analyses:
         raise EngineError("a table needs a model; give one or more")
+    analyses = [one.exponentiated() for one in analyses] if exponentiate else analyses
     sources = list(sources_of(analyses, likelihood))
     parts = {
-        "Fixed part": _fixed(sources, interval),
+        "Fixed part": _fixed(sources, interval, exponentiate=exponentiate),
         "Random part": _random(sources, interval),
         "Size and fit": _size(sources),
     }
     outcomes = dict.fromkeys(analysis.design.outcome_title for analysis in analyses)
+    scaled = (one.design for one in analyses if one.design.family.predictor_scale)
+    scales = ", ".join(dict.fromkeys(map(predictor_name, scaled)))
+    scale = f"; coefficients in {scales}" if scales and not exponentiate else ""
     return PublicationTable(
-        title=f"Models of {', '.join(outcomes)}",
+        title=f"Models of {', '.join(outcomes)}{scale}",
         columns=tuple(
             ModelColumn(
                 number=source.number,
@@ -82,13 +94,21 @@ def publication_table(
     )
 
 
-def _fixed(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
+def _fixed(sources: Sequence[Source], interval: bool, *, exponentiate: bool) -> Iterator[_Line]:
     designs = [source.analysis.design for source in sources]
     terms = dict.fromkeys(term for design in designs for term in design.terms)
     for term in terms:
-        rows = [source.summary.get(f"beta[{term}]") for source in sources]
+        names = [
+            ratio_of(design.family, f"beta[{term}]") if exponentiate else f"beta[{term}]"
+            for design in designs
+        ]
+        rows = [one.summary.get(name) for one, name in zip(sources, names, strict=True)]
         if any(rows):  # not the hundreds of intercepts of a model without pooling
-            yield _row(_title(designs, term), rows, interval)
+            title = _title(designs, term)
+            if exponentiate:
+                kinds = dict.fromkeys(name.partition("[")[0].replace("_", " ") for name in names)
+                title = f"{title} ({', '.join(kinds)})"
+            yield _row(title, rows, interval)
 
 
 def _title(designs: Sequence[Design], term: str) -> str:
@@ -109,7 +129,12 @@ def _random(sources: Sequence[Source], interval: bool) -> Iterator[_Line]:
         labels |= _correlation_labels(design)
     for design in dict.fromkeys(source.analysis.design for source in sources):
         labels |= _auxiliary_labels(design)
-    for name, label in (labels | _SHARES).items():
+    ratios = {  # median odds ratios: of several factors one each
+        name: name.replace("_", " ").replace("[", " (").replace("]", ")")
+        for name in names
+        if name.startswith("median_")
+    }
+    for name, label in (labels | _SHARES | ratios).items():
         if name in names:
             yield _row(label, [source.summary.get(name) for source in sources], interval)
 

@@ -17,6 +17,7 @@ def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
         yield f"({number}) {name + ': ' if name else ''}{model.formula} [{kind}]{text}."
     yield _about_estimates(sources, interval)
     yield from filter(None, (remark(sources) for remark in _REMARKS))
+    yield from dict.fromkeys(f"{note}." for one in sources for note in one.summary.notes)
     for source in sources:
         if not source.summary.verdict.ok:
             yield (
@@ -59,7 +60,10 @@ def _about_variation(sources: Sequence[Source]) -> str:
     text = f"σ_u: sd between groups ({', '.join(groups)})"
     text += "; σ_e: sd of the residuals within them" if residual else ""
     if any("icc" in source.summary for source in sources):
-        text += "; ICC: share of the variance that lies between groups, given the predictors"
+        latent = "" if residual else " of the latent outcome"
+        text += (
+            f"; ICC: share of the variance{latent} that lies between groups, given the predictors"
+        )
     if any(view.q > 1 for one in models for view in group_views(one.design)):
         text += (
             "; with random slopes, σ_u (Intercept) is that where the predictors are zero, and the "

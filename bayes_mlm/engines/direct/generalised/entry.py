@@ -131,7 +131,7 @@ def draw_generalised(
         log_marginal_likelihood_error=found.log_integral_error,
         error=None,
         k_hat=found.k_hat,
-        ess=1.0 / (1.0 / n_draws + 1.0 / found.ess),
+        ess=found.ess,
         n_draws=n_draws,
         n_unique=found.n_unique,
         n_evaluations=found.n_evaluations,

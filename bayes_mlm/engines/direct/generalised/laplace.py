@@ -75,7 +75,8 @@ def evaluate_node(
     lower = (at.sds[:, :, None] * at.factor)[0]
     z = np.ascontiguousarray(problem.Z @ lower)
     s, uphill = np.empty((k, k)), np.empty(k)
-    move, cross = np.empty((groups, q)), np.empty((groups, q, k))
+    inner, move = np.empty((groups, q, q)), np.empty((groups, q))
+    cross = np.empty((groups, q, k))
     best, size = -np.inf, 1.0
     step, step_v = np.zeros(k), np.zeros((groups, q))
     decrement = np.inf
@@ -88,7 +89,7 @@ def evaluate_node(
             eta = problem.X @ trial[:p] + problem.offset
             value, logdet, gain = newton_pass(
                 code, math.log(shape), problem.y, problem.trials, cuts, eta, problem.X, z,
-                problem.starts, trial_v, information, s, uphill, move, cross,
+                problem.starts, trial_v, information, s, uphill, inner, move, cross,
             )  # fmt: skip
             value += float(problem.log_prior_raw(trial[None, :p], trial[None, p:])[0])
         if not value >= best - 1e-10 * abs(best) and size > 1e-4:
@@ -115,6 +116,53 @@ def evaluate_node(
         u=v @ lower.T,
         v=v,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Expansion:
+    """The log-likelihood of each group to second order about effects u at coefficients `raw`.
+
+    Attributes
+    ----------
+    raw : (k,) array
+    pull : (J, 2) array
+        Score in u, plus the information times u.
+    inner : (J, 3) array
+        Information 00, 01 and 11 of u.
+    cross : (J, 2, k) array
+        Information of u with coefficients and thresholds.
+    """
+
+    raw: Floats
+    pull: Floats
+    inner: Floats
+    cross: Floats
+
+
+def expand(problem: Problem, node: Node) -> Expansion:
+    """Expand the log-likelihood about the mode that a node has."""
+    from bayes_mlm.engines.direct.generalised.newton_kernels import newton_pass
+
+    p, k, q, groups = problem.p, problem.inner, problem.q, problem.n_groups
+    at = problem.values(np.concatenate([node.raw, node.outer])[None])
+    code = code_of(problem.family)
+    assert code is not None  # for mypy: such a model is refused
+    information, move = np.empty((groups, q, q)), np.empty((groups, q))
+    cross = np.empty((groups, q, k))
+    newton_pass(
+        code, math.log(float(at.shape[0])), problem.y, problem.trials, node.raw[p:],
+        problem.X @ node.raw[:p] + problem.offset, problem.X, problem.Z, problem.starts, node.u,
+        np.zeros((k, k)), np.empty((k, k)), np.empty(k), information, move, cross,
+    )  # fmt: skip
+    pull, inner, mixed = np.zeros((groups, 2)), np.zeros((groups, 3)), np.zeros((groups, 2, k))
+    if q:  # what stands there has the prior's identity and score -u
+        information[:, range(q - 1), range(1, q)] = information[:, range(1, q), range(q - 1)]
+        pull[:, :q] = (information @ (move + node.u)[:, :, None])[:, :, 0]
+        mixed[:, :q] = information @ cross
+        inner[:, 0] = information[:, 0, 0] - 1.0
+    if q == 2:
+        inner[:, 1], inner[:, 2] = information[:, 0, 1], information[:, 1, 1] - 1.0
+    return Expansion(raw=node.raw, pull=pull, inner=inner, cross=mixed)
 
 
 def _solve(s: Floats, uphill: Floats) -> Floats:

@@ -3,21 +3,21 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
 from bayes_mlm.base import Flags, Floats, Ints
+from bayes_mlm.engines.direct.generalised.laplace import Expansion
 from bayes_mlm.engines.direct.generalised.problem import Problem, Values
 
 LANES = 64
-# Rows worked on at a time: exp(x'b) at 64 points takes 512 bytes a row.
-_BLOCK = 120_000
+# Rows up to which one thread does the work.
+_SMALL = 3_000
 # Groups of more trials than this are too informative for products relative to the mode.
 MOST_TRIALS = 40_000.0
-_BINS = 4
-_TOP = 80.0
+_BINS = 2
+# Of the spacing at which the poles alone would leave an error of `depth`.
+_NEAR = 0.75
 _THREADS = 2
 
 
@@ -111,17 +111,17 @@ class Exact:
     Parameters
     ----------
     problem : Problem
-    u0 : (J, q) array
-        Modes of the effects, from which Newton's method starts.
+    expansion : Expansion
+        From which Newton's method starts.
     refine, depth, tolerance : float
         Spacing in sds; share of the top below which nodes are omitted; Newton decrement.
     """
 
     problem: Problem
-    u0: Floats
-    refine: float = 1.2
+    expansion: Expansion
+    refine: float = 1.3
     depth: float = 1e-5
-    tolerance: float = 1e-2
+    tolerance: float = 3e-2
 
     def __post_init__(self) -> None:
         """Make the factors of the rows."""
@@ -132,18 +132,7 @@ class Exact:
         self.cuts: Floats = np.empty(0)
         self.bins: list[Lattice] = []
         poles = 1.0 if self.layout.form == 1 else 2.0
-        self.widest = poles * math.pi**2 / -math.log(self.depth)
-
-    @cached_property
-    def blocks(self) -> list[slice]:
-        """Ranges of groups whose rows are worked on together."""
-        rows = self.layout.of_cell[self.layout.of_group]
-        edges = [0]
-        for j in range(1, len(rows)):
-            if rows[j] - rows[edges[-1]] > _BLOCK and j - 1 > edges[-1]:
-                edges.append(j - 1)
-        edges.append(len(rows) - 1)
-        return [slice(a, b) for a, b in pairwise(edges) if b > a]
+        self.widest = _NEAR * poles * math.pi**2 / -math.log(self.depth)
 
     def _run(
         self,
@@ -152,88 +141,68 @@ class Exact:
         lattice: Lattice,
         *,
         share: Floats | None = None,
+        span: Floats | None = None,
         seed: int = 0,
         u: Floats | None = None,
         moments: Floats | None = None,
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return log integrals and rim shares of up to `LANES` points, spans, and counts."""
-        from bayes_mlm.engines.direct.generalised.kernels import integrate  # loads numba
-        from bayes_mlm.engines.direct.generalised.lane_kernels import exp_columns
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return log integrals and rim shares of up to `LANES` points, and counts."""
+        from bayes_mlm.engines.direct.generalised.kernels import integrate, scratch  # loads numba
 
-        lay, problem = self.layout, self.problem
-        n = len(which)
+        lay, problem, begin = self.layout, self.problem, self.expansion
+        n, groups = len(which), problem.n_groups
         which = np.concatenate([which, np.repeat(which[-1:], LANES - n)])
-        g = np.ascontiguousarray(at.g[which].T)
+        g, cuts = at.g[which].T, at.cuts[which].T
+        moved = np.concatenate([g, cuts]) - begin.raw[:, None]
         root = np.ascontiguousarray(at.root()[:, which])
         shape = at.shape[which]
         lane = {2: -np.log(shape), 3: np.log(shape)}.get(problem.code, np.zeros(LANES))
-        padded = np.concatenate([at.cuts[which].T, np.zeros((1, LANES))])
         extra = shape if problem.code == 2 else np.zeros(LANES)
         scale = shape if problem.code == 3 else np.ones(LANES)
-        start = self._start(root)
         out, rim, counts = np.zeros(LANES), np.zeros(LANES), np.zeros(2)
-        span = np.full((problem.n_groups, 2), 9.0)
-        of_nodes, nk, nl, edge = lattice
-        for number, block in enumerate(self.blocks):
-            cells = slice(lay.of_group[block.start], lay.of_group[block.stop])
-            rows = slice(lay.of_cell[cells.start], lay.of_cell[cells.stop])
-            eta = lay.X[rows] @ g
-            eta += lay.offset[rows, None]
-            eta += lane
-            if problem.n_cuts:
-                eta -= lay.sign[rows, None] * padded[lay.level[rows]]
-            a = exp_columns(eta, _TOP)
-            of_cell = lay.of_cell[cells.start : cells.stop + 1] - rows.start
-            if lay.form == 1:
-                a = np.add.reduceat(a, of_cell[:-1], axis=0)
-            nodes = slice(of_nodes[block.start], of_nodes[block.stop])
-            none = np.empty((LANES, 0, 2))
-            integrate(
-                lay.form, a, lay.weight[rows], extra, scale,
-                lay.of_group[block.start : block.stop + 1] - cells.start, of_cell, lay.cz[cells],
-                lay.total[block], lay.z_mean[block], lay.flat[block], root, start[block],
-                of_nodes[block.start : block.stop + 1] - nodes.start, nk[nodes], nl[nodes],
-                edge[nodes], self.refine, self.widest, self.tolerance, out, rim,
-                np.empty(0) if share is None else share[nodes], span[block],
-                seed * 1009 + number, none if u is None else u[:, block],
-                np.empty((LANES, 0, 5)) if moments is None else moments[:, block], counts,
-            )  # fmt: skip
-        return out[:n], rim[:n], span, counts
-
-    def _start(self, root: Floats) -> Floats:
-        """Return v (J, 2, LANES) near those of the modes: ridge regressions of u0 on the roots."""
-        u = np.zeros((self.problem.n_groups, 2))
-        u[:, : self.problem.q] = self.u0
-        l0, l1, l2 = root
-        a, b, c = l0**2 + l1**2 + 0.01, l1 * l2, l2**2 + 0.01
-        r0, r1 = u[:, :1] * l0 + u[:, 1:] * l1, u[:, 1:] * l2
-        v = np.stack([c * r0 - b * r1, a * r1 - b * r0], axis=1) / (a * c - b * b)
-        return np.ascontiguousarray(v)
+        integrate(
+            lay.form, lay.X, lay.offset, lay.sign, lay.level, lay.weight, g.ravel(), lane,
+            cuts.ravel(), extra, scale, lay.of_group, lay.of_cell, lay.cz, lay.total, lay.z_mean,
+            lay.flat, root, begin.pull, begin.inner, begin.cross, moved.ravel(), *lattice,
+            self.refine, self.widest, self.tolerance, out, rim,
+            np.empty(0) if share is None else share,
+            np.empty((groups, 0)) if span is None else span, seed,
+            np.empty((LANES, 0, 2)) if u is None else u,
+            np.empty((LANES, 0, 5)) if moments is None else moments, counts,
+            *scratch(lay.of_group, lay.of_cell, *lattice[:3]),
+        )  # fmt: skip
+        return out[:n], rim[:n], counts
 
     def _find(self, at: Values, which: Ints, old: Lattice | None = None) -> Lattice:
-        """Find the nodes above `depth` of the top at any of up to 64 points, from growing boxes."""
+        """Find the nodes above `depth` of the top at any of up to 64 points, from growing discs."""
         groups, flat = self.problem.n_groups, self.layout.flat
         zero = np.zeros(groups, np.int64)
-        alone = (np.arange(groups + 1), zero, zero, np.zeros(groups))
-        _, _, span, _ = self._run(at, which[:LANES], alone)
-        reach, todo = np.full(groups, 6.5), np.ones(groups, dtype=bool)
+        span = np.full((groups, 2), 9.0)
+        alone = np.arange(groups + 1), zero, zero, np.zeros(groups)
+        self._run(at, which[:LANES], alone, span=span)
+        reach = np.full(groups, math.sqrt(-2.0 * math.log(self.depth)) + 0.5)
+        todo = np.ones(groups, dtype=bool)
         sets: list[tuple[Ints, Ints]] = [(zero[:1], zero[:1])] * groups
-        for _ in range(5):
-            box = [
-                (math.ceil(r / s[0]), 0 if f else math.ceil(r / s[1])) if t else (0, 0)
-                for t, r, s, f in zip(todo, reach, span, flat, strict=True)
+        for _ in range(6):
+            discs = [
+                _disc(r, s, flat=bool(f)) if t else (zero[:1], zero[:1])
+                for t, r, s, f in zip(todo, reach, span.tolist(), flat, strict=True)
             ]
-            grid = [np.meshgrid(np.arange(-a, a + 1), np.arange(-c, c + 1)) for a, c in box]
-            of_nodes = np.concatenate([[0], np.cumsum([k.size for k, _ in grid])])
-            nk = np.concatenate([k.ravel() for k, _ in grid])
-            nl = np.concatenate([across.ravel() for _, across in grid])
+            of_nodes = np.concatenate([[0], np.cumsum([len(k) for k, _ in discs])])
+            nk, nl = (np.concatenate([one[i] for one in discs]) for i in range(2))
             share = np.zeros(len(nk))
             self._run(at, which[:LANES], (of_nodes, nk, nl, np.zeros(len(nk))), share=share)
             for j in np.flatnonzero(todo):
-                on = share[of_nodes[j] : of_nodes[j + 1]].reshape(grid[j][0].shape) > self.depth
-                sets[j] = grid[j][0][on], grid[j][1][on]
-                todo[j] = on[:, [0, -1]].any() or (not flat[j] and bool(on[[0, -1]].any()))
-            reach[todo] *= 1.6
+                (k, m), (h1, h2) = discs[j], span[j]
+                on = share[of_nodes[j] : of_nodes[j + 1]] > self.depth
+                sets[j] = k[on], m[on]
+                # Nodes whose neighbours are not all in the disc.
+                last = (h1 * (np.abs(k[on]) + 1)) ** 2
+                if not flat[j]:
+                    above = (h2 * (np.abs(m[on]) + 1)) ** 2
+                    last = np.maximum(last + (h2 * m[on]) ** 2, (h1 * k[on]) ** 2 + above)
+                todo[j] = bool((last > reach[j] ** 2).any())
+            reach[todo] *= 1.5
             if not todo.any():
                 break
         self.uncovered += int(todo.sum())
@@ -251,11 +220,11 @@ class Exact:
         joined = [np.concatenate([one[i] for one in found]) for i in range(3)]
         return (np.concatenate([[0], np.cumsum(sizes)]), joined[0], joined[1], joined[2])
 
-    def prepare(self, points: Floats) -> None:
+    def prepare(self, points: Floats, bins: int = _BINS) -> None:
         """Find the lattices of the ranges that some points of the posterior span."""
         at = self.problem.values(points)
         key = self._key(at)
-        parts = np.array_split(np.argsort(key, kind="stable"), _BINS)
+        parts = np.array_split(np.argsort(key, kind="stable"), bins)
         self.cuts = key[[part[0] for part in parts[1:]]]
         k = self.problem.inner
         self.bins = []
@@ -293,11 +262,11 @@ class Exact:
                 u[which] = own[: len(which)]
             if moments is not None and sums is not None:
                 moments[which] = sums[: len(which)]
-            return found[3]
+            return found[2]
 
         def run(number: int, todo: Ints) -> None:
             jobs = [(number, todo[i : i + LANES]) for i in range(0, len(todo), LANES)]
-            if len(jobs) > 1 and self.problem.n > _BLOCK // 40:
+            if len(jobs) > 1 and self.problem.n > _SMALL:
                 with ThreadPoolExecutor(_THREADS) as pool:
                     counts = list(pool.map(work, jobs))
             else:
@@ -354,6 +323,18 @@ def _log_rising(problem: Problem, shape: Floats) -> Floats:
         each = [math.lgamma(value + one) - math.lgamma(one) for one in shape.tolist()]
         found += count * np.array(each)
     return found
+
+
+def _disc(reach: float, span: "list[float]", *, flat: bool) -> tuple[Ints, Ints]:
+    """Return the nodes no farther than `reach` from the middle of a lattice of spacings `span`."""
+    a = int(reach / span[0])
+    if flat:
+        along = np.arange(-a, a + 1)
+        return along, np.zeros_like(along)
+    c = int(reach / span[1])
+    k, m = np.meshgrid(np.arange(-a, a + 1), np.arange(-c, c + 1))
+    on = np.square(k * span[0]) + np.square(m * span[1]) <= reach**2
+    return k[on], m[on]
 
 
 def _filled(k: Ints, m: Ints, *, flat: bool) -> tuple[Ints, Ints, Floats]:

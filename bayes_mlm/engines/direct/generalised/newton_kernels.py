@@ -24,6 +24,7 @@ def newton_pass(
     precision: Floats,
     s: Floats,
     uphill: Floats,
+    inner: Floats,
     move: Floats,
     cross: Floats,
 ) -> tuple[float, float, float]:
@@ -48,14 +49,18 @@ def newton_pass(
         Set to the Schur complement, of the coefficients, of the information.
     uphill : (k,) array
         Set to the score in the coefficients less what the effects take of it.
+    inner : (J, q, q) array
+        Set to the information H_j of the effects; its upper triangle is not.
     move, cross : (J, q), (J, q, k) arrays
         Set to ``H_j^-1 G_j`` and ``H_j^-1 C_j``: the step in v is `move` less `cross` times that of
         the coefficients.
     """
     groups, q, p, cuts = len(starts) - 1, v.shape[1], X.shape[1], len(thresholds)
     k = p + cuts
-    s[:] = precision
-    uphill[:] = 0.0
+    for a in range(k):
+        uphill[a] = 0.0
+        for b in range(k):
+            s[a, b] = precision[a, b]
     value, logdet, gain = 0.0, 0.0, 0.0
     h, g, c = np.empty((max(q, 1), max(q, 1))), np.empty(max(q, 1)), np.empty((max(q, 1), k))
     solved = np.empty(max(q, 1))
@@ -106,7 +111,7 @@ def newton_pass(
                     h[a, b] += w * Z[i, b]
         for a in range(q):  # Cholesky
             for b in range(a + 1):
-                total = h[a, b]
+                inner[j, a, b] = total = h[a, b]
                 for m in range(b):
                     total -= h[a, m] * h[b, m]
                 h[a, b] = math.sqrt(total) if a == b else total / h[b, b]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats
+from bayes_mlm.engines.direct.generalised.laplace import Node, expand
 from bayes_mlm.engines.direct.generalised.lattice import Exact
 from bayes_mlm.engines.direct.generalised.problem import Problem
 from bayes_mlm.engines.direct.generalised.proposal import Proposal, Proposals
@@ -16,7 +17,7 @@ PILOT = 512
 RATIO = 1.25
 # k-hat above which the proposal is moved once more.
 _WANTED = 0.5
-_COPIES = 0.01
+_COPIES = 0.015
 _MOST_BATCHES = 4
 # Draws at which the integral is evaluated again on a finer lattice.
 _CHECKED = 64
@@ -61,7 +62,7 @@ def draw_points(
     """Draw from the posterior: proposals, exact weights, smoothed and resampled."""
     proposal = Proposal(problem, rng)
     seed = int(rng.integers(1 << 20))
-    exact = Exact(problem, _modes(proposal))
+    exact = Exact(problem, expand(problem, _nearest(proposal)))
 
     def log_posterior(
         at: Proposals, u: Floats | None = None, moments: Floats | None = None
@@ -103,6 +104,7 @@ def draw_points(
             continue
         if copies <= _COPIES * n_draws or len(batches) >= _MOST_BATCHES:
             break
+        n = math.ceil(0.5 * RATIO * n_draws)
     x = np.concatenate([one.x for one, _, _ in batches])
     target = np.concatenate([one for _, one, _ in batches])
     chosen = rng.permutation(systematic(weight, n_draws, rng))
@@ -113,6 +115,7 @@ def draw_points(
     if keep:
         every = [one for _, _, one in batches if one is not None]
         effects_drawn = (every[0] if len(every) == 1 else np.concatenate(every))[chosen]
+    shift, wrong = _check_integral(problem, exact, x[chosen[:_CHECKED]])
     return Found(
         x=x[chosen],
         log_density=target[chosen],
@@ -121,15 +124,15 @@ def draw_points(
         moments=moments,
         residual=_spread(ratio),
         k_hat=smoothed.k_hat,
-        ess=1.0 / float((weight**2).sum()),
-        log_integral=top + math.log(float(raw.mean())),
+        ess=1.0 / (float((weight**2).sum()) + _rounding(n_draws * weight) / n_draws**2),
+        log_integral=shift + top + math.log(float(raw.mean())),
         log_integral_error=math.hypot(
             float(raw.std() / raw.mean()) / math.sqrt(len(raw)),
             max(errors) / math.sqrt(len(errors)),
         ),
         n_unique=len(np.unique(chosen)),
         n_evaluations=exact.n_evaluations + len(proposal.nodes),
-        integral_error=_check_integral(problem, exact, x[chosen[:_CHECKED]]),
+        integral_error=wrong,
         n_trials=int(exact.counts[0]),
         n_violations=int(exact.counts[1]),
     )
@@ -139,22 +142,33 @@ def _ratio(target: Floats, at: Proposals) -> Floats:
     return np.where(np.isfinite(target), target - at.log_density, -np.inf)
 
 
-def _modes(proposal: Proposal) -> Floats:
-    """Return the effects' modes at the node nearest the mode of the outer part."""
+def _nearest(proposal: Proposal) -> Node:
+    """Return the node nearest the mode of the outer part."""
     good = [one for one in proposal.nodes if math.isfinite(one.value)]
     gaps = [float(((one.outer - proposal.mode) ** 2).sum()) for one in good]
-    return good[int(np.argmin(gaps))].u
+    return good[int(np.argmin(gaps))]
 
 
-def _check_integral(problem: Problem, exact: Exact, x: Floats) -> float:
-    """Return the sd of the error of the log-likelihood, by a lattice half as wide and deeper."""
+def _check_integral(problem: Problem, exact: Exact, x: Floats) -> tuple[float, float]:
+    """Return mean and sd of the error of the log-likelihood, by a lattice half as wide and deeper.
+
+    The mean is of the marginal likelihood alone.
+    """
     if not problem.q:
-        return 0.0
-    fine = Exact(problem, exact.u0, refine=0.5 * exact.refine, depth=exact.depth**2, tolerance=1e-8)
-    fine.widest = exact.widest  # halves with the spacing
-    fine.prepare(x)
+        return 0.0, 0.0
+    fine = Exact(
+        problem, exact.expansion, refine=0.5 * exact.refine, depth=exact.depth**2, tolerance=1e-8
+    )
+    fine.widest = 0.5 * exact.widest
+    fine.prepare(x, bins=1)
     gap = fine(x) - exact(x)
-    return float(np.sqrt(np.square(gap).mean()))
+    return float(gap.mean()), float(gap.std())
+
+
+def _rounding(expected: Floats) -> float:
+    """Return the sum of variances of the numbers of copies, given how many are expected."""
+    part = expected - np.floor(expected)
+    return float((part * (1.0 - part)).sum())
 
 
 def _spread(ratio: Floats) -> float:

@@ -1,0 +1,34 @@
+"""What the outcome, its mean and the linear predictor of a design are called."""
+
+from bayes_mlm.design.design import Design
+
+
+def event_name(design: Design) -> str:
+    """Return the outcome, with the category that is 1 where it is named: ``use = Y``.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_contraception
+    >>> women = load_contraception()
+    >>> design = build_design("use ~ urban + (1 | district)", women, family="bernoulli")
+    >>> event_name(design), predictor_name(design), mean_name(design)
+    ('use = Y', 'log odds of use = Y', 'share with use = Y')
+    """
+    levels, title = design.encoding.outcome_levels, design.outcome_title
+    named = levels is not None and design.family.outcome == "two levels"
+    return f"{title} = {levels.name(1)}" if named and levels is not None else title
+
+
+def predictor_name(design: Design) -> str:
+    """Return what the linear predictor is, or the outcome where it is the expected outcome."""
+    return design.family.predictor_name(event_name(design))
+
+
+def mean_name(design: Design) -> str:
+    """Return what the mean of the outcome is: a share, or ``mean of seizures``."""
+    title, event = design.outcome_title, event_name(design)
+    if design.family.outcome == "two levels":
+        return f"share with {event if event != title else f'{title} = 1'}"
+    if design.response.trials is not None:
+        return f"share of {title} among trials"
+    return f"mean {'category ' if design.family.outcome == 'ordered levels' else ''}of {title}"

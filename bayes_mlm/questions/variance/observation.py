@@ -1,0 +1,237 @@
+"""Variance of the outcome itself, group effects integrated out: the observation scale.
+
+Expectations over normal group effects are by the trapezium rule, whose error falls exponentially
+(Trefethen & Weideman 2014, SIAM Review 56(3)).
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
+from bayes_mlm.fitting import ParameterValues
+from bayes_mlm.model import Family
+from bayes_mlm.questions.variance.interpolation import compress
+
+# Numbers in memory at a time, and numbers evaluated for an average over the rows.
+_MOST, _BUDGET = 2_000_000, 60_000_000
+# Of more rows equal ones are not looked for.
+_SORTED = 50_000
+_FEWEST_DRAWS = 100
+# Half-width of the integral in sds, and spacing: of the weight, and of a mean whose nearest pole
+# is π/2 off the real axis (a complementary log-log link; of a logit π).
+_REACH, _SPACING, _STRIP = 8.5, 0.7, 0.25
+
+
+def normal_rule(sd: float) -> tuple[Floats, Floats]:
+    """Return nodes and weights of the expectation of f(sd z), z standard normal.
+
+    The upper end is further off the larger sd is: means of log links are exponential in it.
+
+    Examples
+    --------
+    >>> nodes, weights = normal_rule(0.5)
+    >>> abs(float(weights @ np.exp(0.5 * nodes)) - math.exp(0.125)) < 1e-13
+    True
+    """
+    step = min(_SPACING, _STRIP / sd) if sd > 0 else _SPACING
+    last = math.ceil((_REACH + 2.0 * sd) / step)
+    nodes = step * np.arange(-math.ceil(_REACH / step), last + 1, dtype=np.float64)
+    return nodes, step / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * np.square(nodes))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Mean of outcomes of new groups, and its variance between groups and within, arrays alike."""
+
+    mean: Floats
+    between: Floats
+    within: Floats
+
+    @property
+    def share(self) -> Floats:
+        """Proportion of the variance that lies between groups."""
+        return self.between / (self.between + self.within)
+
+
+def split(family: Family, centre: Floats, sd: Floats, aux: Mapping[str, Floats]) -> Split:
+    r"""Return the mean and the variances of outcomes at fixed parts of the linear predictor.
+
+    .. math:: \mathrm{E}_u\,\mu(\eta + u), \quad \mathrm{var}_u\,\mu(\eta + u), \quad
+              \mathrm{E}_u\,\mathrm{var}(y \mid \eta + u), \qquad u \sim N(0, s^2)
+
+    Parameters
+    ----------
+    family : Family
+    centre : ndarray, shape (S, P)
+        Fixed part, offset included.
+    sd : ndarray, shape (S, P)
+        Of the sum of group effects.
+    aux : mapping of str to ndarray
+        Auxiliary parameters, S values each; one trial a row.
+
+    References
+    ----------
+    Goldstein, Browne & Rasbash (2002), Understanding Statistics 1(4), sec. 2.1 (there by
+    simulation); de Villemereuil, Schielzeth, Nakagawa & Morrissey (2016), Genetics 204(3).
+    """
+    found = [np.empty(centre.shape) for _ in range(3)]
+    # Alike sds together: they share a rule.
+    largest = sd.max(axis=1)
+    for rows in _blocks(np.argsort(largest), largest, centre.shape[1]):
+        nodes, weights = normal_rule(float(largest[rows].max()))
+        eta = centre[rows, :, None] + sd[rows, :, None] * nodes
+        given = {name: values[rows, None, None] for name, values in aux.items()}
+        mu = family.expected(eta, given)
+        mean = mu @ weights
+        found[0][rows] = mean
+        found[1][rows] = np.square(mu - mean[..., None]) @ weights
+        found[2][rows] = family.variance(eta, given) @ weights
+    return Split(mean=found[0], between=found[1], within=found[2])
+
+
+def _blocks(order: Ints, largest: Floats, points: int) -> Iterator[Ints]:
+    start = 0
+    while start < order.size:
+        nodes = normal_rule(float(largest[order[min(start + 64, order.size - 1)]]))[0].size
+        stop = start + min(64, max(1, _MOST // (nodes * points)))
+        yield order[start:stop]
+        start = stop
+
+
+def shared_covariance(
+    family: Family, centre: Floats, shared: Floats, rest: Floats, aux: Mapping[str, Floats]
+) -> Floats:
+    r"""Return the covariance (S,) of outcomes of two rows that share some of their group effects.
+
+    .. math:: \mathrm{var}_t\,\mathrm{E}_w\,\mu(\eta + t + w)
+
+    with t, w normal of sds `shared` and `rest`, arrays (S,) as is `centre`.
+    """
+    found = np.empty(centre.size)
+    for s in range(centre.size):
+        outer, weights = normal_rule(float(shared[s]))
+        inner, inside = normal_rule(float(rest[s]))
+        eta = centre[s] + shared[s] * outer[:, None] + rest[s] * inner
+        given = {name: values[s] for name, values in aux.items()}
+        mean = family.expected(eta, given) @ inside
+        found[s] = weights @ np.square(mean - weights @ mean)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowAverages:
+    """Means over the rows of the data, S values each; S is less than the draws of large data.
+
+    Parameters
+    ----------
+    mean : ndarray
+        Of the outcome of new groups.
+    fixed : ndarray
+        Variance over the rows of the outcome's mean: by the predictors.
+    between, within : ndarray
+    """
+
+    mean: Floats
+    fixed: Floats
+    between: Floats
+    within: Floats
+
+    @property
+    def total(self) -> Floats:
+        """Variance of outcomes of rows of new groups."""
+        return self.fixed + self.between + self.within
+
+
+def one_trial(parameters: ParameterValues, places: "Ints | slice") -> dict[str, Floats]:
+    """Return the auxiliary parameters of some draws; outcomes of trials are those of one."""
+    found = {name: values[places] for name, values in parameters.auxiliary.items()}
+    return {name: values for name, values in found.items() if values.ndim == 1}
+
+
+def spread_out(draws: int, cost: float) -> Ints:
+    """Return as many draws, evenly spaced, as a cost each (numbers evaluated) allows."""
+    some = int(min(draws, max(_FEWEST_DRAWS, _BUDGET / max(cost, 1.0))))
+    return np.linspace(0, draws - 1, some).round().astype(np.int64)
+
+
+def row_averages(family: Family, parameters: ParameterValues, design: Design) -> RowAverages:
+    """Return means over the rows, each counted once a trial, group effects integrated out."""
+    X, Z, offset, counts = _distinct(design)
+    nodes = normal_rule(1.0)[0].size
+    chosen = spread_out(len(parameters.beta), float(min(len(X), 4000) * nodes + 6 * len(X)))
+    total = float(counts.sum())
+    found = [np.empty(chosen.size) for _ in range(4)]
+    block = max(1, _MOST // len(X))
+    for start in range(0, chosen.size, block):
+        rows = slice(start, start + block)
+        draws = chosen[rows]
+        centre = parameters.beta[draws] @ X.T + offset
+        sd = np.sqrt(
+            sum(
+                np.einsum("na,sab,nb->sn", z, one.cov_u[draws], z, optimize=True)
+                for z, one in zip(Z, parameters.factors, strict=True)
+            )
+        )
+        centre, sd, weights = compress(centre, np.broadcast_to(sd, centre.shape), counts / total)
+        at = split(family, centre, sd, one_trial(parameters, draws))
+        mean = np.sum(weights * at.mean, axis=1)
+        found[0][rows] = mean
+        spread = np.sum(weights * np.square(at.mean - mean[:, None]), axis=1)
+        found[1][rows] = np.maximum(spread, 0.0) * (total / (total - 1.0))
+        found[2][rows] = np.sum(weights * at.between, axis=1)
+        found[3][rows] = np.sum(weights * at.within, axis=1)
+    return RowAverages(**dict(zip(("mean", "fixed", "between", "within"), found, strict=True)))
+
+
+def _distinct(design: Design) -> tuple[Floats, list[Floats], Floats, Floats]:
+    """Return distinct rows of X, of each Z and the offset, and how many trials have them."""
+    parts = [design.X, *(term.Z for term in design.group_terms), design.offset[:, None]]
+    counts = trials_of(design)
+    rows = np.column_stack(parts)
+    if len(rows) <= _SORTED:
+        rows, places = np.unique(rows, axis=0, return_inverse=True)
+        counts = np.bincount(places.ravel(), weights=counts)
+    ends = np.cumsum([part.shape[1] for part in parts])
+    X, *Z, offset = np.split(rows, ends[:-1], axis=1)
+    return X, Z, offset[:, 0], counts
+
+
+def trials_of(design: Design) -> Floats:
+    """Return the number of trials (n,) of each row; 1 of a family without trials."""
+    return np.broadcast_to(np.asarray(design.response.known.get("trials", 1.0)), (design.n,))
+
+
+def fitted_share(family: Family, parameters: ParameterValues, design: Design) -> Floats:
+    r"""Return the Bayesian R², conditional on the groups of the data, by the family's variance.
+
+    .. math:: R^2_s = \frac{\mathrm{var}_i\,\mu_i^s}{\mathrm{var}_i\,\mu_i^s + \frac1n \sum_i
+              \mathrm{var}(y_i \mid \mu_i^s)}
+
+    Rows count once a trial, so that numbers of successes have the R² of their 0s and 1s.
+
+    References
+    ----------
+    Gelman, Goodrich, Gabry & Vehtari (2019), The American Statistician 73(3), sec. 4: for
+    Bernoulli outcomes the mean of p (1 - p).
+    """
+    weights = trials_of(design)
+    total = float(weights.sum())
+    chosen = spread_out(len(parameters.beta), 3.0 * design.n)
+    found, block = np.empty(chosen.size), max(1, _MOST // design.n)
+    for start in range(0, chosen.size, block):
+        rows = slice(start, start + block)
+        draws = chosen[rows]
+        eta = parameters.beta[draws] @ design.X.T + design.offset
+        for term, one in zip(design.group_terms, parameters.factors, strict=True):
+            if one.u is not None:
+                eta += term.sum_effects(one.u[draws])
+        aux = {name: values[:, None] for name, values in one_trial(parameters, draws).items()}
+        mu = family.expected(eta, aux)
+        centred = mu - (mu @ weights / total)[:, None]
+        explained = np.square(centred) @ weights / (total - 1.0)
+        found[rows] = explained / (explained + family.variance(eta, aux) @ weights / total)
+    return found
