@@ -17,11 +17,14 @@ class Finding:
         Whether it passed.
     message : str
         What was found; and the remedy, if the check failed.
+    always : bool
+        Whether it is shown next to checks that failed, too.
     """
 
     check: str
     ok: bool
     message: str
+    always: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Verdict:
 
     def __str__(self) -> str:
         """Return the failed checks with their remedies; if all passed, what was found."""
-        shown = self.problems or self.findings
+        always = tuple(one for one in self.findings if one.ok and one.always)
+        shown = (*self.problems, *always) if self.problems else self.findings
         return visible("; ".join(finding.message for finding in shown))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bayes_mlm._version import __version__
-from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, visible
+from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, StorageError, visible
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
@@ -127,6 +127,18 @@ def fit(
     out: Annotated[
         Path | None, typer.Option(help="Folder for report, estimates, posterior, record.")
     ] = (None),
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="With --out: the report holds the model's sums by group, and refits it in the "
+            "page (Gaussian, random intercepts).",
+        ),
+    ] = False,
+    least_rows: Annotated[
+        int,
+        typer.Option(min=1, help="With --live: refuse groups of fewer rows, which sums disclose."),
+    ] = 10,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -140,6 +152,8 @@ def fit(
     started = time.monotonic()
     from bayes_mlm.report import run_files, write_run
 
+    if live and out is None:
+        raise StorageError("--live is of the report, which --out writes: add --out FOLDER")
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
     request, design = design_for(
@@ -173,6 +187,7 @@ def fit(
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
+    sums = _live(analysis, least_rows) if live else ""
     shown_as = analysis.exponentiated() if exponentiate else analysis
     print_analysis(shown_as, output, priors=not quiet)
     read = ""
@@ -187,6 +202,7 @@ def fit(
                 started=started,
                 pool=pool,
                 shown=shown,
+                live=sums,
             )
         write_run(out, [analysis], published, records=records, report=report)
         read = f"; read {visible(out / 'report.html')}"
@@ -282,6 +298,16 @@ def _analyse(
         )
     found = analyse_record(record, settings, data=design, null=null, **options)
     return found.analysis, found.published, (record,), None if null is None else null.analysis
+
+
+def _live(analysis: "Analysis", least_rows: int) -> str:
+    """Return the sums of a model that its report refits."""
+    from bayes_mlm.report import live_model, why_not_live
+
+    why = why_not_live(analysis.fits[0]) if analysis.fits else "it has no posterior (--engine auto)"
+    if why:
+        raise EngineError(f"--live: the page cannot refit this model, since {why}; omit --live")
+    return live_model(analysis.fits[0], least_rows=least_rows)
 
 
 def _model_of(record: "Record") -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Run `bayes-mlm effects`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,6 +69,23 @@ def effects(
             "(FILE.xlsx::SHEET!A3:D180 for cells of a workbook)."
         ),
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="response (probabilities, counts; the default) or link (the linear predictor)."
+        ),
+    ] = None,
+    comparison: Annotated[
+        str,
+        typer.Option(help="difference, ratio (of risks or rates) or odds_ratio, of contrasts."),
+    ] = "difference",
+    question: Annotated[
+        str | None,
+        typer.Option(
+            help="With a link: new_group (averaged over the distribution of groups; the default), "
+            "population (group effects at zero) or existing_group (each row's own group)."
+        ),
+    ] = None,
     rope: Annotated[
         str | None,
         typer.Option(help="Region of practical equivalence, in units of the outcome: -0.5,0.5."),
@@ -97,6 +114,7 @@ def effects(
     if out is not None:
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
+    query = replace(query, scale=scale, comparison=comparison, question=question)
     request = request_for(model, data, **vars(reading))
     design = read_design(request, data)
     if not query.questions:
@@ -149,6 +167,9 @@ class _Query:
     crossing: str | None
     rope: tuple[float, float] | None
     prob: float
+    scale: str | None = None
+    comparison: str = "difference"
+    question: str | None = None
 
 
 def _read(
@@ -184,9 +205,11 @@ def _answer(
         at = {n: values for n, values in query.at.items() if n not in compared}
         used |= set(at)
         estimate, what = (slopes, name) if is_slope else (comparisons, contrast)
-        answer = estimate(fit, what, at=at, rope=query.rope, **options)
+        scale: dict[str, Any] = {"scale": query.scale, "question": query.question}
+        scale |= {} if is_slope else {"comparison": query.comparison}
+        answer = estimate(fit, what, at=at, rope=query.rope, **scale, **options)
         if name in at and names != {name}:  # values that may be meant for another effect
-            plain = estimate(fit, what, at=_without(at, name), rope=query.rope, **options)
+            plain = estimate(fit, what, at=_without(at, name), rope=query.rope, **scale, **options)
             answer = plain if _same_everywhere(answer, plain) else answer
         found.append(answer)
         if query.crossing is not None and (name != query.crossing or names == {name}):
@@ -210,7 +233,7 @@ def _same_everywhere(at_values: "Effects", plain: "Effects") -> bool:
     """Return whether an effect is the same at all values of its predictor (a straight line)."""
     import numpy as np
 
-    return all(
+    return at_values.is_linear and all(
         any(np.allclose(one, other, rtol=1e-6, atol=1e-9) for other in plain.weights)
         for one in at_values.weights
     )

@@ -30,6 +30,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.engines import has_chains
@@ -66,7 +67,15 @@ def plot(
         str | None,
         typer.Option(help="Of a figure of groups: whose, if there are several grouping factors."),
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="Of group effects: link (as they are), ratio (odds or rate ratios), response "
+            "(probabilities or means)."
+        ),
+    ] = None,
     engine: DrawingEngine = "auto",
+    outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -91,7 +100,8 @@ def plot(
     entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
-    ladder = _records(entry, model or [], data, **vars(reading))
+    options = _options(entry, factor=factor, scale=scale)
+    ladder = _records(entry, model or [], data, **vars(reading), **outcome.given)
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)
@@ -103,11 +113,11 @@ def plot(
         )
         found = [one.analysis for one in results]
     try:
-        picture = _prepare(entry, found, factor)
+        picture = _prepare(entry, found, options)
     except RowsNeededError:
         with status("fetching the rows of a sample", quiet=quiet):
             found = [_with_sample(one, data) for one in found]
-        picture = _prepare(entry, found, factor)
+        picture = _prepare(entry, found, options)
     with status(f"drawing {entry.name}", quiet=quiet):
         figure = entry.draw(picture)
         kind = file.suffix.lower().removeprefix(".")
@@ -190,12 +200,19 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     return replace(analysis, design=design, fits=fits, estimates=(estimate,))
 
 
-def _prepare(entry: "Entry", found: "list[Analysis]", factor: str | None) -> Any:
+def _options(entry: "Entry", factor: str | None, scale: str | None) -> dict[str, str]:
+    """Return the options of a figure that are given, after checking that it has them."""
     if factor is not None and not entry.by_factor:
         raise SpecError(
             f"the figure {entry.name!r} is not of the groups of one factor; omit --factor"
         )
-    options = {} if factor is None else {"factor": factor}
+    if scale is not None and not entry.by_scale:
+        raise SpecError(f"the figure {entry.name!r} has one scale; omit --scale")
+    given = {"factor": factor, "scale": scale}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _prepare(entry: "Entry", found: "list[Analysis]", options: dict[str, str]) -> Any:
     picture = entry.find(found if entry.of == "ladder" else found[-1], **options)
     if picture is None:
         names = "these models" if entry.of == "ladder" else found[-1].spec.name

@@ -70,6 +70,7 @@ def report_of(
     started: float,
     pool: "ProcessPoolExecutor | None",
     shown: Steps,
+    live: str = "",
 ) -> str:
     """Render the report of a run, and show how far the figures are.
 
@@ -83,6 +84,8 @@ def report_of(
         That draws.
     shown : Steps
         The run's progress.
+    live : str
+        As in `render_report`.
     """
     from bayes_mlm.report import Origin, render_report
 
@@ -99,7 +102,7 @@ def report_of(
         started=started,
         command=_command(sys.argv[1:]),
     )
-    return render_report(analyses, origin, pool=pool, on_figure=on_figure)
+    return render_report(analyses, origin, live=live, pool=pool, on_figure=on_figure)
 
 
 def _command(arguments: Sequence[str]) -> str:

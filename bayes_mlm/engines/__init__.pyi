@@ -54,6 +54,7 @@ from .draws import (
     quantities as quantities,
     samples as samples,
 )
+from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
 from .nuts import sample_nuts as sample_nuts
 from .ols import OlsFit as OlsFit, fit_ols as fit_ols

@@ -31,7 +31,7 @@ def cautions(design: Design, priors: ModelPriors, n_independent: int | None) -> 
     list of Finding
         Empty if there are none.
     """
-    found = cautions_on_model(design)
+    found = [*cautions_on_model(design), *_cautions_on_outcomes(design)]
     for place, group_priors in enumerate(priors.groups):
         flat, view = (
             [one for one in group_priors.sigma_u if not one.is_proper],
@@ -80,6 +80,15 @@ def cautions_on_model(design: Design) -> list[Finding]:
                 )
             found.append(Finding("offset", design.group_term.correlated, f"{where}{what}{remedy}"))
     return found
+
+
+def _cautions_on_outcomes(design: Design) -> list[Finding]:
+    """Return what the likelihood does not bound, of outcomes for which that is cheap to find."""
+    if design.family.residual_sd is not None or design.aggregated is not None:
+        return []
+    from bayes_mlm.engines.generalised.separation import notes_on_separation  # loads numba
+
+    return [Finding("separation", True, note, always=True) for note in notes_on_separation(design)]
 
 
 def _group_columns(design: Design) -> int:

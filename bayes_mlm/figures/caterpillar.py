@@ -1,18 +1,18 @@
 """Group effects in order, by subgroup, with those whose intervals exclude zero."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayes_mlm.assess import OUTLYING, normal_quantile
 from bayes_mlm.base import Ints, count, number, percent, shorten, shorten_all
-from bayes_mlm.design import predictor_name
 from bayes_mlm.engines import is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import name_ticks
+from bayes_mlm.figures.parts import name_ticks, ratio_ticks
 from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.figures.scales import logarithms, on_scale
 from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -69,21 +69,27 @@ class Caterpillar:
 
     Parameters
     ----------
-    model, engine, outcome, group : str
+    model, engine, what, group : str
+        What the effects are: "effect on y", "odds ratio to an effect of 0", "share of y".
     labels : ndarray, shape (J,)
     panels : tuple of EffectPanel
         One an effect, at most three.
     prob : float
         Of the intervals.
+    zero : float
+        Where an effect of zero is: at 1 of ratios.
+    scale : {"link", "ratio", "response"}
     """
 
     model: str
     engine: str
-    outcome: str
+    what: str
     group: str
     labels: np.ndarray
     panels: tuple[EffectPanel, ...]
     prob: float
+    zero: float
+    scale: str
 
     @property
     def text(self) -> Text:
@@ -94,19 +100,29 @@ class Caterpillar:
         return Text(
             title=f"Effects of {many} ({self.group}) in order, {self.model}",
             caption=" ".join(self._describe(panel) for panel in self.panels),
-            alt=f"{self.what.capitalize()} and interval of the effect of each {self.group}, "
+            alt=f"{self.point.capitalize()} and interval of the effect of each {self.group}, "
             f"sorted{by}; the farthest ones are named.",
         )
 
     @property
-    def what(self) -> str:
+    def point(self) -> str:
         """What the points are."""
         return "posterior mean" if is_drawing(self.engine) else "prediction"
 
+    @property
+    def _place(self) -> str:
+        if self.scale == "response":
+            return f"that of a group with an effect of 0 ({number(self.zero, self.zero / 20)})"
+        return "zero" if self.scale == "link" else "1"
+
+    @property
+    def _noun(self) -> str:
+        return {"link": "effects", "ratio": "ratios"}.get(self.scale, f"{self.what.split()[0]}s")
+
     def _describe(self, panel: EffectPanel) -> str:
         effect, many = panel.effect, self.labels.size
-        above = int(np.count_nonzero(effect.lower > 0))
-        below = int(np.count_nonzero(effect.upper < 0))
+        above = int(np.count_nonzero(effect.lower > self.zero))
+        below = int(np.count_nonzero(effect.upper < self.zero))
         what = "" if len(self.panels) == 1 else f"{effect.name}: "
         spread = float(np.median(effect.upper - effect.lower)) / 2
         ends = [int(np.argmin(effect.mean)), int(np.argmax(effect.mean))]
@@ -123,13 +139,15 @@ class Caterpillar:
                 f"allows among as many normal effects: {', '.join(out[:6])}{more}."
             )
         return (
-            f"{what}{percent(self.prob)} intervals lie wholly above zero for {above:,} and wholly "
-            f"below for {below:,} of {many:,}; the effects run from {named[0]} to {named[1]}. "
-            f"{outlying}"
+            f"{what}{percent(self.prob)} intervals lie wholly above {self._place} for {above:,} "
+            f"and wholly below for {below:,} of {many:,}; the {self._noun} run from {named[0]} to "
+            f"{named[1]}. {outlying}"
         )
 
 
-def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | None:
+def caterpillar(
+    analysis: Analysis, factor: str | None = None, scale: str = "link"
+) -> Caterpillar | None:
     """Order the effects of the groups.
 
     A group is outlying if its standardised effect has a two-sided normal probability below
@@ -140,6 +158,8 @@ def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | 
     analysis : Analysis
     factor : str, optional
         Whose groups, where the model has several grouping factors.
+    scale : {"link", "ratio", "response"}
+        As `on_scale`.
 
     Returns
     -------
@@ -151,6 +171,7 @@ def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | 
     if result is None or not effects:
         return None
     fit = result.of_factor(factor)
+    effects, what, zero = on_scale(effects, fit, scale)
     roles, many = roles_of(fit.design), fit.design.J
     subgroup = np.zeros(many, dtype=np.int64) if roles.subgroup is None else roles.subgroup
     limit = float(normal_quantile(np.array([1.0 - 0.5 * OUTLYING / many]))[0])
@@ -173,11 +194,13 @@ def caterpillar(analysis: Analysis, factor: str | None = None) -> Caterpillar | 
     return Caterpillar(
         model=analysis.spec.name,
         engine=fit.engine,
-        outcome=predictor_name(fit.design),
+        what=what,
         group=str(fit.design.group),
         labels=fit.design.labels,
         panels=tuple(panels),
         prob=analysis.prob,
+        zero=zero,
+        scale=scale,
     )
 
 
@@ -198,8 +221,11 @@ def _named(blocks: tuple[Block, ...], far: np.ndarray, many: int) -> Ints:
 def plot_caterpillar(data: Caterpillar) -> Figure:
     """Draw the effect of every group with its interval, the lowest first.
 
-    A panel an effect; in it a block a subgroup.
+    A panel an effect; in it a block a subgroup. Ratios are on a logarithmic axis.
     """
+    if data.scale == "ratio":
+        logs = tuple(replace(one, effect=logarithms(one.effect)) for one in data.panels)
+        data = replace(data, panels=logs, zero=0.0)
     many = len(data.panels)
     ticks = data.labels.size <= MOST_TICKS
     figure = new_figure(0.5 + (3.3 if many == 1 else 2.55 * many) + (0.3 if ticks else 0.0))
@@ -207,13 +233,15 @@ def plot_caterpillar(data: Caterpillar) -> Figure:
     for ax, panel in zip(axes, data.panels, strict=True):
         starts = _draw_effect(ax, data, panel)
         _name_groups(ax, data, panel, starts)
-        what = f"effect on {shorten(data.outcome, 28)}"
+        if data.scale == "ratio":
+            ratio_ticks(ax.yaxis)
+        what = shorten(data.what, 40)
         alone = many == 1 and panel.effect.name == "Intercept"
         of = "" if alone else f"\n({shorten(panel.effect.name, 28)})"
         ax.set_ylabel(f"{what}{of}")
     axes[-1].set_xlabel(
         f"{shorten(data.group)}, in order of its effect ({count(data.labels.size, 'group')}; "
-        f"{data.what}, {percent(data.prob)} interval)"
+        f"{data.point}, {percent(data.prob)} interval)"
     )
     return figure
 
@@ -251,7 +279,7 @@ def _draw_effect(ax: Axes, data: Caterpillar, panel: EffectPanel) -> list[float]
         )
         starts.append(at)
         at += order.size + gap
-    ax.axhline(0.0, color=INK, lw=0.8, zorder=0)
+    ax.axhline(data.zero, color=INK, lw=0.8, zorder=0)
     ax.set_xlim(-max(0.6, 0.01 * many), at - gap - 1 + max(0.6, 0.01 * many))
     low, high = ax.get_ylim()
     if len(panel.blocks) > 1:
@@ -313,7 +341,7 @@ def _name_ends(
         start = x if sign < 0 else x - wide
         start = float(np.clip(start, left, right - wide))
         over = (at >= start) & (at <= start + wide)
-        edge = sign * (float(np.max(sign * ends[over])) if over.any() else 0.0)
+        edge = sign * (float(np.max(sign * ends[over])) if over.any() else sign * data.zero)
         near = [y for first, last, y in taken if first < start + wide and start < last]
         edge = sign * max([sign * edge, *(sign * y for y in near)]) + sign * margin
         for j, k in enumerate(reversed(members)):
@@ -342,4 +370,5 @@ FIGURE = Entry(
     draw=plot_caterpillar,
     section="groups",
     by_factor=True,
+    by_scale=True,
 )

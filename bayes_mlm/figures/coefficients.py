@@ -3,22 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.design import INTERCEPT, event_name, predictor_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.parts import legend_key, ratio_ticks
 from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, engine_style, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
 # Rows that fit one page.
 _MOST_ROWS = 36
-# Ratios farther apart than this have ticks at 1, 2, 5, 10.
-_WIDE = 8.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,7 +177,7 @@ def plot_coefficients(data: Coefficients) -> Figure:
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         if row.ratio:
-            _ratio_ticks(ax)
+            ratio_ticks(ax.xaxis)
         what = shorten(row.ratio or row.items[0].unit, 26)
         ax.set_title(f"{shorten(row.term, 44)} ({what})", fontsize=9)
     found = [(name, one) for name, one in ENGINES.items() if name in engines]
@@ -206,16 +202,6 @@ def plot_coefficients(data: Coefficients) -> Figure:
         title_fontsize=8.5,
     )
     return figure
-
-
-def _ratio_ticks(ax: Axes) -> None:
-    """Label an axis of logarithms with the ratios."""
-    from matplotlib.ticker import LogLocator, MaxNLocator
-
-    ends = np.exp(ax.get_xlim())
-    locator = LogLocator(subs=(1.0, 2.0, 5.0)) if ends[1] > _WIDE * ends[0] else MaxNLocator(7)
-    values = [one for one in locator.tick_values(*ends) if ends[0] <= one <= ends[1]]
-    ax.set_xticks(np.log(values), [f"{one:.3g}" for one in values])
 
 
 def _draw(ax: Axes, item: QuantityEstimates, y: float) -> list[str]:

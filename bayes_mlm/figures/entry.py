@@ -37,6 +37,8 @@ class Entry:
     by_factor : bool
         Whether it is of the groups of one factor: `prepare` then takes ``factor=`` too, and there
         is a figure for each grouping factor of a model.
+    by_scale : bool
+        Whether `prepare` takes ``scale=`` too: "link", "ratio" or "response".
     additive : bool
         Whether it shows outcomes and linear predictors on one scale: the linear predictor must
         then be the expected outcome, and residuals have an sd.
@@ -51,6 +53,7 @@ class Entry:
     draw: Callable[[Any], Figure]
     section: Section
     by_factor: bool = False
+    by_scale: bool = False
     additive: bool = False
 
     def find(self, source: Analysis | Sequence[Analysis], **options: str) -> Any:

@@ -17,6 +17,8 @@ _MOST_POINTS = 1500
 _WIDEST = 92
 # Characters of the names at ticks that fit the width of a figure side by side.
 _MOST_LEVEL = 90
+# Ratios farther apart than this have ticks at 1, 2, 5, 10.
+_WIDE = 8.0
 _PALE, _DARK = "#EFEFEF", "#A0A0A0"
 
 
@@ -58,6 +60,20 @@ def legend_patch(**options: Any) -> Artist:
     from matplotlib.patches import Patch
 
     return Patch(**options)
+
+
+def ratio_ticks(axis: Any) -> None:
+    """Label a matplotlib axis of logarithms with the ratios."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    ends = np.exp(axis.get_view_interval())
+    locator = (
+        LogLocator(subs=(1.0, 2.0, 5.0))
+        if ends[1] > _WIDE * ends[0]
+        else MaxNLocator(7, steps=[1, 2, 5, 10])
+    )
+    values = [one for one in locator.tick_values(*ends) if ends[0] <= one <= ends[1]]
+    axis.set_ticks(np.log(values), [f"{one:.3g}" for one in values])
 
 
 def draw_line(ax: Axes, line: Line, style: Style, *, label: str) -> Artist:

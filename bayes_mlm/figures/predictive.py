@@ -134,7 +134,7 @@ class Predictive:
         """Describe what the first panel shows, to the last of its sentences."""
         if self.categories:
             return ""
-        spread = float(np.ptp(self.edges)) / 100
+        spread = 15.0 if self.whole else float(np.ptp(self.edges)) / 100
         hung = (
             "In the rootogram the square roots of the numbers of rows hang from the median of "
             "the replicates: where the model is right they end near zero. "

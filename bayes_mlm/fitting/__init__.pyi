@@ -31,6 +31,7 @@ from .linear_predictor import (
     conditional_log_densities as conditional_log_densities,
     linear_predictors as linear_predictors,
 )
+from .parameter_points import ParameterPoints as ParameterPoints
 from .predictions import Solution as Solution, expected_outcomes as expected_outcomes
 from .ratios import median_name as median_name, ratio_of as ratio_of
 from .request import (

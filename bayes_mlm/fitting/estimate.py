@@ -14,6 +14,7 @@ from bayes_mlm.base import (
     EngineError,
     Floats,
     Ints,
+    UnsupportedModelError,
     Verdict,
     check_prob,
     expect,
@@ -34,6 +35,7 @@ from bayes_mlm.fitting.by_engine import Result, compare_with
 from bayes_mlm.fitting.elsewhere import no_attribute
 from bayes_mlm.fitting.estimate_summary import summarise_solution
 from bayes_mlm.fitting.estimates import Summary, short_summary
+from bayes_mlm.fitting.parameter_points import ParameterPoints, points_of_estimate
 from bayes_mlm.fitting.predictions import OneFactorSolution, Solution, expected_outcomes
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import FactorValues, GroupEffects, ParameterValues, Value
@@ -132,6 +134,22 @@ class Estimate:
         """Return the covariance (k, k) of linear combinations of the coefficients."""
         found: Floats = weights @ self.solution.beta_cov @ weights.T
         return found
+
+    def parameter_points(self) -> ParameterPoints:
+        """Return the estimate of every parameter, with the points its gradient needs.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If the engine has no joint covariance of its parameters.
+        """
+        joint = getattr(self.solution, "joint", None)
+        if joint is None:
+            raise UnsupportedModelError(
+                f"{ENGINES[self.engine].label} has no joint covariance of its parameters, which "
+                "this needs; fit with engine='auto' or 'ml'"
+            )
+        return points_of_estimate(joint)
 
     def group_covariance(self) -> Floats:
         """Return the covariance (1, q, q) of the group effects."""

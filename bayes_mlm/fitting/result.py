@@ -36,6 +36,7 @@ from bayes_mlm.fitting.agreement import EngineComparison
 from bayes_mlm.fitting.by_engine import Result, compare_with
 from bayes_mlm.fitting.elsewhere import no_attribute
 from bayes_mlm.fitting.estimates import Summary, short_summary
+from bayes_mlm.fitting.parameter_points import ParameterPoints
 from bayes_mlm.fitting.posterior_summary import summarise_posterior
 from bayes_mlm.fitting.residuals import residual_draws
 from bayes_mlm.fitting.source import (
@@ -225,6 +226,17 @@ class Fit:
     def joint_covariance(self, weights: Floats) -> Floats:
         """Return the posterior covariance (k, k) of linear combinations of the coefficients."""
         return np.asarray(weights @ np.cov(self.beta.T, ddof=1) @ weights.T)
+
+    def parameter_points(self) -> ParameterPoints:
+        """Return the draws of every parameter."""
+        parts = [self.of_factor(name) for name in self.design.factors]
+        return ParameterPoints(
+            beta=self.beta,
+            cov_u=tuple(
+                effects_covariance(one.draws) for one in parts if has_random_effects(one.design)
+            ),
+            auxiliary=residual_draws(self.draws).auxiliary(self.design, {}),
+        )
 
     def group_covariance(self) -> Floats:
         """Return the draws (S, q, q) of the covariance of the group effects."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints, Verdict, wald_reach
 from bayes_mlm.design import Design
+from bayes_mlm.fitting.parameter_points import ParameterPoints
 
 if TYPE_CHECKING:
     from bayes_mlm.model import ModelRequest
@@ -340,6 +341,9 @@ class CoefficientSource(Protocol):
 
     def joint_covariance(self, weights: Floats) -> Floats:
         """Return the covariance (k, k) of linear combinations of the fixed effects."""
+
+    def parameter_points(self) -> ParameterPoints:
+        """Return values of every parameter, for quantities that are not linear in them."""
 
     def group_covariance(self) -> Floats:
         """Return the covariance (S, q, q) of the group effects."""

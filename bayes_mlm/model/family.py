@@ -1,5 +1,6 @@
 """Distributions of the outcome given its linear predictor, as values of functions."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -74,7 +75,15 @@ class Family:
     inverse_link : callable
         eta to the expected outcome.
     mean : callable, optional
-        ``(eta, aux)`` to the expected outcome, if that is not ``inverse_link(eta)``.
+        ``(eta, aux)`` to the expected outcome, if that is not ``inverse_link(eta)``; of counts
+        among trials the inverse link is the mean of one trial.
+    smoothed : callable, optional
+        ``(eta, variance)`` to the mean of the inverse link over a normal linear predictor, where
+        that has a closed form.
+    mean_range : (float, float)
+        What the inverse link lies between.
+    mean_name : str
+        What the inverse link is: "probability", "expected count".
     scale : callable
         Mean and sd of the outcome, to centre and scale of the default priors of the intercept and
         the slopes, on the scale of the linear predictor.
@@ -82,6 +91,7 @@ class Family:
         ``(y, known)``: raises a DataError for outcomes that it cannot have; returns notes.
     chances : callable, optional
         ``(eta, aux)`` to the probability of each category, shape (..., n, K), of ordered outcomes.
+        That of no higher than k is ``inverse_link(threshold_k - eta)``.
     outcome : {"number", "two levels", "ordered levels"}
         How a column becomes outcomes.
     takes_trials : bool
@@ -122,6 +132,9 @@ class Family:
     observe: Callable[..., Any]
     inverse_link: Callable[[Floats], Floats] = identity
     mean: Callable[[Floats, Auxiliary], Floats] | None = None
+    smoothed: Callable[[Floats, Floats], Floats] | None = None
+    mean_range: tuple[float, float] = (-math.inf, math.inf)
+    mean_name: str = "expected outcome"
     scale: Callable[[float, float], tuple[float, float]] = same_scale
     check_response: Callable[[Floats, Known], tuple[str, ...]] = no_notes
     chances: Callable[[Floats, Auxiliary], Floats] | None = None
@@ -182,6 +195,11 @@ class Family:
         'log odds of passed'
         """
         return f"{self.predictor_scale} of {outcome}" if self.predictor_scale else outcome
+
+    @property
+    def is_probability(self) -> bool:
+        """Return whether what is expected of an outcome is a probability, which has odds."""
+        return self.mean_name == "probability"
 
     @property
     def thresholds(self) -> Parameter | None:

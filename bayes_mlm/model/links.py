@@ -31,6 +31,8 @@ class Link:
         Mean to linear predictor: F's inverse.
     tensor : callable
         eta to F(eta), of PyTensor variables.
+    smoothed : callable, optional
+        ``(eta, variance)`` to the mean of F over a normal eta, in closed form.
     latent_variance : float
         Of the latent outcome given the linear predictor (Goldstein, Browne & Rasbash 2002,
         Understanding Statistics 1(4)): π²/3 of the logit.
@@ -50,6 +52,7 @@ class Link:
     function: Callable[[float], float]
     tensor: Callable[[Any], Any]
     latent_variance: float
+    smoothed: Callable[[Floats, Floats], Floats] | None = None
     ratio_name: str = ""
 
     def inverse(self, eta: Floats) -> Floats:
@@ -123,6 +126,7 @@ for _link in (
         function=_probit_function,
         tensor=_probit_tensor,
         latent_variance=1.0,
+        smoothed=lambda eta, variance: np.exp(_probit_tails(eta / np.sqrt(1.0 + variance))[0]),
     ),
     Link(
         name="cloglog",

@@ -1,5 +1,6 @@
 from . import console as console
 from .images import drawing_pool as drawing_pool
+from .live import live_model as live_model, why_not_live as why_not_live
 from .outputs import (
     COMPARISON_FILES as COMPARISON_FILES,
     SENSITIVITY_FILES as SENSITIVITY_FILES,

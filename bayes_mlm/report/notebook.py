@@ -18,7 +18,7 @@ DPI = 100
 _HYPHEN = re.compile(r"(?<![\w-])-(?=\d)")
 
 
-def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
+def show(name: str, of: Analysis | Sequence[Analysis], **options: str) -> None:
     """Show one figure with its caption.
 
     Parameters
@@ -27,6 +27,8 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
         As listed by ``bayes-mlm plot --list``.
     of : Analysis or sequence of Analysis
         One model, or several for a figure that compares models.
+    **options : str
+        Of the figure: ``factor=``, ``scale=``.
 
     Raises
     ------
@@ -48,7 +50,9 @@ def show(name: str, of: Analysis | Sequence[Analysis]) -> None:
     entry = FIGURES[name]
     if entry.of == "model" and not isinstance(of, Analysis):
         raise EngineError(f"{name!r} is a figure of one model; give one of the analyses")
-    picture = entry.find([of] if isinstance(of, Analysis) and entry.of == "ladder" else of)
+    picture = entry.find(
+        [of] if isinstance(of, Analysis) and entry.of == "ladder" else of, **options
+    )
     if picture is None:
         raise EngineError(f"the figure {name!r} does not apply: it requires that {entry.applies}")
     show_figure(entry.draw(picture), alt=picture.text.alt, caption=picture.text.caption)
@@ -83,12 +87,17 @@ def show_rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def show_table(
-    analyses: Sequence[Analysis], *, likelihood: bool = True, interval: bool = False
+    analyses: Sequence[Analysis],
+    *,
+    likelihood: bool = True,
+    interval: bool = False,
+    exponentiate: bool = False,
 ) -> None:
     """Show a table of models for a paper; options as of `publication_table`."""
     from IPython.display import display
 
-    display(publication_table(analyses, likelihood=likelihood, interval=interval))
+    options = {"likelihood": likelihood, "interval": interval, "exponentiate": exponentiate}
+    display(publication_table(analyses, **options))
 
 
 def show_text(text: str) -> None:

@@ -175,6 +175,8 @@ class Page:
         Time from the start of the run.
     figures : mapping of str to tuple of Figure
         By section of the catalogue.
+    live : str
+        Sums of the main model for a page that refits it, as JSON; empty of others.
     """
 
     origin: Origin
@@ -197,6 +199,7 @@ class Page:
     versions: PageTable
     seconds: float | None
     figures: dict[str, tuple[Figure, ...]]
+    live: str = ""
 
 
 # In the order of the page.

@@ -5,6 +5,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from bayes_mlm.base import EngineError, visible
@@ -14,12 +15,14 @@ from bayes_mlm.report.images import Drawing, draw_all
 from bayes_mlm.report.page import Origin, Page, make_page
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
+_LIVE, _LIVE_SCRIPTS = Path(__file__).resolve().parent / "live", ("posterior.js", "controls.js")
 
 
 def render_report(
     analyses: Sequence[Analysis],
     origin: Origin,
     *,
+    live: str = "",
     pool: ProcessPoolExecutor | None = None,
     on_figure: Callable[[int, int], None] = lambda *_: None,
 ) -> str:
@@ -31,6 +34,8 @@ def render_report(
         One or more; a null model among them if there is one.
     origin : Origin
         Title, printed figures, date and command.
+    live : str
+        Sums of the main model (`bayes_mlm.report.live`), for a page that refits it.
     pool : ProcessPoolExecutor, optional
         Of `drawing_pool`: the processes that draw.
     on_figure : callable
@@ -56,7 +61,7 @@ def render_report(
             yield Drawing(draw=one.entry.draw, picture=one.picture)
 
     images = draw_all(prepared(), pool, on_done=on_figure)
-    return render_page(make_page(analyses, origin, chosen, images))
+    return render_page(replace(make_page(analyses, origin, chosen, images), live=live))
 
 
 def render_page(page: Page) -> str:
@@ -73,6 +78,8 @@ def render_page(page: Page) -> str:
     )
     environment.filters["finite"] = lambda value: value is not None and math.isfinite(value)
     style, script = (_read(name) for name in ("style.css", "script.js"))
+    if page.live:
+        script += "".join((_LIVE / name).read_text("utf-8") for name in _LIVE_SCRIPTS)
     made = environment.get_template("report.html.j2").render(
         page=page,
         style=style,

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from bayes_mlm.studies import FIGURES
+from tests.helpers import ROOT
+
+CBPP = ROOT / "tests" / "cases" / "cbpp.csv"
 
 
 @pytest.fixture
@@ -90,6 +93,8 @@ def test_the_seed_is_fixed(run, tmp_path):
         (["predictive", "hsb_ses", "--out", "a"], "has no ending; allowed: .png"),
         (["predictive", "hsb_ses", "--out", "nowhere/a.png"], "there is no folder 'nowhere'"),
         (["predictive", "y ~ x", "--data", "none.csv"], "none.csv"),
+        (["predictive", "hsb_ses", "--scale", "ratio"], "has one scale; omit --scale"),
+        (["calibration", F, "--data", "students.csv", "--family", "bernouli"], "'bernoulli'"),
     ],
 )
 def test_mistakes_are_one_line_before_anything_is_fitted(run, monkeypatch, arguments, says):
@@ -107,6 +112,16 @@ def test_a_folder_in_the_place_of_the_file_is_refused(run, tmp_path):
     code, _, err = run("predictive", "hsb_ses", "--out", "a.png")
     assert code == 1
     assert "'a.png': it is a folder; choose another name" in err
+
+
+def test_a_family_and_a_scale_are_options_as_of_fit(run, tmp_path):
+    made = run(
+        *("caterpillar", "incidence ~ period + (1 | herd)", "--data", str(CBPP)),
+        *("--family", "binomial", "--trials", "size", "--scale", "ratio", "--draws", "100"),
+    )
+    assert made[0] == 0, made[2]
+    assert "wholly above 1 for" in made[1]
+    assert (tmp_path / "caterpillar.png").is_file()
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import pytest
 from scipy import integrate, optimize
 
 from bayes_mlm import build_design, fit
-from bayes_mlm.base import EngineError, UnsupportedModelError
+from bayes_mlm.base import EngineError, Finding, UnsupportedModelError, Verdict
+from bayes_mlm.engines import cautions
 from bayes_mlm.engines.generalised import fit_generalised
 from bayes_mlm.engines.generalised.problem import make_problem
 from bayes_mlm.engines.generalised.separation import separated
+from bayes_mlm.likelihood import model_priors
 from bayes_mlm.model import family_of
 
 NAMES = (
@@ -211,6 +213,53 @@ def test_separation_is_found_before_fitting(family, y, columns):
     if columns:
         with pytest.raises(EngineError, match="no maximum"):
             fit_generalised(design)
+
+
+def test_draws_of_separated_data_carry_a_note_of_the_columns():
+    data = {"y": (X > 0.03) * 1, "x": X, "z": RANDOM, "g": G}
+    says = "x separates the outcomes: the likelihood has no maximum"
+    options = {"family": "bernoulli", "engine": "direct", "random_seed": 1}
+    found = fit("y ~ x + (1 | g)", data, **options)
+    assert found.verdict.ok
+    assert f"; {says}" in str(found.verdict)
+    # Whatever draws, and next to checks that failed.
+    (note,) = cautions(found.design, found.priors, None)
+    assert note.ok
+    assert says in str(Verdict((Finding("R-hat", False, "R-hat is 1.20; draw more"), note)))
+    for left, other in (("y2 ~ x + z", np.arange(40) % 2), ("y2 ~ z", G % 2)):
+        design = build_design(f"{left} + (1 | g)", {**data, "y2": other}, family="bernoulli")
+        notes = [one.message for one in cautions(design, model_priors(design), None)]
+        assert (notes == []) == (left == "y2 ~ x + z")
+        assert all("in every group of g all outcomes are alike" in one for one in notes)
+
+
+@pytest.mark.parametrize("pattern", ["all 0", "all 1", "mixed"])
+@pytest.mark.parametrize(
+    "name", ["bernoulli", "bernoulli(probit)", "bernoulli(cloglog)", "poisson"]
+)
+def test_integrands_that_fall_off_faster_than_at_their_mode_are_exact(name, pattern):
+    """Groups of many rows that are all alike: the curvature at the mode is that of the prior."""
+    g = np.repeat(np.arange(3), 60)
+    y = {"all 0": g == 2, "all 1": g < 2, "mixed": np.arange(180) % 2 == 0}[pattern] * 1.0
+    y[-1] = 1.0 - y[-1]
+    problem = make_problem(build_design("y ~ 1 + (1 | g)", {"y": y, "g": g}, family=name))
+    for sigma in (2.0, 5.0, 15.0):
+        x = np.array([-1.0, sigma])
+        coarse = problem.evaluate(x, derive=False).loglik
+        fine = problem.evaluate(x, derive=False, refine=0.2, eps=1e-14).loglik
+        assert coarse == pytest.approx(fine, abs=1e-8)
+
+
+def test_a_small_sd_that_the_data_support_is_not_zero():
+    """Of a log mean, from 500 counts a group of a million each: their error is half of it."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(20), 500)
+    y = rng.poisson(np.exp(14.0 + 8e-5 * rng.normal(size=20)[g])).astype(float)
+    found = fit("y ~ 1 + (1 | g)", {"y": y, "g": g}, family="poisson", engine="ml").solution
+    assert found.certificate.ok
+    assert not found.singular
+    assert 5e-5 < found.sigma_u[0] < 2e-4
+    assert found.errors.sigma_u[0] < 0.3 * found.sigma_u[0]
 
 
 def test_a_category_whose_outcomes_are_all_alike_is_named():

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from bayes_mlm import fit
+from bayes_mlm.base import UnsupportedModelError
 from bayes_mlm.engines.draws import Variable
 from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.residuals import group_residuals
 from bayes_mlm.figures.roles import roles_of
+from bayes_mlm.figures.scales import SCALES
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.fitting.summary import summarise
 from tests.helpers.figures import EXACT, run, simulate, study
@@ -114,3 +116,31 @@ def test_an_estimate_has_one_of_each_factor():
     assert panel.outlying.tolist() == [7]
     assert drawn["h"].text.alt.startswith("Prediction and interval of the effect of each h")
     assert plot_caterpillar(drawn["h"]).axes[0].get_xlabel().endswith("prediction, 90 % interval)")
+
+
+def test_effects_are_drawn_as_odds_ratios_and_as_shares():
+    data = simulate(25, 20)
+    data["y"] = (data["y"] > 1.0).astype(int)
+    analysis = run("y ~ x + (1 | g)", data, draws=100, family="bernoulli")
+    plain, ratio, share = (caterpillar(analysis, scale=one) for one in SCALES)
+    (u,), (odds,), (chance,) = (
+        [panel.effect for panel in one.panels] for one in (plain, ratio, share)
+    )
+    np.testing.assert_allclose(odds.lower, np.exp(u.lower))
+    beta = analysis.fits[0].draws["beta"].mean(axis=(0, 1))
+    eta = analysis.design.X.mean(axis=0) @ beta  # where predictors are at their means
+    np.testing.assert_allclose(chance.mean, 1 / (1 + np.exp(-(eta + u.mean))))
+    assert (plain.what, ratio.what, share.what) == (
+        "effect on log odds of y",
+        "odds ratio to an effect of 0",
+        "share with y = 1",
+    )
+    counted = [one.text.caption.partition(" for ")[2].partition(";")[0] for one in (plain, ratio)]
+    assert counted[0] == counted[1]  # 1 is where 0 was
+    ax = plot_caterpillar(ratio).axes[0]
+    labels = [float(tick.get_text()) for tick in ax.get_yticklabels()]
+    places = [tick.get_position()[1] for tick in ax.get_yticklabels()]
+    np.testing.assert_allclose(np.exp(places), labels, rtol=0.005)
+    gaussian = run("y ~ x + (1 | g)", simulate(8, 5), draws=50)
+    with pytest.raises(UnsupportedModelError, match="ratios"):
+        caterpillar(gaussian, scale="ratio")

@@ -12,9 +12,15 @@ def test_the_scale_is_stated_wherever_it_is_not_that_of_the_outcome():
     y = (rng.random(300) < 1 / (1 + np.exp(-0.5 * x - rng.normal(size=20)[g]))) * 1
     data = {"y": y, "x": x, "g": g}
     binary = fit("y ~ x + (1 | g)", data, family="bernoulli", engine="ml")
-    for found in (slopes(binary, "x"), comparisons(binary, "x"), population_line(binary, "x")):
+    link = {"scale": "link"}
+    for found in (
+        slopes(binary, "x", **link),
+        comparisons(binary, "x", **link),
+        population_line(binary, "x"),
+    ):
         assert "log odds" in str(found)
     assert "log odds" in " ".join(group_lines(binary).notes)
+    assert "probability of y" in str(slopes(binary, "x"))
     gaussian = fit("y ~ x + (1 | g)", data, engine="reml")
     for found in (slopes(gaussian, "x"), population_line(gaussian, "x"), group_lines(gaussian)):
         assert "scale of the linear predictor" not in str(found)

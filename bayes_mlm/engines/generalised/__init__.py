@@ -11,6 +11,7 @@ import numpy as np
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, scaled, tiny
 from bayes_mlm.design import Design
 from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, variance_errors
+from bayes_mlm.engines.generalised.joint import joint_estimate, lower_root
 from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
@@ -25,8 +26,9 @@ from bayes_mlm.engines.reml.inference import (
 from bayes_mlm.engines.reml.search import Start
 from bayes_mlm.likelihood import code_of, group_parameters
 
-# Of an sd, on the scale of the linear predictor, its column at unit mean square: below it is zero.
-_SINGULAR = 1e-4
+# Log-likelihood that an sd must add, to be above zero; and sds on the scale of the linear predictor
+# that are zero, or may be.
+_ADDS, _ZERO, _SMALL = 1e-8, 1e-12, 0.05
 # Error of the log-likelihood that no table shows.
 _LARGEST_ERROR = 1e-6
 
@@ -107,9 +109,7 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
     covariance = covariance_of(at.hessian, optimum.x.size)
     cov_u = factor @ factor.T
     sigma_u = np.sqrt(np.diagonal(cov_u))
-    size = np.sqrt(np.square(problem.Z).mean(axis=0)) if q else np.empty(0)
-    smallest = float(np.linalg.svd(size[:, None] * factor)[1].min()) if q else math.inf
-    singular = smallest < _SINGULAR
+    singular = q > 0 and _is_singular(problem, optimum)
     many = int(problem.free.sum())
     errors = variance_errors(
         lambda theta: np.tril(problem.parts(np.concatenate([beta, theta, aux]))[1]),
@@ -158,7 +158,25 @@ def _result(design: Design, problem: Problem, optimum: Optimum, level: float) ->
         if names is not None and correlated
         else (),
         certificate=_certify(optimum),
+        joint=joint_estimate(
+            design.family, optimum.x, covariance, p=p, roots=lower_root(problem.free, q)
+        ),
     )
+
+
+def _is_singular(problem: Problem, optimum: Optimum) -> bool:
+    """Return whether the covariance of the effects without its smallest direction is as likely."""
+    beta, factor, aux = problem.parts(optimum.x)
+    size = np.sqrt(np.square(problem.Z).mean(axis=0))
+    size = np.where(size > 0, size, 1.0)
+    left, sd, right = np.linalg.svd(size[:, None] * factor)
+    if sd[-1] < _ZERO or sd[-1] > _SMALL:
+        return bool(sd[-1] < _ZERO)
+    sd[-1] = 0.0
+    lower = np.linalg.qr(((left * sd) @ right / size[:, None]).T, mode="r").T
+    less = np.concatenate([beta, lower[problem.triangle][problem.free], aux])
+    loglik = problem.evaluate(less, modes=optimum.at.modes, derive=False).loglik
+    return bool(loglik > optimum.at.loglik - _ADDS)
 
 
 def _sd_intervals(

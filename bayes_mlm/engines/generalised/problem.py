@@ -230,8 +230,8 @@ class Problem:
         return {**self.auxiliary(aux), "trials": self.trials}
 
 
-def make_problem(design: Design) -> Problem:
-    """Return the problem of a design of one grouping factor, or none.
+def make_problem(design: Design, *, effects: bool = True) -> Problem:
+    """Return the problem of a design of one grouping factor, or none; or without its effects.
 
     Raises
     ------
@@ -241,30 +241,28 @@ def make_problem(design: Design) -> Problem:
     code = code_of(design.family)
     if code is None:
         raise EngineError(f"ML has no {design.family.label} likelihood; use engine='nuts'")
-    if design.q > MAX_Q:
+    if effects and design.q > MAX_Q:
         raise EngineError(
             f"ML integrates over {MAX_Q} effects a group at most, and the model has {design.q}; "
             "use engine='nuts'"
         )
-    term = design.group_term
-    grouped = design.q > 0
-    order = term.row_order() if grouped else np.arange(design.n)
-    rows = design.take(order)
-    codes = rows.group_term.codes if grouped else np.arange(design.n) // max(design.n, 1)
-    places = np.arange(term.J + 1) if grouped else np.array([0, 1])
+    rows, q, starts = design, 0, np.array([0, design.n])
+    if effects and design.q > 0:
+        term, q = design.group_term, design.q
+        rows = design.take(term.row_order())
+        starts = np.searchsorted(rows.group_term.codes, np.arange(term.J + 1))
     trials = rows.response.trials
-    q = design.q
     free = np.ones(q * (q + 1) // 2, dtype=bool)
-    if q and not term.correlated:
+    if q and not rows.group_term.correlated:
         free = np.equal(*np.tril_indices(q))
     return Problem(
         design=rows,
         X=np.ascontiguousarray(rows.X),
-        Z=np.ascontiguousarray(rows.Z if grouped else np.empty((design.n, 0))),
+        Z=np.ascontiguousarray(rows.Z if q else np.empty((design.n, 0))),
         y=np.ascontiguousarray(rows.y, dtype=np.float64),
         trials=np.ones(design.n) if trials is None else np.ascontiguousarray(trials, dtype=float),
         offset=np.broadcast_to(np.asarray(rows.offset, dtype=float), (design.n,)).copy(),
-        starts=np.searchsorted(codes, places).astype(np.int64),
+        starts=starts.astype(np.int64),
         free=free,
         code=code,
     )

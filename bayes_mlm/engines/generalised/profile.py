@@ -17,7 +17,7 @@ _PRECISION = 1e-5
 _MOST_STEPS = 60
 # Log-likelihood that a Newton step in the other parameters may still gain; it is added.
 _GAIN = 1e-4
-_RULE = Rule(refine=1.1, eps=1e-8)
+_RULE = Rule(eps=1e-8)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

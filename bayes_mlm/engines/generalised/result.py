@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bayes_mlm.base import Floats, scaled
 from bayes_mlm.design import Design
+from bayes_mlm.engines.generalised.joint import JointEstimate
 from bayes_mlm.engines.reml.certificate import Certificate
 from bayes_mlm.engines.reml.inference import EstimateRow, Interval, VarianceErrors
 from bayes_mlm.engines.reml.result import CertifiedEstimates
@@ -61,6 +62,8 @@ class GeneralisedFit(CertifiedEstimates):
     rho_names : tuple of str
         And each correlation: "rho_u[Intercept,x]".
     certificate : Certificate
+    joint : JointEstimate
+        Every parameter with the covariance of all.
     """
 
     method: Method
@@ -91,6 +94,7 @@ class GeneralisedFit(CertifiedEstimates):
     sd_names: tuple[str, ...]
     rho_names: tuple[str, ...]
     certificate: Certificate
+    joint: JointEstimate
 
     icc = None
     residual = None

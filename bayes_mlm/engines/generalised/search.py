@@ -16,6 +16,8 @@ TOLERANCE = 1e-11
 ERROR, _FINEST = 3e-8, 0.1
 MAX_STEPS = 100
 _HALVINGS = 40
+# Change of an sd in a step, on the scale of the linear predictor.
+_LONGEST = 5.0
 # Sds of the group effects that are tried first, on the scale of the linear predictor.
 _STARTS = (0.5, 2.0)
 # Twice the log-likelihood, by the curvature, between a start's end and an optimum that is the same.
@@ -93,7 +95,8 @@ def climb(
         step[free], gain = newton_step(at.score[free], at.hessian[np.ix_(free, free)])
         if gain < rule.tolerance * (1.0 + abs(at.loglik) * 1e-4):
             break
-        length = 1.0
+        sds = step[problem.p : problem.p + int(problem.free.sum())]
+        length = min(1.0, _LONGEST / (np.abs(sds).max(initial=0.0) * problem.z_size + 1e-300))
         for _ in range(_HALVINGS):
             trial = problem.evaluate(
                 x + length * step, modes=at.modes, refine=rule.refine, eps=rule.eps

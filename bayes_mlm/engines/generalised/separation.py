@@ -14,12 +14,16 @@ import math
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines.generalised.problem import Problem
+from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.search import Found, without_effects
+from bayes_mlm.likelihood import code_of
 from bayes_mlm.model import LINKS
 
 # Logs of probabilities, and of means, that no separated row has where the search has ended.
 _MODERATE = 12.0
+# Rows up to which a note is worth its time.
+_MOST_ROWS = 100_000
 # Log-likelihood that a Newton step still gains, by which a search for it has ended.
 _ENDED = 1e-7
 # Of a direction with entries between -1 and 1: less is rounding.
@@ -41,12 +45,41 @@ def separated(problem: Problem, plain: Found | None = None) -> tuple[str, ...]:
     rising, equal = _constraints(problem)
     if not len(rising):
         return ()
-    direction = _direction(rising, equal)
     design, family = problem.design, problem.design.family
     names = list(design.terms)
+    if INTERCEPT in names:
+        # Alone where it can be; else it only moves with the columns that separate.
+        at = names.index(INTERCEPT)
+        above, below = rising[:, at].min() >= 0, rising[:, at].max() <= 0
+        if (above or below) and rising[:, at].any() and not equal[:, at].any():
+            return (INTERCEPT,)
+    direction = _direction(rising, equal)
     if family.thresholds is not None:
         names += [f"threshold[{one}]" for one in design.encoding.between_levels]
-    return tuple(name for name, size in zip(names, direction, strict=True) if abs(size) > _TINY)
+    found = tuple(name for name, size in zip(names, direction, strict=True) if abs(size) > _TINY)
+    return tuple(name for name in found if name != INTERCEPT)
+
+
+def notes_on_separation(design: Design) -> tuple[str, ...]:
+    """Return notes on what follows from priors alone, the likelihood having no maximum.
+
+    None of families without a compiled likelihood, nor of more than 100,000 rows.
+    """
+    if code_of(design.family) is None or design.n > _MOST_ROWS:
+        return ()
+    found, problem = [], make_problem(design, effects=False)
+    columns = separated(problem)
+    if columns:
+        found.append(
+            f"{', '.join(columns)} separate{'s' if len(columns) == 1 else ''} the outcomes: the "
+            "likelihood has no maximum, and how large the estimates are follows from their priors"
+        )
+    elif len(design.factors) == 1 and design.q <= MAX_Q and all_groups_alike(make_problem(design)):
+        found.append(
+            f"in every group of {design.group} all outcomes are alike: the likelihood rises with "
+            "the sd of the groups for ever, and how large it is follows from its prior"
+        )
+    return tuple(found)
 
 
 def all_groups_alike(problem: Problem) -> bool:

@@ -3,8 +3,11 @@
 With u = L v, v standard normal, a group's integrand is ``exp(sum l(y | eta0 + z'L v) - v'v/2)``.
 Points lie on a lattice along the square root of the inverse curvature at its mode, shell by shell
 until a shell adds nothing: what lies beyond is never cut off, as by a fixed rule. The spacing is
-that of a normal integrand, or what the poles of the logistic at ``Im eta = pi`` ask for; halving it
-tells the error.
+that of a normal integrand, or what the strip asks for in which the likelihood of a row is analytic
+and bounded (poles of the logistic at ``Im eta = pi``; counts and cloglog grow from ``pi / 2``).
+Along each axis the sums over every second and every third place are compared: they are rules of
+twice and three times the spacing, and where they differ, as they do where an integrand falls off
+faster than at its mode, the spacing is halved.
 
 Derivatives are those of the integral (Louis 1982, JRSS B 44(2), eqs 3.1 and 3.2).
 
@@ -23,6 +26,8 @@ from bayes_mlm.likelihood.quadrature.row_kernels import row, row_second
 _LOG_2PI = math.log(2.0 * math.pi)
 # Shells of points beyond which a group's integral is given up, and reported as not finite.
 MOST_SHELLS = 3000
+# Times that spacings are halved, of one effect and of more.
+_MOST_HALVINGS = (8, 3)
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -131,8 +136,14 @@ def integrate_groups(  # type: ignore[no-untyped-def]
     n_aux = 1 if code in (4, 5) else (cuts.size - 2 if code >= 6 else 0)
     P = p + pairs + n_aux
     depth = -math.log(eps)
-    # Of a normal integrand the rule's error is 2 exp(-2 pi^2 / spacing^2): a thirtieth of eps.
-    normal = math.pi * math.sqrt(2.0 / (depth + 4.0))
+    # Relative difference of the rules of twice the spacing: its square at least is the error. It
+    # may be small by chance, for its phase, when that of three times the spacing is not.
+    alike = math.exp(-(0.4 if q == 1 else 0.29) * depth)
+    # Of a normal integrand the difference is exp(-pi^2 / 2 spacing^2), and exp(-2 pi^2 / 9 ...).
+    normal = math.pi / math.sqrt(2.0 * (math.log(1.0 / alike) + 1.2))
+    flat = 10.0 * eps
+    near = 1.3 * math.exp(-2.0 * math.pi**2 / (9.0 * normal * normal))
+    strip = 0.5 * math.pi if 2 <= code <= 5 else math.pi
     most = 0
     for j in range(n_groups):
         most = max(most, starts[j + 1] - starts[j])
@@ -146,6 +157,11 @@ def integrate_groups(  # type: ignore[no-untyped-def]
     h = np.empty(q)
     point = np.empty(q)
     place = np.empty(q, np.int64)
+    thirds = np.empty((q, 3))
+    # Of one effect: the last two values on either side, and whether there is something beyond.
+    last = np.empty((2, 2))
+    going = np.empty(2, np.bool_)
+    odd = np.empty(q)
     S = np.empty(P)
     first = np.empty(P)
     outer = np.empty((P, P))
@@ -165,20 +181,26 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                 for b in range(q):
                     along += zl[i, b] * root[j, b, a]
                 widest = max(widest, abs(along))
-            h[a] = refine * min(normal, 2.0 * math.pi**2 / (widest * depth + 1e-300))
+            h[a] = refine * min(normal, 2.0 * math.pi * strip / (widest * depth + 1e-300))
             log_volume += math.log(h[a]) + math.log(abs(root[j, a, a]))
-        if derive:
-            weighed[: hi - lo] = 0.0
-            first[:] = 0.0
-            outer[:] = 0.0
-            crossed[:] = 0.0
-            curved[:] = 0.0
-        top, total, shell, finished = -np.inf, 0.0, 0, False
-        for a in range(q):
-            mean_v[j, a] = 0.0
-            for b in range(q):
-                square_v[j, a, b] = 0.0
+        rough = 0.0
+        top, total, shell, finished, halved = -np.inf, 0.0, 0, False, 0
         while not finished and shell < MOST_SHELLS:
+            if shell == 0:
+                total = rough = 0.0
+                going[:] = True
+                odd[:] = 0.0
+                thirds[:] = 0.0
+                for a in range(q):
+                    mean_v[j, a] = 0.0
+                    for b in range(q):
+                        square_v[j, a, b] = 0.0
+                if derive:
+                    weighed[: hi - lo] = 0.0
+                    first[:] = 0.0
+                    outer[:] = 0.0
+                    crossed[:] = 0.0
+                    curved[:] = 0.0
             largest = -np.inf
             for a in range(q):
                 place[a] = -shell
@@ -187,7 +209,11 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                 for a in range(q):
                     square += place[a] * place[a]
                 # In the shell of radius `shell`, one wide.
-                if (shell - 1) * (shell - 1) < square <= shell * shell or shell == 0:
+                if q == 1:
+                    inside = shell == 0 or going[0 if place[0] < 0 else 1]
+                else:
+                    inside = (shell - 1) * (shell - 1) < square <= shell * shell or shell == 0
+                if inside:
                     value = 0.0
                     for a in range(q):
                         at = v[j, a]
@@ -228,7 +254,26 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                     if shell == 0:
                         top = value
                     w = math.exp(min(value - top, 600.0))
+                    if q == 1:
+                        side = 0 if place[0] < 0 else 1
+                        if shell == 0:
+                            last[:, :] = value
+                        elif shell > 1 or side == 1:
+                            # A normal integrand of the second difference at the place before.
+                            before = last[side, 1] if shell > 1 else last[0, 0]
+                            bend = 2.0 * last[side, 0] - before - value
+                            if bend > 0.0:
+                                rough += math.exp(
+                                    min(last[side, 0] - top, 600.0) - 2.0 * math.pi**2 / bend
+                                )
+                        last[side, 1], last[side, 0] = last[side, 0], value
+                        if value < top - depth:
+                            going[side] = False
                     total += w
+                    for a in range(q):
+                        thirds[a, place[a] % 3] += w
+                        if place[a] % 2 != 0:
+                            odd[a] += w
                     if derive and w > 0.0:
                         for a in range(q):
                             mean_v[j, a] += w * point[a]
@@ -273,10 +318,18 @@ def integrate_groups(  # type: ignore[no-untyped-def]
                     a -= 1
                 if a < 0:
                     break
-            finished = shell > 0 and largest < top - 1.1 * depth
-            if q == 0:
-                finished = True
+            finished = q == 0 or (shell > 0 and largest < top - depth)
             shell += 1
+            if finished and halved < _MOST_HALVINGS[min(q, 2) - 1]:
+                for a in range(q):
+                    s0, s1, s2 = thirds[a]
+                    third = math.sqrt(0.5 * ((s0 - s1) ** 2 + (s1 - s2) ** 2 + (s2 - s0) ** 2))
+                    gap = abs(total - 2.0 * odd[a])
+                    if gap > alike * total or third > near * total or rough > flat * total:
+                        h[a] *= 0.5
+                        log_volume -= math.log(2.0)
+                        finished, shell = False, 0
+                halved += 1
         if not finished:
             out[j] = np.nan
             continue

@@ -1,12 +1,13 @@
 """The gamma family: positive measurements whose sd is in proportion to their mean; log link."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from bayes_mlm.base import DataError, Floats, count
 from bayes_mlm.model.families.negative_binomial import SHAPE
-from bayes_mlm.model.families.poisson import exp, log_scale
+from bayes_mlm.model.families.poisson import exp, log_scale, smoothed_exp
 from bayes_mlm.model.family import FAMILIES, Auxiliary, Family, Known
 
 
@@ -63,6 +64,9 @@ GAMMA = FAMILIES.register(
         draw=_gamma_draw,
         observe=_observe_gamma,
         inverse_link=exp,
+        smoothed=smoothed_exp,
+        mean_range=(0.0, math.inf),
+        mean_name="expected outcome",
         scale=log_scale,
         ratio_name="mean ratio",
         check_response=_check_positive,

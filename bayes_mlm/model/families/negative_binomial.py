@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.model.families.poisson import check_counts, exp, log_scale
+from bayes_mlm.model.families.poisson import check_counts, exp, log_scale, smoothed_exp
 from bayes_mlm.model.family import FAMILIES, Auxiliary, Family
 from bayes_mlm.model.parameter import Parameter
 from bayes_mlm.model.prior import Prior
@@ -74,6 +74,9 @@ NEGATIVE_BINOMIAL = FAMILIES.register(
         draw=_negative_draw,
         observe=_observe_negative,
         inverse_link=exp,
+        smoothed=smoothed_exp,
+        mean_range=(0.0, math.inf),
+        mean_name="expected count",
         scale=log_scale,
         ratio_name="rate ratio",
         counts=True,

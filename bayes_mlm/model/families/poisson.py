@@ -16,6 +16,11 @@ def exp(eta: Floats) -> Floats:
     return np.exp(np.minimum(eta, _LARGEST))
 
 
+def smoothed_exp(eta: Floats, variance: Floats) -> Floats:
+    """Return the mean of exp() over a normal linear predictor."""
+    return exp(eta + 0.5 * variance)
+
+
 def log_scale(mean: float, _: float) -> tuple[float, float]:
     """Return the log of the mean, and 1: an effect of one is a factor of e."""
     return math.log(max(mean, 1e-3)), 1.0
@@ -63,6 +68,9 @@ POISSON = FAMILIES.register(
         draw=lambda eta, _, rng: rng.poisson(exp(eta)).astype(float),
         observe=_observe_poisson,
         inverse_link=exp,
+        smoothed=smoothed_exp,
+        mean_range=(0.0, math.inf),
+        mean_name="expected count",
         scale=log_scale,
         ratio_name="rate ratio",
         counts=True,

@@ -11,13 +11,13 @@ from bayes_mlm.base import (
     DataError,
     DesignError,
     EmptyCellError,
-    EngineError,
-    Floats,
+    UnsupportedModelError,
     check_prob,
     expect,
     knows_words,
 )
-from bayes_mlm.fitting import CoefficientSource, Estimate, Fit, Value, with_estimate
+from bayes_mlm.engines import ENGINES
+from bayes_mlm.fitting import Estimate, Fit, with_estimate
 from bayes_mlm.questions.effects.query import (
     At,
     Change,
@@ -29,23 +29,28 @@ from bayes_mlm.questions.effects.query import (
 )
 from bayes_mlm.questions.effects.result import Effect, Effects, Kind
 from bayes_mlm.questions.effects.rows import Moved, Population, Settings, read_population
+from bayes_mlm.questions.effects.scale import (
+    Comparison,
+    Measure,
+    Rope,
+    Scale,
+    check_rope,
+    read_measure,
+)
+from bayes_mlm.questions.effects.values import Found, values_of
+from bayes_mlm.questions.response.average import Question
 
-type Rope = tuple[float, float]
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
 _STEP = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ContrastSpec:
-    """A requested effect: its name, setting, weights (p,), and the values it is between.
-
-    `shift` is what the offset adds to it.
-    """
+    """A requested effect: its name, setting, change, and the values it is between."""
 
     contrast: str
     at: tuple[At, ...]
-    weights: Floats
-    shift: float = 0.0
+    moved: Moved
     ends: tuple[At, ...] = ()
 
 
@@ -69,16 +74,19 @@ def comparisons(
     *,
     at: Mapping[str, Any] | None = None,
     data: Any = None,
+    scale: Scale | None = None,
+    comparison: Comparison = "difference",
+    question: Question | None = None,
     rope: Rope | None = None,
     prob: float = DEFAULT_PROB,
     likelihood: bool = True,
 ) -> Effects:
     """Compare the expected outcome at two values of a predictor.
 
-    The average, over the rows, of the difference in the fixed part of the linear predictor
-    between two values of the predictor, for a group whose effects are zero. The columns of the
-    design are computed anew at either value, so that interactions, transformations, ``within(x)``
-    and ``between(x)`` follow.
+    The average, over the rows, of the difference in the expected outcome between two values of
+    the predictor: a difference of means, of probabilities (risk difference) or of rates. The
+    columns of the design are computed anew at either value, so that interactions,
+    transformations, ``within(x)`` and ``between(x)`` follow.
 
     Parameters
     ----------
@@ -95,8 +103,20 @@ def comparisons(
         Without `at` the effect is the average effect.
     data : data frame, str or Path, optional
         Rows to average over instead of those fitted: another population.
+    scale : {"response", "link"}, optional
+        Of a family with a link: expected outcomes (the default: probabilities, of one trial;
+        counts; the probability of each category and the expected score), or the linear
+        predictor. The same for Gaussian outcomes.
+    comparison : {"difference", "ratio", "odds_ratio"}
+        Difference, ratio (of risks or rates) or odds ratio of the averages over rows. With
+        ``scale="link"`` the exponential of the difference, where that is an odds or rate ratio.
+    question : {"new_group", "population", "existing_group"}, optional
+        Of a family with a link and group effects: outcomes averaged over the distribution of
+        groups (population-averaged; the default), at group effects of zero, or of each row with
+        the effects of its own group. By ML these are integrated over their distribution given
+        the outcomes.
     rope : (float, float), optional
-        Region of practical equivalence, in units of the outcome.
+        Region of practical equivalence, in units of the outcome, or as a ratio.
     prob : float
         Probability of the intervals.
     likelihood : bool
@@ -106,13 +126,16 @@ def comparisons(
     -------
     Effects
         Posterior mean, sd, HDI, probability of direction, and the shares of the posterior below,
-        in and above `rope`; by REML the estimate, its standard error by the delta method (exact,
-        since the effect is linear in the coefficients) and its Wald interval.
+        in and above `rope`, every one computed draw by draw; by REML or ML the estimate, its
+        standard error by the delta method (exact where the effect is linear in the coefficients,
+        else with the covariance of all parameters) and its Wald interval, of a ratio that of its
+        logarithm.
 
     Raises
     ------
     DesignError
-        If there is no such predictor or category, or the model has no coefficient for it.
+        If there is no such predictor or category, the model has no coefficient for it, or the
+        comparison or question has no meaning for the model.
     DataError
         If the rows are needed and unavailable.
     RowsNeededError
@@ -140,9 +163,10 @@ def comparisons(
     [3.45, 2.14, 0.83]
     """
     population = population_of(fit, data, prob)
+    measure = read_measure(population.design, scale, comparison, question)
     specs = contrast_specs(population, contrast, at)
     found = with_estimate(fit, prob, wanted=likelihood)
-    return measure(found, population, "comparison", specs, rope=rope, prob=prob)
+    return effects_of(found, population, "comparison", specs, measure, rope=rope, prob=prob)
 
 
 @knows_words(_ELSEWHERE)
@@ -152,20 +176,23 @@ def slopes(
     *,
     at: Mapping[str, Any] | None = None,
     data: Any = None,
+    scale: Scale | None = None,
+    question: Question | None = None,
     rope: Rope | None = None,
     prob: float = DEFAULT_PROB,
     likelihood: bool = True,
 ) -> Effects:
     """Estimate the slope of the expected outcome along a numeric predictor.
 
-    The derivative of the fixed part with all that the predictor is in (polynomials, splines,
-    interactions, an offset), by a central difference of the design's columns (exact where they are
-    linear in the predictor). At values of a moderator these are the simple slopes; where the
-    relation is curved the predictor may be set as well.
+    The derivative of the expected outcome with all that the predictor is in (polynomials,
+    splines, interactions, an offset), by a central difference of the design's columns (exact where
+    they are linear in the predictor); of a family with a link that of the mean. At values of a
+    moderator these are the simple slopes; where the relation is curved the predictor may be set
+    as well.
 
     Parameters
     ----------
-    fit, at, data, rope, prob, likelihood
+    fit, at, data, scale, question, rope, prob, likelihood
         As in `comparisons`.
     predictor : str
         A numeric column of the table.
@@ -184,32 +211,31 @@ def slopes(
     [2.95, 1.64]
     """
     population = population_of(fit, data, prob)
+    measure = read_measure(population.design, scale, "difference", question)
     check_predictor(population, predictor)
     if population.levels(predictor) is not None:
         raise DesignError(f"{predictor!r} is categorical and has no slope; use comparisons")
     specs = contrast_specs(population, {predictor: "slope"}, at)
     found = with_estimate(fit, prob, wanted=likelihood)
-    return measure(found, population, "slope", specs, rope=rope, prob=prob)
+    return effects_of(found, population, "slope", specs, measure, rope=rope, prob=prob)
 
 
 def contrast_specs(
     population: Population, contrast: str | Mapping[str, Any], at: Mapping[str, Any] | None
 ) -> list[ContrastSpec]:
-    """Return every contrast at every setting, with its weights."""
+    """Return every contrast at every setting."""
     found = changes(population, contrast)
     settings = grid(population, at, without=[name for change in found for name in change.sets])
     return [_spec(population, change, setting) for change in found for setting in settings]
 
 
 def _spec(population: Population, change: Change, setting: tuple[At, ...]) -> ContrastSpec:
-    """Return a contrast at a setting, with its weights."""
-    moved = change_of(population, change, setting)
+    """Return a contrast at a setting."""
     ends = (value for value in (change.low, change.high) if value is not None)
     return ContrastSpec(
         contrast=change.text,
         at=setting,
-        weights=moved.weights,
-        shift=moved.shift,
+        moved=change_of(population, change, setting),
         ends=tuple(At(name=change.name, value=value) for value in ends),
     )
 
@@ -288,79 +314,86 @@ def population_of(fit: Fit | Estimate, data: Any, prob: float) -> Population:
     return read_population(fit.design, fit.request, data)
 
 
-def measure(
-    results: Sequence[CoefficientSource],
+def effects_of(
+    results: Sequence[Fit | Estimate],
     population: Population,
     kind: Kind,
     specs: Sequence[ContrastSpec],
+    measure: Measure,
     *,
     rope: Rope | None,
     prob: float,
 ) -> Effects:
     """Return the effects by every result; the verdict is that of the first."""
-    _check_rope(rope)
-    weights = np.array([one.weights for one in specs])
+    check_rope(rope)
+    design = population.design
     for one in specs:
-        if not np.abs(one.weights).max(initial=0.0) > 0.0 and one.shift == 0.0:
+        if not np.abs(one.moved.weights).max(initial=0.0) > 0.0 and one.moved.shift == 0.0:
             raise DesignError(
-                f"{one.contrast!r} has no effect in the {population.design.kind} model, which has "
+                f"{one.contrast!r} has no effect in the {design.kind} model, which has "
                 "no coefficient for it; fit a model of another kind, or choose another contrast"
             )
-    values = [result.combine(weights) for result in results]
+    moved = [one.moved for one in specs]
+    found, left_out = [], []
+    for place, result in enumerate(results):
+        try:
+            found.append(list(values_of(result, moved, measure)))
+        except UnsupportedModelError as error:
+            if place == 0:
+                raise
+            left_out.append(f"without {ENGINES[result.engine].label}: {error}")
     rows = [
-        _effect(result, kind, one, found[k].plus(one.shift), rope, prob)
+        _effect(results[r], kind, one, found[r][k][t], measure, rope, prob)
         for k, one in enumerate(specs)
-        for result, found in zip(results, values, strict=True)
+        for t in range(len(found[0][k]))
+        for r in range(len(found))
     ]
     return Effects(
         rows=tuple(rows),
-        over=population.what,
+        over=f"{population.what}{measure.groups(design)}",
         prob=prob,
         rope=None if rope is None else (float(rope[0]), float(rope[1])),
-        weights=weights,
+        weights=np.array([one.weights for one in moved]),
+        measure=measure,
+        what=measure.text(design, slope=kind == "slope"),
         verdict=results[0].verdict,
-        cautions=beyond(population, ((*one.at, *one.ends) for one in specs)),
+        cautions=(
+            *beyond(population, ((*one.at, *one.ends) for one in specs)),
+            *left_out,
+        ),
     )
 
 
 def _effect(
-    result: CoefficientSource,
+    result: Fit | Estimate,
     kind: Kind,
     spec: ContrastSpec,
-    value: Value,
+    value: Found,
+    measure: Measure,
     rope: Rope | None,
     prob: float,
 ) -> Effect:
-    lower, upper = value.interval(prob)
+    estimate, sd, lower, upper = value.summary(prob)
     shares: dict[str, float] = {}
-    if rope is not None and value.draws is not None:
-        below, above = (
-            float((value.draws < rope[0]).mean()),
-            float((value.draws > rope[1]).mean()),
-        )
-        shares = {"below": below, "within": 1.0 - below - above, "above": above}
+    if value.draws is not None:
+        negative, positive = value.shares((measure.null, measure.null))
+        shares = {"direction": max(negative, positive), "positive": positive}
+        if rope is not None:
+            below, above = value.shares(rope)
+            shares |= {"below": below, "within": 1.0 - below - above, "above": above}
     return Effect(
         model=result.title,
         engine=result.engine,
         kind=kind,
         contrast=spec.contrast,
         at=spec.at,
-        estimate=value.mean,
-        sd=value.sd,
+        estimate=estimate,
+        sd=sd,
         lower=lower,
         upper=upper,
-        direction=value.direction,
-        positive=value.positive,
+        outcome=value.target,
+        scale=measure.scale,
+        comparison=measure.comparison,
+        question=measure.question,
         **shares,
     )
-
-
-def _check_rope(rope: Rope | None) -> None:
-    if rope is None:
-        return
-    ends = np.asarray(rope, dtype=np.float64)
-    if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
-        raise EngineError(
-            f"rope is a region (lower, upper) in units of the outcome, the lower end first; found "
-            f"{rope!r}"
-        )

@@ -7,13 +7,14 @@ from bayes_mlm.base import Column, EngineError, Floats, ResultTable, level
 from bayes_mlm.data import label_text
 from bayes_mlm.engines import ENGINES, is_drawing
 from bayes_mlm.questions.effects.query import At
+from bayes_mlm.questions.effects.scale import Measure
 
 type Kind = Literal["comparison", "slope"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """One effect as one engine estimates it, in units of the outcome.
+    """One effect as one engine estimates it, in units of the outcome or of its `scale`.
 
     Parameters
     ----------
@@ -30,10 +31,15 @@ class Effect:
         Posterior sd, or standard error.
     lower, upper : float
         Ends of the interval, of the kind that the table states.
+    outcome : str
+        Which expected outcome it is of, where there are several: "P(often)", "expected score".
+    scale, comparison, question : str
+        The estimand, in the words of `comparisons`.
     direction : float or None
-        Probability of direction: posterior probability of the more probable sign, 0.5 to 1.
+        Probability of direction: posterior probability of the more probable sign (of a ratio, side
+        of one), 0.5 to 1.
     positive : float or None
-        Posterior probability that the effect is above zero.
+        Posterior probability that the effect is above zero (a ratio, one).
     below, within, above : float or None
         Posterior probability that the effect lies below, in, or above the region of practical
         equivalence, if one is stated.
@@ -48,6 +54,10 @@ class Effect:
     sd: float
     lower: float
     upper: float
+    outcome: str = ""
+    scale: str = "response"
+    comparison: str = "difference"
+    question: str = "population"
     direction: float | None = None
     positive: float | None = None
     below: float | None = None
@@ -80,21 +90,27 @@ class Effects(ResultTable[Effect]):
     prob : float
         Of the intervals: HDI of the posterior, Wald (normal for REML, t for OLS).
     rope : (float, float) or None
-        The region of practical equivalence, in units of the outcome.
+        The region of practical equivalence, in units of the outcome, or as a ratio.
     weights : ndarray, shape (k, p)
-        Of the coefficients in each of the k effects.
+        Of the coefficients in each of the k changes of the linear predictor.
+    measure : Measure
+        The estimand.
+    what : str
+        What the numbers are, of a family with a link.
     verdict : Verdict
     cautions : tuple of str
         Such as values outside of the data.
     """
 
-    key = ("contrast", "at", "engine")
+    key = ("contrast", "at", "outcome", "engine")
     row_type = Effect
 
     over: str
     prob: float
     rope: tuple[float, float] | None
     weights: Floats
+    measure: Measure
+    what: str
 
     def __repr__(self) -> str:
         """Return the names of the effects; `print` shows their numbers."""
@@ -119,7 +135,18 @@ class Effects(ResultTable[Effect]):
         set_to = dict.fromkeys(one.name for row in self.rows for one in row.at)
         rope = ("below", "within", "above", "decision") if self.rope is not None else ()
         found = ("estimate", "sd", "lower", "upper", "direction", "positive")
-        return ("model", "engine", "kind", "contrast", *set_to, *found, *rope)
+        named = ("scale", "comparison", "question") if self.what else ()
+        named = ("outcome", *named) if self._several else named
+        return ("model", "engine", "kind", "contrast", *named, *set_to, *found, *rope)
+
+    @property
+    def is_linear(self) -> bool:
+        """Return whether the effects are linear in the coefficients."""
+        return not self.what or self.measure.scale == "link"
+
+    @property
+    def _several(self) -> bool:
+        return any(row.outcome for row in self.rows)
 
     def values(self, row: Effect) -> tuple[Any, ...]:
         """Return the raw values of a row, in the order of `names`."""
@@ -137,6 +164,7 @@ class Effects(ResultTable[Effect]):
         columns = [
             Column(name="contrast", heading="effect"),
             Column(name="at", text=lambda row: ", ".join(map(str, row.at)) or "(average)"),
+            *((Column(name="outcome"),) if self._several else ()),
             Column(name="engine"),
             Column(name="estimate", kind="number"),
             Column(name="sd", kind="error"),
@@ -161,7 +189,8 @@ class Effects(ResultTable[Effect]):
     def legend(self) -> tuple[str, ...]:
         """Lines below the table: what the numbers are, cautions and verdict."""
         names = {row.engine for row in self.rows}
-        lines = [f"averaged over {self.over}"]
+        lines = [self.what] if self.what else []
+        lines.append(f"averaged over {self.over}")
         kinds = ["HDI of the posterior"] if any(map(is_drawing, names)) else []
         kinds += [
             f"Wald ({one.wald}) of {one.label}"
@@ -172,7 +201,7 @@ class Effects(ResultTable[Effect]):
         if self.rope is not None:
             low, high = self.rope
             lines.append(
-                f"practical equivalence: {label_text(low)} to {label_text(high)}, in units of the "
-                "outcome"
+                f"practical equivalence: {label_text(low)} to {label_text(high)}, in "
+                f"{self.measure.unit()}"
             )
         return (*lines, *super().legend)

@@ -1,7 +1,7 @@
 """Rows that effects are averaged over, in the columns of the table they came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,20 +34,28 @@ from bayes_mlm.design import (
 )
 from bayes_mlm.formula import Call, Factor, Name
 from bayes_mlm.model import ModelRequest
+from bayes_mlm.questions.response.rows import ResponseRows
 
 type Settings = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moved:
-    """A change of the expected outcome: weights (p,) of the coefficients, and of the offset."""
+    """A change of the linear predictor: weights (p,) of the coefficients, and of the offset.
+
+    `high` and `low` are the rows that it is between, where expected outcomes need them, and `step`
+    what a difference of these is divided by.
+    """
 
     weights: Floats
     shift: float
+    high: ResponseRows | None = None
+    low: ResponseRows | None = None
+    step: float = 1.0
 
     def over(self, step: float) -> "Moved":
         """Return the rate of change for a step."""
-        return Moved(weights=self.weights / step, shift=self.shift / step)
+        return replace(self, weights=self.weights / step, shift=self.shift / step, step=step)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,8 +69,7 @@ class Population:
     table : Table
         The rows, with every column that the predictors of the model are made of.
     what : str
-        Their description, and that of the group effects: "the 7,185 rows of the data; group
-        effects at zero, their mean".
+        Their description: "the 7,185 rows of the data".
     rows_known : bool
         False where rows are unavailable: the table is a placeholder of one row, enough for effects
         at values of every predictor.
@@ -112,15 +119,17 @@ class Population:
                 "data were reduced to sums by group; set every predictor (at), or use a sample of "
                 "groups (sample_groups)"
             )
-        (X, offset), (X_low, offset_low) = (
-            self._columns(one, extend=extend) for one in (high, low)
-        )
+        above, below = (self.rows_at(one, extend=extend) for one in (high, low))
+        kept = not self.design.family.is_additive
         return Moved(
-            weights=np.asarray((X - X_low).mean(axis=0)), shift=float((offset - offset_low).mean())
+            weights=np.asarray((above.X - below.X).mean(axis=0)),
+            shift=float((above.offset - below.offset).mean()),
+            high=above if kept else None,
+            low=below if kept else None,
         )
 
-    def _columns(self, settings: Settings, *, extend: bool) -> tuple[Floats, Floats]:
-        """Return X (n, p) and the offset (n,), by group in a `between` model, with columns set."""
+    def rows_at(self, settings: Settings, *, extend: bool = False) -> ResponseRows:
+        """Return the rows, or those of group means in a `between` model, with columns set."""
         design, means_of = self.design, None
         if design.kind in ("within", "mundlak"):
             # A group-level predictor changes the group means of its products; a predictor that
@@ -135,7 +144,13 @@ class Population:
             X, offset = (
                 means_by_group(one, groups.codes, groups.labels.size) for one in (X, offset)
             )
-        return X, offset
+        drawn = rows.groups if design.has_group_effects else ()
+        return ResponseRows(
+            X=X,
+            offset=offset,
+            Z=tuple(one.Z for one in drawn),
+            codes=tuple(one.codes for one in drawn),
+        )
 
     @cached_property
     def _shared(self) -> frozenset[str]:
@@ -180,7 +195,10 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
     return design.compute(
         fitted,
         lambda _: Population(
-            design=design, table=stand_in, what=_at_values(design), rows_known=False
+            design=design,
+            table=stand_in,
+            what="no rows, since every predictor is set",
+            rows_known=False,
         ),
     )
 
@@ -320,15 +338,4 @@ def _count(table: Table, design: Design, which: str) -> str:
     if design.kind == "between":
         size = find_groups(table, str(design.group)).sizes.size
         return f"the means of the {size:,} groups {which}"
-    return f"the {table.n:,} rows {which}{_effects_at_zero(design)}"
-
-
-def _at_values(design: Design) -> str:
-    return f"no rows, since every predictor is set{_effects_at_zero(design)}"
-
-
-def _effects_at_zero(design: Design) -> str:
-    drawn = design.has_group_effects and design.kind != "no_pooling"
-    zero = "; group effects at zero, their mean" if drawn else ""
-    scale = design.family.predictor_scale
-    return f"{zero}; on the scale of the linear predictor ({scale})" if scale else zero
+    return f"the {table.n:,} rows {which}"

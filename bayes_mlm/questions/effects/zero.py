@@ -1,5 +1,6 @@
 """Values of a moderator at which a difference is zero (Johnson and Neyman)."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,7 +51,8 @@ def crossing(
         Posterior median and equal-tailed interval of the ratio, with the shares of draws by which
         to judge it; by REML the ratio and its Fieller set; and by both the regions in which the
         interval of the difference excludes zero. These regions hold pointwise, not
-        simultaneously.
+        simultaneously. With a link the difference is that of the linear predictor at group effects
+        of zero, which has the sign and the zero of that of the expected outcomes.
 
     Raises
     ------
@@ -151,18 +153,21 @@ def _product(name: str, by: str) -> str:
     return f"{name} * {by}" if name != by else f"I({name}**2)"
 
 
-def _posterior(
-    source: CoefficientSource, weights: Floats, observed: tuple[float, float], prob: float
-) -> Zero:
-    source.design.family.require_residual_sd("a crossing point")
-    a, b = (source.values.beta @ weights.T).T
+def _posterior(source: Fit, weights: Floats, observed: tuple[float, float], prob: float) -> Zero:
+    a, b = (source.beta @ weights.T).T
     span = observed[1] - observed[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.where(b != 0.0, -a / b, np.inf)
     tail = (1.0 - prob) / 2.0
     # Order statistics, not interpolated: an infinite draw must not spoil a finite end.
     lower, median, upper = np.quantile(values, [tail, 0.5, 1.0 - tail], method="nearest")
-    residual_sd = np.sqrt(source.values.residual_variance)
+    family = source.design.family
+    # Of a family with a link that of the latent outcome, or an effect of one.
+    residual_sd = (
+        np.sqrt(source.values.residual_variance)
+        if family.is_additive
+        else math.sqrt(family.latent_variance or 1.0)
+    )
     upward = float((b > 0.0).mean())
     return Zero(
         engine=source.engine,

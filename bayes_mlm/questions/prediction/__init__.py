@@ -41,6 +41,7 @@ from bayes_mlm.questions.one_factor import check_kept
 from bayes_mlm.questions.prediction.effects import batches, effects_for
 from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
+from bayes_mlm.questions.prediction.of_estimate import predict_estimate
 from bayes_mlm.questions.prediction.plug_in import plug_in
 from bayes_mlm.questions.prediction.result import PlugIn, Prediction, PredictionKind, Question
 from bayes_mlm.questions.prediction.rows import (
@@ -49,6 +50,7 @@ from bayes_mlm.questions.prediction.rows import (
     check_estimand,
     check_rows,
 )
+from bayes_mlm.questions.response.rows import scores_of, targets_of
 
 __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 
@@ -101,7 +103,9 @@ def predict(
     Parameters
     ----------
     fit : Fit or Estimate
-        By any engine. The prediction of an estimate treats its variances as known.
+        By any engine. The prediction of a Gaussian estimate treats its variances as known; of
+        other families by ML the mean is integrated over the group effects, with the errors of all
+        parameters.
     new_rows : data frame, mapping, str or Path
         With the columns of the predictors, and of the group where the estimand depends on it. They
         are encoded as the design was: same categories, same means in ``center`` or ``within``.
@@ -110,7 +114,8 @@ def predict(
         With "new_group" rows with the same label share one new group; without a column of labels
         each row is in a separate group.
     kind : {"mean", "observation"}
-        The expected outcome, or one outcome with its residual.
+        The expected outcome (of counts at the exposure of the rows, of binomial outcomes at
+        their trials, of ordered categories the expected score), or one outcome.
     prob : float
         Probability of the intervals.
     random_seed : int, optional
@@ -171,14 +176,12 @@ def predict(
         options = fit.request.source.options.of_new_rows(new_rows)
     table = read_data(new_rows, options=options)
     new = arrange_rows(design, table, estimand, kind)
-    posterior = posterior_of(fit)
-    if posterior is None and not _is_normal(design.family):
-        raise EngineError(
-            f"predictions of {design.family.label} outcomes are means over posterior draws, and "
-            f"{ENGINES[fit.engine].label} has none; fit with engine='auto'"
-        )
+    posterior, normal = posterior_of(fit), _is_normal(design.family)
+    if posterior is None and draws:
+        raise EngineError(f"{ENGINES[fit.engine].label} has no draws; omit draws=True")
     plugged = None
-    if posterior is None or (likelihood and _is_normal(design.family) and len(design.factors) <= 1):
+    chances: Floats = np.empty((table.n, 0))
+    if normal and (posterior is None or (likelihood and len(design.factors) <= 1)):
         plugged = plug_in(
             estimate_of(fit, prob).solution,
             design,
@@ -187,14 +190,20 @@ def predict(
             prob=prob,
         )
     seed, kept = 0, None
+    what: tuple[str, ...] = ()
     if posterior is not None:
         check_kept(posterior, estimand.known_factors)
         seed = int(posterior.settings.random_seed if random_seed is None else random_seed)
-        found, kept = _draw(posterior, new, kind, prob, seed=seed, keep=draws)
-    elif plugged is not None and not draws:
+        found, chances, kept = _draw(posterior, new, kind, prob, seed=seed, keep=draws)
+    elif plugged is not None:
         found = [plugged.estimate, plugged.se, plugged.lower, plugged.upper]
     else:
-        raise EngineError(f"{ENGINES[fit.engine].label} has no draws; omit draws=True")
+        assert isinstance(fit, Estimate)
+        seed = 1 if random_seed is None else int(random_seed)
+        rng = stream(seed, Stream.PREDICTION)
+        one = predict_estimate(fit, new, observation=kind == "observation", prob=prob, rng=rng)
+        found, chances = [one.mean, one.sd, one.lower, one.upper], one.chances
+        what = (f"{fit.engine}: {one.what}",)
     return Prediction(
         model=fit.title,
         engine=fit.engine,
@@ -209,7 +218,9 @@ def predict(
         draws=kept,
         plug_in=None if posterior is None else plugged,
         random_seed=seed,
-        notes=new.notes,
+        notes=(*what, *new.notes),
+        chances=chances if chances.size else None,
+        categories=targets_of(design)[:-1],
         verdict=fit.verdict,
         new_factors=estimand.new_factors,
         known_factors=estimand.known_factors,
@@ -224,8 +235,8 @@ def _draw(
     *,
     seed: int,
     keep: bool,
-) -> tuple[list[Floats], Floats | None]:
-    """Return mean, sd, lower and upper (m,) of the predictions, and their draws if kept."""
+) -> tuple[list[Floats], Floats, Floats | None]:
+    """Return mean, sd, lower and upper (m,), chances of categories (m, K), and draws if kept."""
     n = len(new.X)
     design, family = fit.design, fit.design.family
     normal = _is_normal(family)
@@ -237,6 +248,8 @@ def _draw(
     added = [(effects_root(one.draws), of) for one, of in pairs if of.status == "new"]
     found = [np.empty(n) for _ in range(4)]
     kept = np.empty((len(beta), n)) if keep else None
+    scores = scores_of(design)
+    chances = np.empty((n, scores.size))
     residuals = Residuals(fit, new, rng) if normal and kind == "observation" else None
     given = residual_draws(fit.draws)
     for rows, terms in batches(new.groups, effects):
@@ -246,7 +259,10 @@ def _draw(
                 one.add_to(values)
         if not normal:
             aux = given.auxiliary(design, {name: one[rows] for name, one in new.known.items()})
-            made = _outcomes(family, values, aux, rng if kind == "observation" else None)
+            made, of_rows = _outcomes(
+                family, values, aux, rng if kind == "observation" else None, scores
+            )
+            chances[rows] = of_rows.mean(axis=0)
             still = np.zeros(made.shape)
             _store(found, rows, _summary(made, still, still, prob))
             if kept is not None:
@@ -269,14 +285,23 @@ def _draw(
             if residuals is not None:
                 values += residuals.draw(rows)
             kept[:, rows] = values
-    return found, kept
+    return found, chances, kept
 
 
 def _outcomes(
-    family: Family, eta: Floats, aux: Auxiliary, rng: np.random.Generator | None
-) -> Floats:
-    """Return expected outcomes at a linear predictor, or with a generator random ones."""
-    return family.expected(eta, aux) if rng is None else family.draw(eta, aux, rng)
+    family: Family, eta: Floats, aux: Auxiliary, rng: np.random.Generator | None, scores: Floats
+) -> tuple[Floats, Floats]:
+    """Return expected outcomes at a linear predictor, or with a generator random ones.
+
+    With the chances (S, b, K) of ordered categories, whose outcomes are scores; K is 0 of others.
+    """
+    if family.chances is None or not scores.size:
+        made = family.expected(eta, aux) if rng is None else family.draw(eta, aux, rng)
+        return made, np.empty((1, eta.shape[1], 0))
+    chances = family.chances(eta, aux)
+    if rng is None:
+        return np.asarray(chances @ scores), chances
+    return scores[family.draw(eta, aux, rng).astype(np.int64)], chances
 
 
 def _store(found: list[Floats], rows: Ints, parts: tuple[Floats, ...]) -> None:

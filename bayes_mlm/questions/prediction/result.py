@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_mlm.base import Floats, Tabular, Verdict, View, count, digits, level, share_digits
+from bayes_mlm.base import (
+    Floats,
+    Tabular,
+    Verdict,
+    View,
+    count,
+    digits,
+    level,
+    probability,
+    share_digits,
+)
 from bayes_mlm.data import Table, label_text
 
 if TYPE_CHECKING:
@@ -78,6 +88,10 @@ class Prediction(Tabular):
         Of the fit.
     new_factors, known_factors : tuple of str
         Grouping factors whose groups are new, and whose groups are those of the data.
+    categories : tuple of str
+        Of ordered outcomes, whose mean is the expected score: what `chances` has columns of.
+    chances : ndarray, shape (m, K), or None
+        Probability of each category.
     """
 
     model: str
@@ -97,6 +111,8 @@ class Prediction(Tabular):
     verdict: Verdict
     new_factors: tuple[str, ...] = ()
     known_factors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    chances: Floats | None = None
 
     def __repr__(self) -> str:
         """Return the kind, the estimand and the number of rows."""
@@ -105,7 +121,7 @@ class Prediction(Tabular):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns of the data: those of the rows, then the predictions."""
-        found = ["mean", "sd", "lower", "upper"]
+        found = ["mean", "sd", "lower", "upper", *self.categories]
         if self.plug_in is not None:
             engine = self.plug_in.engine
             found += [engine, f"{engine}_se", f"{engine}_lower", f"{engine}_upper"]
@@ -117,6 +133,7 @@ class Prediction(Tabular):
         """Iterate over the rows with their predictions; None for a missing value."""
         arrays: list[NDArray[Any]] = [self.rows.columns[name] for name in self.rows.names]
         arrays += [self.mean, self.sd, self.lower, self.upper]
+        arrays += [] if self.chances is None else list(self.chances.T)
         if self.plug_in is not None:
             known = self.plug_in
             arrays += [known.estimate, known.se, known.lower, known.upper]
@@ -128,6 +145,8 @@ class Prediction(Tabular):
         shown = (self.rows.columns[name][:most].tolist() for name in self.rows.names)
         columns = [[_label(value) for value in column] for column in shown]
         columns += _texts(most, self.mean, self.sd, self.lower, self.upper)
+        for chance in () if self.chances is None else self.chances[:most].T.tolist():
+            columns.append([probability(one) for one in chance])
         if self.plug_in is not None:
             other = self.plug_in
             columns += _texts(most, other.estimate, other.se, other.lower, other.upper)

@@ -23,6 +23,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, variance_errors
+from bayes_mlm.engines.generalised.joint import JointEstimate, RootLayout, joint_estimate
 from bayes_mlm.engines.generalised.problem import make_problem
 from bayes_mlm.engines.generalised.search import without_effects
 from bayes_mlm.engines.generalised.separation import all_groups_alike, separated
@@ -153,7 +154,18 @@ def _result(
         k_hat=refined.at.k_hat,
         corrected=refined.corrected,
         off=refined.off,
+        joint=_joint(design, problem, x, covariance),
     )
+
+
+def _joint(design: Design, problem: JointProblem, x: Floats, covariance: Floats) -> JointEstimate:
+    """Return the parameters with beta in units of the design."""
+    p, products = problem.p, problem.plan.products
+    turn = np.eye(x.size)
+    turn[:p, :p] = problem.transform
+    pairs = zip(products.places, products.factors, strict=True)
+    roots = [RootLayout(place=k, free=one.free, transform=one.transform) for k, one in pairs]
+    return joint_estimate(design.family, turn @ x, turn @ covariance @ turn.T, p=p, roots=roots)
 
 
 def _auxiliary(problem: JointProblem, aux: Floats) -> dict[str, Floats]:
@@ -274,8 +286,8 @@ def _certify(optimum: JointOptimum, refined: Refined) -> Certificate:
     finite = math.isfinite(optimum.at.loglik) and np.isfinite(optimum.hessian).all()
     curved = bool(
         finite
-        and np.linalg.eigvalsh(optimum.hessian).max()
-        < 1e-6 * np.abs(np.diagonal(optimum.hessian)).max()
+        and np.linalg.eigvalsh(refined.hessian).max()
+        < 1e-6 * np.abs(np.diagonal(refined.hessian)).max()
     )
     at = refined.at
     laplace = f"Laplace's is {scaled(abs(at.loglik - at.laplace), 2)} " + (

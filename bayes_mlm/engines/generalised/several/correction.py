@@ -24,6 +24,10 @@ from bayes_mlm.engines.generalised.several.problem import JointPoint, JointProbl
 _EPS = 1e-7
 # Of a lattice: largest part, spacing, and its radius, in sds of the integrand.
 MAX_LATTICE, _SPACING, _RADIUS = 2, (0.5, 0.8), 8.0
+# Of the integrals over one effect, by row; over one effect more, times that.
+_ROW_SECONDS, _DEEPER = 3e-7, 8
+# Effects at all nodes at a time.
+_NUMBERS = 10_000_000
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -120,6 +124,12 @@ class Scheme:
         """Outer effects of the largest part."""
         return int(np.bincount(self.part_of_effect, minlength=self.parts).max())
 
+    @property
+    def seconds(self) -> float:
+        """Seconds that one node takes, roughly: by its operations, not a clock."""
+        q = int(self.problem.plan.arrays.q[0])
+        return len(self.problem.X) * _ROW_SECONDS * float(_DEEPER ** (q - 1)) + 5e-5
+
     def lattice(self) -> Nodes:
         """Return a lattice for parts of one or two effects."""
         d = self.largest
@@ -171,22 +181,25 @@ class Scheme:
         if not math.isfinite(at.loglik):
             return failed
         factor, inner, part = problem.factor, self.inner, self.part_of_effect
-        noise = np.zeros((problem.plan.Q, len(nodes.z)))
-        noise[inner:] = nodes.z.T
-        with one_thread():
-            moved = self._centre(x, at)[:, None] + factor.root_solve(noise)
-        w = moved[inner:].T
-        known = -0.5 * np.square(nodes.z) - 0.5 * _LOG_2PI + nodes.log_weight
-        own = -0.5 * np.square(w) - 0.5 * _LOG_2PI + nodes.log_weight - factor.log_diagonal[inner:]
-        log_weight = _summed(own, part, self.parts)
-        for s, integrals in enumerate(self._integrals(x, moved)):
-            if integrals is None:
-                return failed
-            log_weight[s] += np.bincount(
-                self.part_of_group, weights=integrals, minlength=self.parts
-            )
+        centre, known = self._centre(x, at), -0.5 * np.square(nodes.z) - 0.5 * _LOG_2PI
+        log_weight = np.empty((len(nodes.z), self.parts))
+        many = max(1, _NUMBERS // problem.plan.Q)
+        for first in range(0, len(nodes.z), many):
+            z, weight = (one[first : first + many] for one in (nodes.z, nodes.log_weight))
+            noise = np.zeros((problem.plan.Q, len(z)))
+            noise[inner:] = z.T
+            with one_thread():
+                moved = centre[:, None] + factor.root_solve(noise)
+            own = -0.5 * np.square(moved[inner:].T) - 0.5 * _LOG_2PI + weight
+            sums = _summed(own - factor.log_diagonal[inner:], part, self.parts)
+            for s, integrals in enumerate(self._integrals(x, moved)):
+                if integrals is None:
+                    return failed
+                sums[s] += np.bincount(self.part_of_group, weights=integrals, minlength=self.parts)
+            log_weight[first : first + many] = sums
+        control = _summed(known + nodes.log_weight, part, self.parts)
+        loglik, error, k_hat = _mean(log_weight, control, nodes)
         aux = problem.parts(x)[2]
-        loglik, error, k_hat = _mean(log_weight, _summed(known, part, self.parts), nodes)
         return Corrected(
             loglik=loglik + problem.constant(aux)[0],
             laplace=at.loglik,

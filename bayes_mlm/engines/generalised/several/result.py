@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints, scaled
+from bayes_mlm.engines.generalised.joint import JointEstimate
 from bayes_mlm.engines.reml.inference import EstimateRow
 from bayes_mlm.engines.reml.several.result import SeveralFactorsFit
 
@@ -35,6 +36,8 @@ class GeneralisedSeveralFit(SeveralFactorsFit):
         Whether the estimates maximise the corrected likelihood; else Laplace's.
     off : float
         Bound on the distance of the estimates from the corrected optimum, in standard errors.
+    joint : JointEstimate
+        Every parameter with the covariance of all.
     """
 
     family: str
@@ -45,6 +48,7 @@ class GeneralisedSeveralFit(SeveralFactorsFit):
     k_hat: float
     corrected: bool
     off: float
+    joint: JointEstimate
 
     def __repr__(self) -> str:
         """Return the family, the size of the data and the log-likelihood."""

@@ -15,7 +15,7 @@ def interval_of_log(sd: float, error: float, level: float, note: str = "") -> In
     if math.isnan(error) or sd <= 0.0:
         nan = math.nan
         return Interval(lower=nan, upper=nan, level=level, method="Wald", note=_AT_ZERO)
-    half = math.exp(wald_reach(level) * error / sd)
+    half = math.exp(min(wald_reach(level) * error / sd, 700.0))
     return Interval(
         lower=sd / half, upper=sd * half, level=level, method="Wald of the log", note=note
     )

@@ -1,0 +1,193 @@
+"""Values of effects: linear combinations of coefficients, or functions of expected outcomes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayes_mlm.base import (
+    DataError,
+    Floats,
+    Stream,
+    UnsupportedModelError,
+    count,
+    stream,
+    wald_reach,
+)
+from bayes_mlm.engines import GeneralisedFit, effects_of_groups
+from bayes_mlm.fitting import Estimate, Fit, ParameterPoints, summarise_draws
+from bayes_mlm.questions.effects.rows import Moved
+from bayes_mlm.questions.effects.scale import Comparison, Measure
+from bayes_mlm.questions.response.average import Added, average_means
+from bayes_mlm.questions.response.conditional import ConditionalEffects
+from bayes_mlm.questions.response.rows import ResponseRows, scores_of, targets_of
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """One effect by one result: its draws, or its estimate with a standard error.
+
+    Parameters
+    ----------
+    target : str
+        Which expected outcome it is of, where there are several.
+    draws : ndarray, shape (S,), or None
+    estimate, se : float
+        Of a ratio without draws those of its logarithm.
+    ratio : bool
+    df : float
+    """
+
+    target: str = ""
+    draws: Floats | None = None
+    estimate: float = np.nan
+    se: float = np.nan
+    ratio: bool = False
+    df: float = np.inf
+
+    def summary(self, prob: float) -> tuple[float, float, float, float]:
+        """Return mean or estimate, sd or standard error, and the ends of its interval."""
+        if self.draws is not None:
+            one = summarise_draws(self.draws, prob)
+            return (*(float(part[0]) for part in (one.mean, one.sd, one.lower, one.upper)),)  # type: ignore[return-value]
+        half = wald_reach(prob, self.df) * self.se
+        ends = self.estimate - half, self.estimate + half
+        if not self.ratio:
+            return self.estimate, self.se, *ends
+        value = float(np.exp(self.estimate))
+        return value, value * self.se, float(np.exp(ends[0])), float(np.exp(ends[1]))
+
+    def shares(self, ends: tuple[float, float]) -> tuple[float, float]:
+        """Return the shares of the draws below and above two numbers."""
+        assert self.draws is not None
+        return float((self.draws < ends[0]).mean()), float((self.draws > ends[1]).mean())
+
+
+def values_of(
+    result: Fit | Estimate, moved: Sequence[Moved], measure: Measure
+) -> Iterator[tuple[Found, ...]]:
+    """Return each effect by one result, of every expected outcome."""
+    if measure.is_linear(result.design):
+        yield from _linear(result, moved, measure)
+        return
+    points, targets = result.parameter_points(), targets_of(result.design)
+    if measure.comparison != "difference":
+        targets = targets[: len(targets) - (len(targets) > 1)]  # a score has no zero
+    seed = result.settings.random_seed if isinstance(result, Fit) else 0
+    for one in moved:
+        assert one.high is not None
+        assert one.low is not None
+        high, low = (_means(result, points, rows, measure, seed) for rows in (one.high, one.low))
+        values = _compare(high, low, measure.comparison)[:, : len(targets)] / one.step
+        if points.is_drawn:
+            ratio = measure.comparison != "difference"
+            drawn = np.exp(values) if ratio else values
+            yield tuple(
+                Found(target=name, draws=drawn[:, k], ratio=ratio) for k, name in enumerate(targets)
+            )
+            continue
+        errors = points.errors(values)
+        yield tuple(
+            Found(
+                target=name,
+                estimate=float(values[0, k]),
+                se=float(errors[k]),
+                ratio=measure.comparison != "difference",
+            )
+            for k, name in enumerate(targets)
+        )
+
+
+def _linear(
+    result: Fit | Estimate, moved: Sequence[Moved], measure: Measure
+) -> Iterator[tuple[Found, ...]]:
+    ratio = measure.comparison != "difference"
+    values = result.combine(np.array([one.weights for one in moved]))
+    for value, one in zip(values, moved, strict=True):
+        plus = value.plus(one.shift)
+        draws = None if plus.draws is None else (np.exp(plus.draws) if ratio else plus.draws)
+        yield (Found(draws=draws, estimate=plus.estimate, se=plus.se, df=plus.df, ratio=ratio),)
+
+
+def _compare(high: Floats, low: Floats, comparison: Comparison) -> Floats:
+    """Return differences, or the logarithms of ratios."""
+    if comparison == "difference":
+        return high - low
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if comparison == "ratio":
+            return np.asarray(np.log(high) - np.log(low))
+        return np.asarray(np.log(high) - np.log1p(-high) - np.log(low) + np.log1p(-low))
+
+
+def _means(
+    result: Fit | Estimate,
+    points: ParameterPoints,
+    rows: ResponseRows,
+    measure: Measure,
+    seed: int,
+) -> Floats:
+    """Return the expected outcomes (S, k), averaged over rows."""
+    design, scores = result.design, scores_of(result.design)
+    added: Added = None
+    if measure.question == "existing_group":
+        _check_known(result, rows)
+        if isinstance(result, Estimate):
+            return _conditional_means(result, points, rows, scores)
+        added = effects_on(result, rows, seed)
+    return average_means(
+        design.family,
+        points,
+        rows,
+        integrated=measure.question == "new_group",
+        added=added,
+        scores=scores,
+    )
+
+
+def effects_on(fit: Fit, rows: ResponseRows, seed: int) -> Added:
+    """Return what the draws of group effects add to the linear predictors of rows."""
+    rng = stream(seed, Stream.PREDICTION)
+    parts = []
+    for name, Z, codes in zip(fit.design.factors, rows.Z, rows.codes, strict=True):
+        one = fit.of_factor(name)
+        known, places = np.unique(codes, return_inverse=True)
+        if Z.shape[1]:
+            parts.append((effects_of_groups(one.design, one.draws, rng)(known), Z, places))
+
+    def added(some: slice) -> Floats:
+        total = np.zeros((1, rows.n))
+        for u, Z, places in parts:
+            for k in range(Z.shape[1]):
+                total = total + u[some, :, k][:, places] * Z[:, k]
+        return total
+
+    return added
+
+
+def _conditional_means(
+    result: Estimate, points: ParameterPoints, rows: ResponseRows, scores: Floats
+) -> Floats:
+    design, solution = result.design, result.solution
+    if not isinstance(solution, GeneralisedFit):
+        raise UnsupportedModelError(
+            "the effects of known groups of several factors have no closed conditional "
+            "distribution by ML; use question='new_group', or fit with engine='nuts'"
+        )
+    effects = ConditionalEffects(design=design, solution=solution, groups=np.unique(rows.codes[0]))
+    return np.stack(
+        [
+            effects.means(design.family, points, s, rows, scores).mean(axis=0)
+            for s in range(points.size)
+        ]
+    )
+
+
+def _check_known(result: Fit | Estimate, rows: ResponseRows) -> None:
+    """Refuse rows of groups that the model has not."""
+    for name, codes in zip(result.design.factors, rows.codes, strict=True):
+        if (codes < 0).any():
+            raise DataError(
+                f"question='existing_group' needs rows with a known {name}, and "
+                f"{count(int((codes < 0).sum()), 'row')} of {rows.n:,} have none that the data of "
+                "the model have; use question='new_group' (--question new_group)"
+            )

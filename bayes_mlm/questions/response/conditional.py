@@ -1,0 +1,117 @@
+"""The distribution of the effects of known groups at an estimate, given their outcomes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
+from bayes_mlm.engines import GeneralisedFit
+from bayes_mlm.fitting import ParameterPoints
+from bayes_mlm.model import Family
+from bayes_mlm.questions.response.average import means_at
+from bayes_mlm.questions.response.rows import ResponseRows
+
+# Points along each effect, by the number of effects, and the sds on either side.
+_POINTS = {0: 1, 1: 41, 2: 17, 3: 11}
+_REACH = {0: 0.0, 1: 8.0, 2: 6.0, 3: 5.0}
+# Relative to the largest: a smaller variance has no density.
+_SINGULAR = 1e-8
+# Numbers in one working array.
+_BLOCK = 400_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConditionalEffects:
+    """Points of the effects of some groups, and their weights at any parameters.
+
+    The density of the effects given the outcomes is computed at points about its mean, so that
+    means over it are exact however skewed it is. Where an sd of the effects is zero it is normal.
+
+    Parameters
+    ----------
+    design : Design
+    solution : GeneralisedFit
+    groups : ndarray of int, shape (G,)
+        Places of the groups.
+    """
+
+    design: Design
+    solution: GeneralisedFit
+    groups: Ints
+
+    @cached_property
+    def nodes(self) -> Floats:
+        """Standard points (K, q)."""
+        q = self.design.q
+        line = np.linspace(-_REACH[q], _REACH[q], _POINTS[q])
+        return np.stack(np.meshgrid(*[line] * q, indexing="ij"), axis=-1).reshape(-1, q)
+
+    @cached_property
+    def u(self) -> Floats:
+        """Points (G, K, q)."""
+        value, vector = np.linalg.eigh(self.solution.u_cov[self.groups])
+        root = vector * np.sqrt(np.maximum(value, 0.0))[:, None, :]
+        found = self.solution.u[self.groups][:, None] + self.nodes @ root.swapaxes(1, 2)
+        return np.asarray(found)
+
+    @cached_property
+    def _rows(self) -> tuple[Ints, Ints, Ints]:
+        """Rows of the groups in their order, the group of each, and the first of each group."""
+        codes = self.design.group_term.codes
+        place = np.full(self.design.J, -1)
+        place[self.groups] = np.arange(self.groups.size)
+        chosen = np.flatnonzero(place[codes] >= 0)
+        order = chosen[np.argsort(place[codes[chosen]], kind="stable")]
+        of_rows = place[codes[order]]
+        starts = np.searchsorted(of_rows, np.arange(self.groups.size))
+        return order, of_rows, starts
+
+    def weights(self, points: ParameterPoints, s: int) -> Floats:
+        """Return the weights (G, K) of the points, of sum one, at one point of the parameters."""
+        cov = points.cov_u[0][s]
+        value, vector = np.linalg.eigh(cov)
+        if value.min() <= _SINGULAR * max(float(value.max()), 1e-300):
+            logs = np.broadcast_to(
+                -0.5 * np.square(self.nodes).sum(axis=1), (self.groups.size, len(self.nodes))
+            )
+        else:
+            design = self.design
+            order, of_rows, starts = self._rows
+            fixed = (design.X @ points.beta[s] + design.offset)[order]
+            aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
+            aux |= {name: one[order][None] for name, one in design.response.known.items()}
+            y, Z = design.y[order], design.group_term.Z[order]
+            density = np.empty((self.groups.size, len(self.nodes)))
+            for k in range(len(self.nodes)):
+                eta = fixed + np.einsum("nq,nq->n", Z, self.u[of_rows, k])
+                at = design.family.log_density(y, eta[None], aux)[0]
+                density[:, k] = np.add.reduceat(at, starts)
+            along = self.u @ vector
+            logs = density - 0.5 * (np.square(along) / value).sum(axis=2)
+        logs = logs - logs.max(axis=1, keepdims=True)
+        found = np.exp(logs)
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+    def predictors(
+        self, points: ParameterPoints, s: int, rows: ResponseRows
+    ) -> tuple[Floats, Floats]:
+        """Return linear predictors (n, K) of rows at the points of their groups, and weights."""
+        weights = self.weights(points, s)
+        place = np.searchsorted(self.groups, rows.codes[0])
+        added = np.einsum("nkq,nq->nk", self.u[place], rows.Z[0])
+        fixed = rows.X @ points.beta[s] + rows.offset
+        return fixed[:, None] + added, weights[place]
+
+    def means(
+        self, family: Family, points: ParameterPoints, s: int, rows: ResponseRows, scores: Floats
+    ) -> Floats:
+        """Return the expected outcome (n, k) of each row over the effects of its group."""
+        aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
+        step = max(1, _BLOCK // len(self.nodes))
+        parts = []
+        for start in range(0, rows.n, step):
+            eta, weights = self.predictors(points, s, rows.take(slice(start, start + step)))
+            parts.append(np.einsum("nkt,nk->nt", means_at(family, eta, aux, scores), weights))
+        return np.concatenate(parts)
