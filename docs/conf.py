@@ -26,11 +26,12 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "sphinx_copybutton",
-    "figure_gallery",
+
     "notebook_pages",
     "command_reference",
 ]
-exclude_patterns = ["_build", "extensions"]
+exclude_patterns = ["_build", "extensions", "templates"]
+templates_path = ["templates"]
 
 # Code on pages: run anew by every build, which ends at an error.
 nb_execution_mode = os.environ.get("DOCS_RUN", "force")
