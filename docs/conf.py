@@ -26,7 +26,7 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "sphinx_copybutton",
-
+    "figure_gallery",
     "notebook_pages",
     "command_reference",
 ]
@@ -50,6 +50,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "bayes_mlm"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sourcelink = False
 html_theme_options = {
     "show_nav_level": 1,

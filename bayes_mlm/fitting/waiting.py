@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,8 @@ def waiting(text: str, *, shown: bool = True) -> Iterator[None]:
     >>> with waiting("fitting"):
     ...     pass
     """
-    if not shown or not is_watched():
-        yield
+    if not shown or not is_watched() or (in_notebook() and find_spec("ipywidgets") is None):
+        yield  # rich draws in Jupyter by ipywidgets, and warns in the page where there are none
         return
     status: list[Status] = []
 

@@ -24,7 +24,6 @@ DOCS = ROOT / "docs"
 WRITTEN = ("_build", "gallery", "notebooks", "reference/api", "reference/commands", "extensions")
 COMMANDS = typer.main.get_command(app).commands
 FENCE = re.compile(r"^(`{3,}|:{3,})(.*?)\n(.*?)^\1\s*$", re.DOTALL | re.MULTILINE)
-# A page of the site links only to pages; these included files are read on a code host as well.
 AXE = Path(os.environ.get("AXE") or ROOT / "node_modules" / "axe-core" / "axe.min.js")
 ACCESSIBILITY = (ROOT / "tests" / "helpers" / "accessibility.js").read_text("utf-8")
 
@@ -126,7 +125,9 @@ def fault(words: list[str]) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_exists(name):
     lines = [*commands_of((DOCS / name).read_text("utf-8"))]
-    faults = [f"{line}: {said}" for line in lines for one in invocations(line) if (said := fault(one))]
+    faults = [
+        f"{line}: {said}" for line in lines for one in invocations(line) if (said := fault(one))
+    ]
     assert not faults
 
 
@@ -167,6 +168,20 @@ def pages(site: Path) -> list[Path]:
     return found
 
 
+def errors(browser: Browser) -> list[str]:
+    """Return what the console calls an error or a warning; the theme tells its steps as well."""
+    notes = {"log", "info", "debug"}
+    for event in browser.events:
+        if event.get("method") == "Runtime.consoleAPICalled" and event["params"]["type"] in notes:
+            event["method"] = "a note"
+    return browser.complaints
+
+
+def settle(browser: Browser) -> None:
+    """Bring every transition to its end, so that colours are those that remain."""
+    browser.evaluate("document.getAnimations().forEach((one) => one.finish())")
+
+
 def collect(found: dict[str, list], page: Path, site: Path, complaints) -> None:
     if complaints:
         found[str(page.relative_to(site))] = complaints
@@ -182,7 +197,7 @@ def test_no_page_complains_or_asks_the_network(browser, site):
     for page in pages(site):
         browser.open(page)
         asked = [one for one in browser.requests if not one.startswith(("file:", "blob:"))]
-        collect(found, page, site, [*browser.complaints, *asked])
+        collect(found, page, site, [*errors(browser), *asked])
     assert found == {}
 
 
@@ -204,6 +219,7 @@ def test_every_page_can_be_read_by_all(browser, site, dark):
     found = {}
     for page in pages(site):
         browser.open(page, dark=dark)
+        settle(browser)
         theme = browser.evaluate("document.documentElement.dataset.theme")
         complaints = [] if theme == ("dark" if dark else "light") else [f"theme {theme}"]
         collect(found, page, site, complaints + browser.evaluate(ACCESSIBILITY))
@@ -218,6 +234,7 @@ def test_axe_finds_nothing(browser, site, dark):
     found, source = {}, AXE.read_text("utf-8")
     for page in pages(site):
         browser.open(page, dark=dark)
+        settle(browser)
         browser.evaluate(f"{source}; 0")
         violations = browser.evaluate(
             "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"

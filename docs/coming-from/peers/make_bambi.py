@@ -1,4 +1,6 @@
-"""What bambi prints, for the page: python make_bambi.py > bambi.txt, in an environment with bambi."""
+"""What bambi prints, for the page: python make_bambi.py > bambi.txt, where bambi is installed."""
+
+# ruff: noqa: T201, TID253
 
 import warnings
 
