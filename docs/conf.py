@@ -48,6 +48,7 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "bayes_mlm"
+html_context = {"default_mode": "auto"}  # else the theme warns at a first visit
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
