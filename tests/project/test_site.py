@@ -131,6 +131,13 @@ def test_every_command_exists(name):
     assert not faults
 
 
+def test_every_public_name_is_in_the_reference():
+    page = (DOCS / "reference" / "api.md").read_text("utf-8")
+    names = re.findall(r"\w+ as (\w+)", (ROOT / "bayes_mlm" / "__init__.pyi").read_text("utf-8"))
+    assert len(names) > 50
+    assert [name for name in names if not re.search(rf"\b{name}\b", page)] == ["__version__"]
+
+
 def test_what_is_wrong_would_be_seen():
     text = "```sh\nbayes-mlm fitt a && bayes-mlm fit b --no-such 1\n```\n`bayes-mlm plot --list`\n"
     found = [fault(one) for line in commands_of(text) for one in invocations(line)]
