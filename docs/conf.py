@@ -30,7 +30,8 @@ extensions = [
     "notebook_pages",
     "command_reference",
 ]
-exclude_patterns = ["_build", "extensions"]
+exclude_patterns = ["_build", "extensions", "templates"]
+templates_path = ["templates"]
 
 # Code on pages: run anew by every build, which ends at an error.
 nb_execution_mode = os.environ.get("DOCS_RUN", "force")
@@ -47,8 +48,10 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "bayes_mlm"
+html_context = {"default_mode": "auto"}  # else the theme warns at a first visit
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sourcelink = False
 html_theme_options = {
     "show_nav_level": 1,

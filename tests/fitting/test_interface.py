@@ -3,6 +3,7 @@
 import io
 import sys
 import time
+import warnings
 
 import pytest
 
@@ -236,6 +237,12 @@ def test_jupyter_is_watched_without_a_terminal(monkeypatch):
     assert not is_watched()
     monkeypatch.setitem(sys.modules, "IPython", IPython)
     assert is_watched()
+    # Without ipywidgets rich has nothing to draw with there, and would warn in the notebook.
+    monkeypatch.setattr("bayes_mlm.fitting.waiting.find_spec", lambda _: None)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        assert _shown(monkeypatch, io.StringIO(), 0.2) == ""
+    assert not shown
 
 
 def test_a_cell_without_widgets_gets_no_warning(monkeypatch):
