@@ -33,6 +33,8 @@ extensions = [
 exclude_patterns = ["_build", "extensions", "templates"]
 templates_path = ["templates"]
 
+# Of pages that are not run, `DOCS_RUN=off`.
+suppress_warnings = ["myst-nb.lexer"]
 # Code on pages: run anew by every build, which ends at an error.
 nb_execution_mode = os.environ.get("DOCS_RUN", "force")
 nb_execution_excludepatterns = ["notebooks/*"]  # run and checked by the tests

@@ -18,6 +18,7 @@ _MODELS = ("hsb_sector_ses", "hsb_mundlak_random", "hsb_within", "hsb_no_pooling
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "trajectories": ("sleepstudy_growth",),
     "crossed-cells": ("penicillin_crossed",),
+    "calibration": ("contraception",),
     **dict.fromkeys(
         ("traces", "ranks", "energy", "convergence"), ("sleepstudy_growth", "--engine", "nuts")
     ),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -67,6 +68,13 @@ def density_of(prior):
     return lambda x: of_t.logpdf(x) + math.log(2.0)
 
 
+def panels(centre, ends, many):
+    """Points and weights of Gauss and Legendre's rule on intervals about a centre."""
+    x, w = np.polynomial.legendre.leggauss(many)
+    pairs = [((b - a) / 2 * x + (a + b) / 2 + centre, (b - a) / 2 * w) for a, b in pairwise(ends)]
+    return tuple(np.concatenate(parts) for parts in zip(*pairs, strict=True))
+
+
 def dense(data, model, setting):
     """The same by dense matrices of rows: the normal density of y, coefficients integrated out."""
     columns = {"Intercept": np.ones(data["y"].size), "x": data["x"], "side": data["side"]}
@@ -85,18 +93,19 @@ def dense(data, model, setting):
     contrast = np.array(setting["contrasts"][0])
     shifted = contrast - contrast[0] * centre[kept]  # of centred columns
     pool, resid = np.eye(y.size), y - X @ mu
-    step_u, step_e = 0.2, 0.05
+    step_e = 0.05
     level = math.log(np.std(y - X @ np.linalg.lstsq(X, y)[0]))
     own = np.column_stack([X, same[:, np.unique(g, return_index=True)[1]]])
     level_e = math.log(np.std(y - own @ np.linalg.lstsq(own, y)[0]))
     found = []
-    for log_u in np.arange(level - 18.0, level + 6.0, step_u):
+    for log_u, of in zip(*panels(level, (-18, -6, -3, -1, 1, 3, 6), 24), strict=True):
         for log_e in np.arange(level_e - 1.0, level_e + 2.8, step_e):
             V = math.exp(2 * log_u) * same + math.exp(2 * log_e) * pool + fixed
             root = np.linalg.cholesky(V)
             white = np.linalg.solve(root, np.column_stack([resid, X @ cov]))
             log = -np.log(np.diag(root)).sum() - 0.5 * white[:, 0] @ white[:, 0]
             log += of_u(math.exp(log_u)) + of_e(math.exp(log_e)) + log_u + log_e
+            log += math.log(of)
             gain = white[:, 1:].T @ white[:, 0]
             spread = cov - white[:, 1:].T @ white[:, 1:]
             found.append((log, log_u, log_e, shifted @ (mu + gain), shifted @ spread @ shifted))
@@ -115,9 +124,7 @@ def dense(data, model, setting):
         "sigma_e": moments(sigma_e),
         "icc": moments(sigma_u**2 / (sigma_u**2 + sigma_e**2)),
         "contrast": moments(mean, variance),
-        "log": log.max()
-        + math.log(total * step_u * step_e)
-        - 0.5 * y.size * math.log(2.0 * math.pi),
+        "log": log.max() + math.log(total * step_e) - 0.5 * y.size * math.log(2.0 * math.pi),
     }
 
 
