@@ -169,7 +169,7 @@ def fit(
         **vars(reading),
         priors=read_pairs("--prior", prior or [], _PRIOR, PriorError),
         residual=_read_residual(sigma, ar),
-        **outcome.given,
+        **outcome.options,
     )
     if exponentiate:
         design.family.require_ratio()

@@ -117,7 +117,7 @@ def effects(
         check_folder(out, ["effects.csv", "crossing.csv"], inputs=(model, data, over))
     query = _read(contrast or [], slope or [], at or [], crossing, rope, prob)
     query = replace(query, scale=scale, comparison=comparison, question=question)
-    request = request_for(model, data, **vars(reading), **outcome.given)
+    request = request_for(model, data, **vars(reading), **outcome.options)
     design = read_design(request, data)
     if not query.questions:
         named = ", ".join(

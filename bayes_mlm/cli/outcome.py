@@ -36,7 +36,7 @@ class Outcome:
     trials: Trials = None
 
     @property
-    def given(self) -> dict[str, str | None]:
+    def options(self) -> dict[str, str | None]:
         """Options of a request; a record keeps its family where none is named."""
         family = None if self.family == "gaussian" else self.family
         return {"family": family, "link": self.link, "trials": self.trials}

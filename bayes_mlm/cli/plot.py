@@ -101,7 +101,7 @@ def plot(
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
     options = _options(entry, factor=factor, scale=scale)
-    ladder = _records(entry, model or [], data, **vars(reading), **outcome.given)
+    ladder = _records(entry, model or [], data, **vars(reading), **outcome.options)
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)

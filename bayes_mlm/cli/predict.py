@@ -97,7 +97,7 @@ def predict(
         data,
         missing=reading.missing,
         strip=reading.strip,
-        **outcome.given,
+        **outcome.options,
         **({} if declared else reading.options.given),
     )
     options = reading.options.over(request.source.options).of_new_rows(new)

@@ -86,7 +86,7 @@ def table(
     engines = _engines(engine or ["auto"])
     names = model or []
     refuse_repeats(names)
-    ladder = [as_record(one, data, **vars(reading), **outcome.given) for one in names]
+    ladder = [as_record(one, data, **vars(reading), **outcome.options) for one in names]
     ladder = ladder or list(records(WORKED_STUDY))
     if exponentiate:  # refused before anything is fitted
         for one in ladder:

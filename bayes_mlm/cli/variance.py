@@ -76,7 +76,7 @@ def variance(
     if out is not None:
         check_folder(out, ["variance.csv"], inputs=(model, data, null))
     check_prob(prob)
-    request = request_for(model, data, **vars(reading), **outcome.given)
+    request = request_for(model, data, **vars(reading), **outcome.options)
     pairs = read_pairs("--at", at or [], "NAME=NUMBER,NUMBER, such as NAME=-1,0,1")
     points = {name: read_numbers("--at", text) for name, text in pairs.items()} or None
     settings = settings_for(request, sampling)
