@@ -114,6 +114,7 @@ def test_a_folder_in_the_place_of_the_file_is_refused(run, tmp_path):
     assert "'a.png': it is a folder; choose another name" in err
 
 
+@pytest.mark.slow
 def test_a_family_and_a_scale_are_options_as_of_fit(run, tmp_path):
     made = run(
         *("caterpillar", "incidence ~ period + (1 | herd)", "--data", str(CBPP)),

@@ -3,6 +3,7 @@
 Interpreters and pip are played by a shell script here, so nothing is downloaded.
 """
 
+import itertools
 import os
 import re
 import shutil
@@ -233,7 +234,10 @@ def test_pins_satisfy_what_the_project_asks_for() -> None:
     run = [*project["project"]["dependencies"], *project["dependency-groups"]["build"]]
     groups = project["dependency-groups"]
     for level in PINS:
-        wanted = [*run, *groups.get(level, [])]
+        listed = groups.get(level, [])
+        included = [groups[one["include-group"]] for one in listed if isinstance(one, dict)]
+        named = [one for one in listed if isinstance(one, str)]
+        wanted = [*run, *named, *itertools.chain(*included)]
         pinned = pins(level)
         for requirement in map(Requirement, wanted):
             assert requirement.specifier.contains(pinned[requirement.name]), (level, requirement)

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -153,7 +154,9 @@ def test_times_that_cannot_be_coded_say_why(times, options, told):
 def test_the_growth_records_are_a_study_of_their_own():
     assert tuple(record.name for record in records("growth")) == GROWTH
     studies = [record.study for record in records()]
-    assert studies == [WORKED_STUDY] * 12 + ["assays"] * 2 + ["growth"] * 2
+    assert studies[:12] == [WORKED_STUDY] * 12
+    assert studies.count("growth") == 2
+    assert [study for study, _ in groupby(studies)] == list(dict.fromkeys(studies))
     assert all(record.source.data == "hsb" for record in records(WORKED_STUDY))
     assert 'study = "growth"' in dump_record(load_record(GROWTH[0]))
 

@@ -172,7 +172,7 @@ def compare(solve, seeds):
 
 @needs_browser
 def test_its_posterior_is_that_of_dense_matrices(solver):
-    assert compare(solver, range(2)) < 1e-6
+    assert compare(solver, [0]) < 1e-6
 
 
 @needs_browser
