@@ -40,6 +40,8 @@ FAMILIES: tuple[str, ...] = tuple(getattr(model, "FAMILIES", ("gaussian", "stude
 FAMILY_IS_AN_ARGUMENT = "family" in inspect.signature(bayes_mlm.fit).parameters
 # Drawing with NUTS costs seconds a model, of which compiling is most: the quick run has these.
 QUICK_NUTS = {("gaussian", "slopes"), ("student_t", "intercepts"), ("gaussian", "two factors")}
+# A report of draws takes seconds: the quick run has those of these families, and all of estimates.
+QUICK_REPORTS = ("gaussian", "student_t", "bernoulli", "poisson")
 # Cells that must answer: what refuses everything would keep the contract too.
 FITS = {
     (engine, "gaussian", terms)
@@ -284,10 +286,11 @@ def check_answer(answer: Any) -> None:
         assert math.isfinite(answer)
 
 
-def cells() -> list[Any]:
+def cells(quick: tuple[str, ...] = FAMILIES) -> list[Any]:
     found = []
     for engine, family, terms in itertools.product(ENGINES, FAMILIES, STRUCTURES):
         slow = engine == "nuts" and (family, terms) not in QUICK_NUTS
+        slow |= is_drawing(engine) and family not in quick
         marks = [pytest.mark.slow] if slow else []
         found.append(pytest.param(engine, family, terms, marks=marks))
     return found
@@ -322,7 +325,7 @@ def test_question_is_answered_or_refused(
         assert "needs posterior draws" in str(error)
 
 
-@pytest.mark.parametrize(("engine", "family", "terms"), cells())
+@pytest.mark.parametrize(("engine", "family", "terms"), cells(quick=QUICK_REPORTS))
 def test_every_fit_has_a_report(engine: str, family: str, terms: str, undrawn: None) -> None:
     """The page has every section, and what each figure shows is computed; none is drawn here."""
     fit, error = cell(engine, family, terms)
