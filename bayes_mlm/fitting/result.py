@@ -143,10 +143,8 @@ class Fit:
         ----------
         null : Fit, optional
             The model without predictors, for R² by level.
-        prob : float
-            Of the intervals.
-        interval : {"hdi", "eti"}
-            Highest density interval, or equal tails.
+        prob, interval : float, {"hdi", "eti"}
+            Of the intervals, which are highest density ones or have equal tails.
         groups, exponentiate : bool
             Rows of every group effect; odds, rate or hazard ratios in place of coefficients.
 
@@ -229,12 +227,10 @@ class Fit:
 
     def parameter_points(self) -> ParameterPoints:
         """Return the draws of every parameter."""
-        parts = [self.of_factor(name) for name in self.design.factors]
+        drawn = (one.cov_u for one in self.values.factors)
         return ParameterPoints(
             beta=self.beta,
-            cov_u=tuple(
-                effects_covariance(one.draws) for one in parts if has_random_effects(one.design)
-            ),
+            cov_u=tuple(one for one in drawn if one.shape[1]),
             auxiliary=residual_draws(self.draws).auxiliary(self.design, {}),
         )
 
@@ -272,11 +268,9 @@ class Fit:
         variances are averaged over draws of those (laws of total expectation and variance). With
         several factors, other families or a residual structure they are those of the draws.
         """
-        found = None
         design = self.design
-        plain = design.family.gaussian_moments and design.residual is None
-        if not plain or len(design.factors) > 1:
-            found = self.group_effects(DEFAULT_PROB, factor)
+        plain = design.family.gaussian_moments and not design.residual and len(design.factors) < 2
+        found = None if plain else self.group_effects(DEFAULT_PROB, factor)
         if found is None:
             return effect_moments(self.of_factor(factor).design, self.draws)
         return lambda places: (found.mean[places], found.sd[places])
@@ -331,13 +325,11 @@ class Fit:
         )
 
     def _values_of(self, factor: str) -> FactorValues:
-        one = self.of_factor(factor)
-        effects = has_random_effects(one.design)
-        return FactorValues(
-            factor=factor,
-            cov_u=effects_covariance(one.draws) if effects else np.zeros((len(self.beta), 0, 0)),
-            u=samples(one.draws, "u") if "u" in one.draws.posterior else None,
-        )
+        one, cov_u = self.of_factor(factor), np.zeros((len(self.beta), 0, 0))
+        if has_random_effects(one.design):
+            cov_u = effects_covariance(one.draws)
+        u = samples(one.draws, "u") if "u" in one.draws.posterior else None
+        return FactorValues(factor=factor, cov_u=cov_u, u=u)
 
     @cached_property
     def data(self) -> "xr.DataTree":

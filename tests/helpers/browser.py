@@ -152,7 +152,7 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyUp", **key_of)
 
     def screenshot(self, **options) -> bytes:
-        """Give what is seen as a PNG."""
+        """Return the visible page as a PNG."""
         shot = self.call("Page.captureScreenshot", format="png", **options)
         return base64.b64decode(shot["data"])
 

@@ -271,7 +271,7 @@ def test_a_phone_does_not_scroll_sideways(browser, page):
 def test_groups_of_few_rows_are_not_disclosed():
     fitted = fit(FORMULA, data_of(3), random_seed=1, draws=4)
     with pytest.raises(StorageError, match="fewer than 10 rows"):
-        live_model(fitted)
+        live_model(fitted, least_rows=10)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.profile import profile_sd
 from bayes_mlm.engines.generalised.result import GeneralisedFit
 from bayes_mlm.engines.generalised.search import Optimum, maximise, without_effects
-from bayes_mlm.engines.generalised.separation import all_groups_alike, describe, separated
+from bayes_mlm.engines.generalised.separation import refuse_alike, refuse_separated
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
 from bayes_mlm.engines.reml.inference import (
     Interval,
@@ -88,19 +88,8 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
     check_prob(level)
     problem = make_problem(design, collapse=True)
     plain = without_effects(problem.without_effects())
-    columns = separated(problem, plain)
-    if columns:
-        raise EngineError(
-            f"the likelihood has no maximum: {describe(columns)}, and estimates go to infinity; "
-            "omit a column, merge its categories, or draw from a posterior with proper priors "
-            "(engine='auto')"
-        )
-    if all_groups_alike(problem):
-        raise EngineError(
-            f"the likelihood has no maximum: in every group of {design.group} all outcomes are "
-            "alike, and the sd of the groups goes to infinity; analyse one row a group, or draw "
-            "from a posterior with proper priors (engine='auto')"
-        )
+    refuse_separated(problem, plain)
+    refuse_alike(problem)
     optimum = maximise(problem, plain)
     largest = float(np.abs(problem.parts(optimum.x)[1]).max(initial=0.0)) * problem.z_size
     if largest > _RUNAWAY and not _certify(optimum).ok:

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.engines.generalised.problem import MAX_Q, Problem, make_problem
 from bayes_mlm.engines.generalised.search import Found, without_effects
@@ -71,6 +71,38 @@ def describe(columns: tuple[str, ...]) -> str:
     if columns == (INTERCEPT,):
         return "every outcome is alike"
     return f"{', '.join(columns)} separate{'s' if len(columns) == 1 else ''} the outcomes"
+
+
+def refuse_separated(problem: Problem, plain: Found) -> None:
+    """Raise an error where the likelihood without group effects has no maximum.
+
+    Raises
+    ------
+    EngineError
+        With the columns that separate the outcomes.
+    """
+    columns = separated(problem, plain)
+    if columns:
+        raise EngineError(
+            f"the likelihood has no maximum: {describe(columns)}, and estimates go to infinity; "
+            "omit a column, merge its categories, or draw from a posterior with proper priors "
+            "(engine='auto')"
+        )
+
+
+def refuse_alike(problem: Problem) -> None:
+    """Raise an error where in every group all outcomes are alike.
+
+    Raises
+    ------
+    EngineError
+    """
+    if all_groups_alike(problem):
+        raise EngineError(
+            f"the likelihood has no maximum: in every group of {problem.design.group} all outcomes "
+            "are alike, and the sd of the groups goes to infinity; analyse one row a group, or "
+            "draw from a posterior with proper priors (engine='auto')"
+        )
 
 
 def notes_on_separation(design: Design) -> tuple[str, ...]:

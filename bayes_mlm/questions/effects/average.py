@@ -38,7 +38,7 @@ from bayes_mlm.questions.effects.scale import (
     read_measure,
 )
 from bayes_mlm.questions.effects.values import Found, values_of
-from bayes_mlm.questions.response.average import Question
+from bayes_mlm.questions.response.rows import Question
 
 # Of the sd of the predictor: the error of a central difference is of the order of its square.
 _STEP = 1e-4
@@ -375,7 +375,7 @@ def _effect(
 ) -> Effect:
     estimate, sd, lower, upper = value.summary(prob)
     shares: dict[str, float] = {}
-    if value.draws is not None:
+    if value.value.draws is not None:
         negative, positive = value.shares((measure.null, measure.null))
         shares = {"direction": max(negative, positive), "positive": positive}
         if rope is not None:

@@ -9,7 +9,7 @@ from bayes_mlm.base import DesignError, EngineError, check_choice
 from bayes_mlm.design import Design
 from bayes_mlm.model import Family
 from bayes_mlm.questions.prediction.rows import check_question
-from bayes_mlm.questions.response.average import Question
+from bayes_mlm.questions.response.rows import Question
 
 type Scale = Literal["response", "link"]
 type Rope = tuple[float, float]
@@ -136,10 +136,10 @@ def read_measure(
     usual = "population" if linear or not design.has_group_effects else "new_group"
     if design.kind == "no_pooling":
         usual = "population" if linear else "existing_group"
-    asked = usual if question is None else question
+    named = usual if question is None else question
     if linear:
-        check_choice("question", asked, get_args(Question.__value__))
-        if asked == "existing_group":
+        check_choice("question", named, get_args(Question.__value__))
+        if named == "existing_group":
             raise DesignError(
                 "differences of the linear predictor are the same for a new group and at group "
                 "effects of zero, and question='existing_group' has lines of its own; use "
@@ -147,7 +147,7 @@ def read_measure(
             )
         of: Question = "population"
     else:
-        of = check_question(design, asked)
+        of = check_question(design, named)
     return Measure(scale=on, comparison=found, question=of)
 
 

@@ -1,7 +1,7 @@
 """Values of effects: linear combinations of coefficients, or functions of expected outcomes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +12,9 @@ from bayes_mlm.base import (
     UnsupportedModelError,
     count,
     stream,
-    wald_reach,
 )
 from bayes_mlm.engines import GeneralisedFit, effects_of_groups
-from bayes_mlm.fitting import Estimate, Fit, ParameterPoints, summarise_draws
+from bayes_mlm.fitting import Estimate, Fit, ParameterPoints, Value
 from bayes_mlm.questions.effects.rows import Moved
 from bayes_mlm.questions.effects.scale import Comparison, Measure
 from bayes_mlm.questions.response.average import Added, average_means
@@ -25,42 +24,35 @@ from bayes_mlm.questions.response.rows import ResponseRows, scores_of, targets_o
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
-    """One effect by one result: its draws, or its estimate with a standard error.
+    """One effect by one result.
 
     Parameters
     ----------
+    value : Value
+        Its draws, or its estimate; of a ratio without draws those of its logarithm.
     target : str
         Which expected outcome it is of, where there are several.
-    draws : ndarray, shape (S,), or None
-    estimate, se : float
-        Of a ratio without draws those of its logarithm.
     ratio : bool
-    df : float
     """
 
+    value: Value
     target: str = ""
-    draws: Floats | None = None
-    estimate: float = np.nan
-    se: float = np.nan
     ratio: bool = False
-    df: float = np.inf
 
     def summary(self, prob: float) -> tuple[float, float, float, float]:
         """Return mean or estimate, sd or standard error, and the ends of its interval."""
-        if self.draws is not None:
-            one = summarise_draws(self.draws, prob)
-            return (*(float(part[0]) for part in (one.mean, one.sd, one.lower, one.upper)),)  # type: ignore[return-value]
-        half = wald_reach(prob, self.df) * self.se
-        ends = self.estimate - half, self.estimate + half
-        if not self.ratio:
-            return self.estimate, self.se, *ends
-        value = float(np.exp(self.estimate))
-        return value, value * self.se, float(np.exp(ends[0])), float(np.exp(ends[1]))
+        one = self.value
+        lower, upper = one.interval(prob)
+        if one.draws is not None or not self.ratio:
+            return one.mean, one.sd, lower, upper
+        value = float(np.exp(one.estimate))
+        return value, value * one.se, float(np.exp(lower)), float(np.exp(upper))
 
     def shares(self, ends: tuple[float, float]) -> tuple[float, float]:
         """Return the shares of the draws below and above two numbers."""
-        assert self.draws is not None
-        return float((self.draws < ends[0]).mean()), float((self.draws > ends[1]).mean())
+        draws = self.value.draws
+        assert draws is not None
+        return float((draws < ends[0]).mean()), float((draws > ends[1]).mean())
 
 
 def values_of(
@@ -79,22 +71,16 @@ def values_of(
         assert one.low is not None
         high, low = (_means(result, points, rows, measure, seed) for rows in (one.high, one.low))
         values = _compare(high, low, measure.comparison)[:, : len(targets)] / one.step
+        ratio = measure.comparison != "difference"
         if points.is_drawn:
-            ratio = measure.comparison != "difference"
-            drawn = np.exp(values) if ratio else values
-            yield tuple(
-                Found(target=name, draws=drawn[:, k], ratio=ratio) for k, name in enumerate(targets)
-            )
-            continue
-        errors = points.errors(values)
+            drawn = (np.exp(values) if ratio else values).T
+            found = [Value(draws=one) for one in drawn]
+        else:
+            pairs = zip(values[0].tolist(), points.errors(values).tolist(), strict=True)
+            found = [Value(estimate=estimate, se=se) for estimate, se in pairs]
         yield tuple(
-            Found(
-                target=name,
-                estimate=float(values[0, k]),
-                se=float(errors[k]),
-                ratio=measure.comparison != "difference",
-            )
-            for k, name in enumerate(targets)
+            Found(value=one, target=name, ratio=ratio)
+            for one, name in zip(found, targets, strict=True)
         )
 
 
@@ -105,8 +91,9 @@ def _linear(
     values = result.combine(np.array([one.weights for one in moved]))
     for value, one in zip(values, moved, strict=True):
         plus = value.plus(one.shift)
-        draws = None if plus.draws is None else (np.exp(plus.draws) if ratio else plus.draws)
-        yield (Found(draws=draws, estimate=plus.estimate, se=plus.se, df=plus.df, ratio=ratio),)
+        if ratio and plus.draws is not None:
+            plus = replace(plus, draws=np.exp(plus.draws))
+        yield (Found(value=plus, ratio=ratio),)
 
 
 def _compare(high: Floats, low: Floats, comparison: Comparison) -> Floats:

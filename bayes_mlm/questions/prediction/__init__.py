@@ -43,14 +43,14 @@ from bayes_mlm.questions.prediction.mixtures import mixture_quantile
 from bayes_mlm.questions.prediction.noise import Residuals
 from bayes_mlm.questions.prediction.of_estimate import predict_estimate
 from bayes_mlm.questions.prediction.plug_in import plug_in
-from bayes_mlm.questions.prediction.result import PlugIn, Prediction, PredictionKind, Question
+from bayes_mlm.questions.prediction.result import PlugIn, Prediction, PredictionKind
 from bayes_mlm.questions.prediction.rows import (
     PredictionRows,
     arrange_rows,
     check_estimand,
     check_rows,
 )
-from bayes_mlm.questions.response.rows import scores_of, targets_of
+from bayes_mlm.questions.response.rows import Question, scores_of, targets_of
 
 __all__ = ["PlugIn", "Prediction", "check_rows", "predict"]
 

@@ -17,13 +17,13 @@ from bayes_mlm.base import (
     share_digits,
 )
 from bayes_mlm.data import Table, label_text
+from bayes_mlm.questions.response.rows import Question
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Rows that are printed.
 MOST_SHOWN = 20
-type Question = Literal["existing_group", "new_group", "population"]
 type GroupStatus = Literal["known", "new", "mean"]
 type PredictionKind = Literal["mean", "observation"]
 _ANSWERS: dict[Question, str] = {

@@ -22,7 +22,8 @@ from bayes_mlm.design import Design, GroupRows, notes_beyond, read_data, replay
 from bayes_mlm.formula import place_of_factor
 from bayes_mlm.model import strata_of
 from bayes_mlm.questions.prediction.residuals import Neighbours, neighbours
-from bayes_mlm.questions.prediction.result import GroupStatus, PredictionKind, Question
+from bayes_mlm.questions.prediction.result import GroupStatus, PredictionKind
+from bayes_mlm.questions.response.rows import Question
 
 
 def check_rows(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from bayes_mlm.questions.response.rows import ResponseRows, entries
 from bayes_mlm.questions.response.smooth import smoothed, smoothed_link
 from bayes_mlm.questions.response.table import MeanTable, make_table
 
-type Question = Literal["existing_group", "new_group", "population"]
 # Linear predictors (b, n) of rows whose effects are known: of points, to added numbers (b, n).
 type Added = Callable[[slice], Floats] | None
 # Numbers in one block, and above which integrals are looked up.
@@ -52,7 +50,7 @@ def average_means(
     """
     shares = np.full(rows.n, 1.0 / rows.n)
     if added is None:
-        rows, shares = rows.collapsed()
+        rows, shares = rows.collapsed(shares)
     own = has_own_mean(family)
     drawn = integrated and bool(points.cov_u)
     spread = entries(points.cov_u) if drawn else np.zeros((points.size, 0))

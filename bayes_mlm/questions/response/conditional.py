@@ -27,7 +27,8 @@ class ConditionalEffects:
     """Points of the effects of some groups, and their weights at any parameters.
 
     The density of the effects given the outcomes is computed at points about its mean, so that
-    means over it are exact however skewed it is. Where an sd of the effects is zero it is normal.
+    means over it follow its skewness (to about 1e-6 with one effect). Where an sd of the effects is
+    zero it is normal.
 
     Parameters
     ----------

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
+
+type Question = Literal["existing_group", "new_group", "population"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,19 +57,17 @@ class ResponseRows:
         ]
         return np.stack(found, axis=1) if found else np.empty((self.n, 0))
 
-    def collapsed(self) -> "tuple[ResponseRows, Floats]":
-        """Return the rows that differ but by their groups, and their shares of all."""
+    def collapsed(self, weights: Floats) -> "tuple[ResponseRows, Floats]":
+        """Return the rows that differ but by their groups, and sums of the weights (n,) of each."""
         every = np.concatenate([self.X, self.offset[:, None], *self.Z], axis=1)
         if (every == every[0]).all():
-            return self.take(slice(0, 1)), np.ones(1)
-        # Sums of the columns by two sets of irrational weights are alike where rows are.
+            return self.take(slice(0, 1)), weights.sum(keepdims=True)
+        # Sums of the columns by irrational numbers are alike where rows are; that is verified.
         keys = every @ np.sqrt(np.arange(2.0, every.shape[1] + 2.0)).reshape(-1, 1)
-        _, first, places, counts = np.unique(
-            keys[:, 0], return_index=True, return_inverse=True, return_counts=True
-        )
+        _, first, places = np.unique(keys[:, 0], return_index=True, return_inverse=True)
         if first.size > self.n // 2 or not (every == every[first[places]]).all():
-            return self, np.full(self.n, 1.0 / self.n)
-        return self.take(first), counts / self.n
+            return self, weights
+        return self.take(first), np.bincount(places, weights=weights)
 
 
 def entries(covariances: Sequence[Floats]) -> Floats:

@@ -14,6 +14,8 @@ PRECISE, _MOST_HALVINGS = 1e-9, 4
 # Normal sds on either side; the logistic has poles at distance pi of the real line. A function
 # that grows like exp() has its mass at z = sd, up to the largest that is looked for.
 _REACH, _SPACING, _POLES, _FURTHER = 8.0, 0.9, 0.86, 40.0
+# The same of a rule that is not halved: of the weight, and of a pole at distance pi / 2 (cloglog).
+_FINE, _NEAREST = 0.5, 0.32
 # Sds beyond which a probability is a step and a rest, and the panels of the rest.
 _WIDE, _PANELS, _ORDER = 3.0, (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 45.0), 12
 # Numbers in one working array.
@@ -124,6 +126,9 @@ def _sum(curve: Curve, mean: Floats, sd: Floats, nodes: Floats, spacing: float) 
 def normal_nodes(largest: float) -> tuple[Floats, Floats]:
     """Return standard normal nodes (K,) and weights for functions of an sd at most `largest`.
 
+    The upper end is farther off the larger the sd is, by twice it: the square of a mean with a log
+    link has its mass there.
+
     Examples
     --------
     >>> nodes, weights = normal_nodes(1.0)
@@ -132,9 +137,10 @@ def normal_nodes(largest: float) -> tuple[Floats, Floats]:
     """
     if largest == 0.0:
         return np.zeros(1), np.ones(1)
-    spacing = 0.5 * min(_SPACING, _POLES / largest)
-    half = math.ceil((_REACH + min(largest, _FURTHER)) / spacing)
-    nodes: Floats = spacing * np.arange(-half, half + 1, dtype=np.float64)
+    spacing = min(_FINE, _NEAREST / largest)
+    last = math.ceil((_REACH + 0.5 + 2.0 * min(largest, _FURTHER)) / spacing)
+    first = -math.ceil((_REACH + 0.5) / spacing)
+    nodes: Floats = spacing * np.arange(first, last + 1, dtype=np.float64)
     weights = np.exp(-0.5 * np.square(nodes))
     return nodes, np.asarray(weights / weights.sum())
 

@@ -22,7 +22,7 @@ NAMES = {
     "delta": "variance of the outcome at its mean over the squared slope of the mean",
 }
 _STEP = 1e-3
-_MOST_HALVINGS = 200
+_HALVINGS = 60
 
 
 def default_variance(family: Family) -> str:
@@ -116,7 +116,7 @@ def _predictor_at(family: Family, mean: Floats, auxiliary: Mapping[str, Floats])
     if family.link == "log":
         return np.asarray(np.log(mean))
     low, high = np.full(mean.shape, -50.0), np.full(mean.shape, 50.0)
-    for _ in range(_MOST_HALVINGS):
+    for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
         below = family.expected(middle, auxiliary) < mean
         low, high = np.where(below, middle, low), np.where(below, high, middle)

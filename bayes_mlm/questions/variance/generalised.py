@@ -25,7 +25,6 @@ from bayes_mlm.questions.variance.inputs import (
     VarianceInputs,
 )
 from bayes_mlm.questions.variance.observation import fitted_share
-from bayes_mlm.questions.variance.parameters import has_random_intercepts, is_null
 from bayes_mlm.questions.variance.shares import icc_adjusted, icc_unadjusted
 
 _MEASURES = {
@@ -139,19 +138,6 @@ def _bayes(inputs: VarianceInputs) -> tuple[Floats | None, str]:
     if rsquared.lacks_effects(inputs.parameters, design):
         return None, "needs draws of every group effect, and there are too many groups"
     return fitted_share(design.family, inputs.parameters, design), ""
-
-
-def no_comparison(inputs: VarianceInputs) -> str:
-    """Return why nothing is relative to the null model, apart from that there is none."""
-    design = inputs.design
-    if is_null(design):
-        return "this is the null model, without predictors"
-    if not has_random_intercepts(design):
-        return (
-            "not defined with random slopes, since the variance between groups depends on the "
-            "predictors; refit the model without random slopes"
-        )
-    return ""
 
 
 def notes_of_family(inputs: VarianceInputs) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What measures of variance are computed from, and one measure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
@@ -101,13 +101,4 @@ def inputs_of_family(inputs: VarianceInputs, null_design: Design | None) -> Vari
             null = of_distribution(null, of_null[default_variance(family)])
         elif null is not None:
             null = parameters
-    return VarianceInputs(
-        design=design,
-        parameters=parameters,
-        moments=inputs.moments,
-        null=null,
-        at=inputs.at,
-        request=inputs.request,
-        variances=variances,
-        averages=averages,
-    )
+    return replace(inputs, parameters=parameters, null=null, variances=variances, averages=averages)

@@ -5,7 +5,7 @@ Expectations over normal group effects are by the trapezium rule, whose error fa
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,35 +14,15 @@ from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import ParameterValues
 from bayes_mlm.model import Family
+from bayes_mlm.questions.response.rows import ResponseRows
+from bayes_mlm.questions.response.smooth import normal_nodes
 from bayes_mlm.questions.variance.interpolation import compress
 
 # Numbers in memory at a time, and numbers evaluated for an average over the rows.
 _MOST, _BUDGET = 2_000_000, 100_000_000
 # Points of one rule.
 _POINTS = 4096
-# Of more rows equal ones are not looked for.
-_SORTED = 50_000
 _FEWEST_DRAWS = 100
-# Half-width of the integral in sds, and spacing: of the weight, and of a mean whose nearest pole
-# is π/2 off the real axis (a complementary log-log link; of a logit π).
-_REACH, _SPACING, _STRIP = 8.5, 0.7, 0.32
-
-
-def normal_rule(sd: float) -> tuple[Floats, Floats]:
-    """Return nodes and weights of the expectation of f(sd z), z standard normal.
-
-    The upper end is further off the larger sd is: means of log links are exponential in it.
-
-    Examples
-    --------
-    >>> nodes, weights = normal_rule(0.5)
-    >>> abs(float(weights @ np.exp(0.5 * nodes)) - math.exp(0.125)) < 1e-13
-    True
-    """
-    step = min(_SPACING, _STRIP / sd) if sd > 0 else _SPACING
-    last = math.ceil((_REACH + 2.0 * sd) / step)
-    nodes = step * np.arange(-math.ceil(_REACH / step), last + 1, dtype=np.float64)
-    return nodes, step / math.sqrt(2.0 * math.pi) * np.exp(-0.5 * np.square(nodes))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,9 +66,9 @@ def split(family: Family, centre: Floats, sd: Floats, aux: Mapping[str, Floats])
     order, start = np.argsort(sds), 0
     while start < order.size:  # points of similar sds share a rule
         ahead = order[min(start + _POINTS, order.size) - 1]
-        size = normal_rule(float(sds[ahead]))[0].size
+        size = normal_nodes(float(sds[ahead]))[0].size
         rows = order[start : start + min(_POINTS, max(1, _MOST // size))]
-        nodes, weights = normal_rule(float(sds[rows[-1]]))
+        nodes, weights = normal_nodes(float(sds[rows[-1]]))
         eta = flat[rows, None] + sds[rows, None] * nodes
         given = {name: values[draw[rows], None] for name, values in aux.items()}
         with np.errstate(over="ignore", invalid="ignore"):  # means of log links at huge sds
@@ -113,8 +93,8 @@ def shared_covariance(
     """
     found = np.empty(centre.size)
     for s in range(centre.size):
-        outer, weights = normal_rule(float(shared[s]))
-        inner, inside = normal_rule(float(rest[s]))
+        outer, weights = normal_nodes(float(shared[s]))
+        inner, inside = normal_nodes(float(rest[s]))
         eta = centre[s] + shared[s] * outer[:, None] + rest[s] * inner
         given = {name: values[s] for name, values in aux.items()}
         mean = family.expected(eta, given) @ inside
@@ -160,7 +140,8 @@ def spread_out(draws: int, cost: float) -> Ints:
 
 def row_averages(family: Family, parameters: ParameterValues, design: Design) -> RowAverages:
     """Return means over the rows, each counted once a trial, group effects integrated out."""
-    X, Z, offset, counts = _distinct(design)
+    distinct, counts = _distinct(design)
+    X, Z, offset = distinct.X, distinct.Z, distinct.offset
     chosen = spread_out(len(parameters.beta), _cost(parameters, Z))
     total = float(counts.sum())
     found = [np.empty(chosen.size) for _ in range(4)]
@@ -186,7 +167,7 @@ def row_averages(family: Family, parameters: ParameterValues, design: Design) ->
     return RowAverages(**dict(zip(("mean", "fixed", "between", "within"), found, strict=True)))
 
 
-def _cost(parameters: ParameterValues, Z: list[Floats]) -> float:
+def _cost(parameters: ParameterValues, Z: Sequence[Floats]) -> float:
     """Return about how many numbers an average over the rows evaluates, for one draw."""
     variances = [
         np.einsum("na,ab,nb->n", z, one.cov_u.mean(axis=0), z, optimize=True)
@@ -196,20 +177,18 @@ def _cost(parameters: ParameterValues, Z: list[Floats]) -> float:
     alone = all(z.shape[1] == 1 for z in Z)
     points, each = (150, 10) if alone else (4000, 80)
     rows = len(Z[0])
-    return float(min(rows, points) * normal_rule(sd)[0].size + each * rows)
+    return float(min(rows, points) * normal_nodes(sd)[0].size + each * rows)
 
 
-def _distinct(design: Design) -> tuple[Floats, list[Floats], Floats, Floats]:
+def _distinct(design: Design) -> tuple[ResponseRows, Floats]:
     """Return distinct rows of X, of each Z and the offset, and how many trials have them."""
-    parts = [design.X, *(term.Z for term in design.group_terms), design.offset[:, None]]
-    counts = trials_of(design)
-    rows = np.column_stack(parts)
-    if len(rows) <= _SORTED:
-        rows, places = np.unique(rows, axis=0, return_inverse=True)
-        counts = np.bincount(places.ravel(), weights=counts)
-    ends = np.cumsum([part.shape[1] for part in parts])
-    X, *Z, offset = np.split(rows, ends[:-1], axis=1)
-    return X, Z, offset[:, 0], counts
+    rows = ResponseRows(
+        X=design.X,
+        offset=np.broadcast_to(design.offset, (design.n,)),
+        Z=tuple(term.Z for term in design.group_terms),
+        codes=(),
+    )
+    return rows.collapsed(trials_of(design))
 
 
 def trials_of(design: Design) -> Floats:

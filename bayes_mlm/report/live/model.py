@@ -14,8 +14,6 @@ from bayes_mlm.model import Prior
 # Larger pages open slowly.
 MOST_GROUPS, MOST_TERMS = 2_000, 30
 _SD_PRIORS = ("HalfNormal", "HalfCauchy", "HalfStudentT", "Exponential", "Flat")
-# Rows of a group whose sums a page may disclose, unless another number is given.
-LEAST_ROWS = 10
 
 
 def why_not_live(fit: Fit) -> str:
@@ -38,7 +36,7 @@ def why_not_live(fit: Fit) -> str:
     return ""
 
 
-def live_model(fit: Fit, *, least_rows: int = LEAST_ROWS) -> str:
+def live_model(fit: Fit, *, least_rows: int) -> str:
     """Return the sums and priors of a model with random intercepts, as JSON.
 
     Parameters

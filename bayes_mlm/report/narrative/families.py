@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bayes_mlm.base import estimate, number, percent
+from bayes_mlm.base import estimate, number, percent, wald_reach
 from bayes_mlm.design import column_moments, mean_name, predictor_name
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import Analysis, QuantityRow
 from bayes_mlm.likelihood import group_parameters
 from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span, span
 
-# Sds to either side of the mean between which 95 % of normal effects lie.
-_REACH = 1.959963984540054
+# Of normal effects, those that are described.
+_MOST = 0.95
 
 
 def group_differences(main: Analysis) -> Iterator[Conclusion]:
@@ -75,13 +75,13 @@ def _expected(main: Analysis, sd: QuantityRow) -> str:
         for x, row in zip(column_moments(design).x_mean, betas, strict=True)
         if row is not None
     )
-    eta = centre + sd.estimate * _REACH * np.array([-1.0, 0.0, 1.0])
+    eta = centre + sd.estimate * wald_reach(_MOST) * np.array([-1.0, 0.0, 1.0])
     low, middle, high = design.family.inverse_link(np.asarray(eta))
     spread = float(high - low) / 20
     offset = ", with an offset of 0" if design.formula.offsets else ""
     return (
         f"Where predictors are at their means{offset}, the {mean_name(design)} is "
         f"{number(float(middle), spread)} in a group with an effect of 0, and between "
-        f"{number(float(low), spread)} and {number(float(high), spread)} in {percent(0.95)} of "
+        f"{number(float(low), spread)} and {number(float(high), spread)} in {percent(_MOST)} of "
         "groups."
     )

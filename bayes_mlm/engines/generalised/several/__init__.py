@@ -1,6 +1,6 @@
 """Maximum likelihood of several grouping factors, for outcomes that are not Gaussian.
 
-By Laplace's approximation about the joint mode of all effects, with exact derivatives, and then by
+By Laplace's approximation about the joint mode of all effects, with its derivatives, and then by
 the likelihood itself: the factor with most effects integrated exactly, the others by importance.
 """
 
@@ -12,7 +12,6 @@ import numpy as np
 
 from bayes_mlm.base import (
     DEFAULT_PROB,
-    EngineError,
     Flags,
     Floats,
     Ints,
@@ -26,7 +25,7 @@ from bayes_mlm.engines.generalised.errors import auxiliary_rows, covariance_of, 
 from bayes_mlm.engines.generalised.joint import JointEstimate, RootLayout, joint_estimate
 from bayes_mlm.engines.generalised.problem import make_problem
 from bayes_mlm.engines.generalised.search import without_effects
-from bayes_mlm.engines.generalised.separation import all_groups_alike, describe, separated
+from bayes_mlm.engines.generalised.separation import refuse_alike, refuse_separated
 from bayes_mlm.engines.generalised.several.parts import exact_factor
 from bayes_mlm.engines.generalised.several.problem import JointProblem, make_joint_problem
 from bayes_mlm.engines.generalised.several.refine import Refined, refine
@@ -90,20 +89,10 @@ def fit_generalised_several(
     problem = make_joint_problem(design)
     bare = problem.base.without_effects()
     plain = without_effects(bare)
-    columns = separated(bare, plain)
-    if columns:
-        raise EngineError(
-            f"the likelihood has no maximum: {describe(columns)}, and estimates go to infinity; "
-            "omit a column, merge its categories, or draw from a posterior with proper priors "
-            "(engine='auto')"
-        )
+    refuse_separated(bare, plain)
     for place, term in enumerate(design.group_terms):
-        if term.q and all_groups_alike(make_problem(design.of_factor(place))):
-            raise EngineError(
-                f"the likelihood has no maximum: in every group of {term.factor} all outcomes are "
-                "alike, and the sd of the groups goes to infinity; analyse one row a group, or "
-                "draw from a posterior with proper priors (engine='auto')"
-            )
+        if term.q:
+            refuse_alike(make_problem(design.of_factor(place)))
     p = problem.p
     start = np.concatenate([_solved(problem.transform, plain[0][:p]), plain[0][p:]])
     optimum = maximise(problem, (start, plain[1].loglik))

@@ -151,7 +151,7 @@ def _starts(problem: JointProblem, x: Floats) -> list[Floats]:
 
 
 def _climb(scheme: Scheme, x: Floats, nodes: Nodes, rounds: float) -> _Climb:
-    """Climb from a point by steps on the exact score and differences of the correction."""
+    """Climb from a point by steps on the score and differences of the correction."""
     problem, v, gain = scheme.problem, None, math.inf
     one = _centre_node(scheme)
     here, hessian, basis, back = x, np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 0))

@@ -1,4 +1,4 @@
-"""Maximise the Laplace likelihood of several grouping factors: Newton's steps on exact scores."""
+"""Maximise the Laplace likelihood of several grouping factors: Newton's steps on its scores."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class JointOptimum:
     x : ndarray, shape (P,)
     at : JointPoint
     hessian : ndarray, shape (P, P)
-        Of the log-likelihood, by differences of exact scores.
+        Of the log-likelihood, by differences of scores.
     gain : float
         Log-likelihood that one more Newton step would gain.
     starts : tuple of (tuple of float, float)
