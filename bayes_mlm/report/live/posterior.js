@@ -310,10 +310,11 @@ const livePosterior = (() => {
       return far;
     };
     const [low, high] = [mode - reach(-1), mode + reach(1)];
-    // The spacing is bounded by the width of the hill, and by the poles of 1 / (1 + n theta^2), pi / 2
-    // from the real line: exp(-pi^2 / 0.3) is 5e-15.
+    // The spacing is bounded by the width of the hill, and by the strip about the real line in which
+    // the integrand is bounded: a normal prior of sigma_u is so up to pi / 4, and exp(-pi^2 / 0.4)
+    // is 2e-11.
     const bend = (2 * top - profile(mode - 0.05) - profile(mode + 0.05)) / 0.0025;
-    const widest = Math.min(0.3, 0.5 / Math.sqrt(Math.max(bend, 1e-6))) / fine;
+    const widest = Math.min(0.2, 0.4 / Math.sqrt(Math.max(bend, 1e-6))) / fine;
     const across = Math.min(600, Math.ceil((high - low) / widest));
     const lines = [];
     for (let i = 0; i <= across; i += 1)
