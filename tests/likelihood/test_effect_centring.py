@@ -22,6 +22,8 @@ from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.likelihood.effect_centring import design_transform, transform_spread
 from bayes_mlm.likelihood.pymc.models import partial_pooling
 
+pytestmark = pytest.mark.usefixtures("interpreted")
+
 SHIFTS = (-100.0, 1e4)
 MODEL = "y ~ x + w + (x + w | g)"
 PRIORS = {"sigma_u[x]": "Gamma(2, 1)", "rho_u": "LKJ(3)"}

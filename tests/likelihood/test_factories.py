@@ -15,6 +15,8 @@ from bayes_mlm.likelihood.pymc.models import FACTORIES, partial_pooling
 from bayes_mlm.likelihood.pymc.parts import prefers_centred
 from bayes_mlm.model.spec import KINDS
 
+pytestmark = pytest.mark.usefixtures("interpreted")
+
 # What the design document promises of each kind: variable -> dims.
 CONTRACT = {
     "pooled": {"beta": ("term",), "sigma_e": ()},

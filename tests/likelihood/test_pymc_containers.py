@@ -15,6 +15,8 @@ from bayes_mlm import (
 from bayes_mlm.base import EngineError, PriorError
 from bayes_mlm.likelihood import model_priors
 
+pytestmark = pytest.mark.usefixtures("interpreted")
+
 SLOPES = "reaction ~ days + (days | subject)"
 INTERCEPTS = "reaction ~ days + (1 | subject)"
 NEW_X = np.array([[1.0, 3.0], [1.0, 12.0], [1.0, 0.0]])

@@ -51,6 +51,7 @@ def _built():
 MODELS = list(_built())
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("make", MODELS)
 def test_a_model_can_be_read(make, capsys):
     """Each variable has a line of `str_repr` and a node of the graph; `debug` finds nothing."""
@@ -81,6 +82,7 @@ def test_a_model_can_be_read(make, capsys):
     assert {v.name for v in model.free_RVs} <= found
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_a_marginal_model_can_be_read(formula, capsys):
     """It has nothing to draw outcomes by, which PyMC's graph needs: the error says what to do."""
@@ -120,6 +122,7 @@ def test_a_model_is_a_mermaid_diagram_and_a_network():
         assert set(pm.model_to_networkx(model).nodes) >= set(model.named_vars)
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize("kind", FACTORIES)
 def test_a_parameter_can_be_set_and_observed(kind):
     """`do` takes it out of the density and fixes what follows; `observe` puts it into the data."""
@@ -168,6 +171,7 @@ def predicted(tmp_path_factory):
     return found
 
 
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize(("formula", "centred"), PREDICTED)
 @pytest.mark.parametrize(
     ("saved", "explicit"), [(True, False), (False, True)], ids=["reloaded", "freeze_vars"]
