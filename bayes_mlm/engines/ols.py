@@ -22,6 +22,7 @@ from bayes_mlm.base import (
     wald_reach,
 )
 from bayes_mlm.design import INTERCEPT, Design, column_moments
+from bayes_mlm.engines.reml.coefficient_tests import KnownDf
 from bayes_mlm.engines.reml.inference import EstimateRow, EstimatesTable, Interval
 from bayes_mlm.likelihood import LOG_2PI, check_bounded, exact_outcome, nothing_left
 from bayes_mlm.moments import GroupMoments, from_rows, one_group, rotate_moments
@@ -96,6 +97,16 @@ class OlsFit(EstimatesTable):
     def df(self) -> float:
         """Degrees of freedom of the t distribution of Wald intervals."""
         return self.df_resid
+
+    @property
+    def tests(self) -> KnownDf:
+        """Tests of the coefficients: exact, on the residual degrees of freedom."""
+        degrees = np.full(len(self.beta), float(self.df_resid))
+        return KnownDf(label="residual", covariance=self.beta_cov, degrees=degrees)
+
+    def coefficient_df(self, weights: Floats) -> Floats:
+        """Return the degrees of freedom (k,) of combinations of coefficients, weights (k, p)."""
+        return self.tests.df(weights)
 
     @property
     def verdict(self) -> Verdict:

@@ -125,9 +125,9 @@ class Estimate:
             Value(
                 estimate=float(row @ fit.beta),
                 se=math.sqrt(max(float(row @ fit.beta_cov @ row), 0.0)),
-                df=fit.df,
+                df=df,
             )
-            for row in weights
+            for row, df in zip(weights, fit.coefficient_df(weights).tolist(), strict=True)
         )
 
     def joint_covariance(self, weights: Floats) -> Floats:

@@ -97,6 +97,7 @@ class GeneralisedFit(CertifiedEstimates):
     joint: JointEstimate
 
     icc = None
+    tests = None
     residual = None
     intervals = None
     sigma_e = math.nan  # there is no residual sd

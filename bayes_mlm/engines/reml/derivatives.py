@@ -39,6 +39,8 @@ class Derivatives:
         Its covariance over sigma_e^2 (centred columns).
     d_beta : (m, p) array
         Derivative of `beta` along the directions.
+    d_information : (m, p, p) array
+        Derivative of the inverse of `beta_cov` along the directions.
     rss : float
     sigma_e2 : float
         The residual variance at which this was evaluated.
@@ -51,6 +53,7 @@ class Derivatives:
     beta: Floats
     beta_cov: Floats
     d_beta: Floats
+    d_information: Floats
     rss: float
     sigma_e2: float
 
@@ -122,6 +125,7 @@ def derivatives(
         beta=beta,
         beta_cov=beta_cov,
         d_beta=transformed[:, :p] @ beta_cov,
+        d_information=da[:, :p, :p],
         rss=rss,
         sigma_e2=sigma2,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Tabular, View, level, texts, wald_reach
+from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests, Satterthwaite
 from bayes_mlm.engines.reml.search import Optimum, eliminate
 from bayes_mlm.moments import RotatedMoments
 
@@ -40,9 +41,14 @@ class Interval:
     note: str = ""
 
 
-def wald_intervals(estimates: Floats, covariance: Floats, level: float) -> tuple[Interval, ...]:
-    """Return the normal intervals of estimates (k,) with a covariance (k, k)."""
-    half = wald_reach(level) * np.sqrt(np.diagonal(covariance))
+def wald_intervals(
+    estimates: Floats, covariance: Floats, level: float, tests: CoefficientTests | None = None
+) -> tuple[Interval, ...]:
+    """Return intervals of estimates (k,) with a covariance (k, k): normal, or t by `tests`."""
+    reach: float | Floats = wald_reach(level)
+    if tests is not None:
+        reach = np.array([wald_reach(level, one) for one in tests.df(np.eye(len(estimates)))])
+    half = reach * np.sqrt(np.diagonal(covariance))
     return tuple(
         Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
         for b, h in zip(estimates, half, strict=True)
@@ -254,6 +260,23 @@ def beta_covariances(reduced: RotatedMoments, optimum: Optimum) -> tuple[Floats,
     _, curve = eliminate(optimum.gradient, optimum.hessian)
     move = transform @ point.d_beta.T
     return gls, gls + move @ inverse_information(-curve) @ move.T
+
+
+def satterthwaite(reduced: RotatedMoments, optimum: Optimum) -> Satterthwaite:
+    """Return what the degrees of freedom at an optimum need, of X as given.
+
+    The parameters are those of the search, entries of the relative factor and the log of the
+    residual variance, in which the covariance is ``sigma_e^2 A_xx^-1`` with exact derivatives.
+    """
+    point, transform = optimum.point, reduced.beta_transform
+    covariance = point.sigma_e2 * point.beta_cov
+    along = -covariance @ point.d_information @ point.beta_cov
+    slopes = np.concatenate([along, covariance[None]])
+    return Satterthwaite(
+        covariance=transform @ covariance @ transform.T,
+        slopes=transform @ slopes @ transform.T,
+        parameters=inverse_information(-optimum.hessian),
+    )
 
 
 def inverse_information(information: Floats) -> Floats:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bayes_mlm.base import Finding, Floats, Verdict, scaled
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import Certificate
+from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
     EstimatesTable,
@@ -28,6 +29,7 @@ class CertifiedEstimates(EstimatesTable):
     method: Method
     beta_cov: Floats
     certificate: Certificate
+    tests: CoefficientTests | None
 
     @property
     def engine(self) -> str:
@@ -36,8 +38,12 @@ class CertifiedEstimates(EstimatesTable):
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of Wald intervals of coefficients: infinite, the normal."""
+        """Degrees of freedom of Wald intervals of group effects: infinite, the normal."""
         return math.inf
+
+    def coefficient_df(self, weights: Floats) -> Floats:
+        """Return the degrees of freedom (k,) of combinations of coefficients, weights (k, p)."""
+        return np.full(len(weights), math.inf) if self.tests is None else self.tests.df(weights)
 
     @property
     def verdict(self) -> Verdict:
@@ -80,7 +86,7 @@ class RemlFit(CertifiedEstimates):
         Covariance of `beta` at the variance estimates (lme4's), and jointly with them
         (statsmodels'); see `beta_covariances`.
     beta_interval : tuple of Interval
-        Wald intervals from `beta_cov`.
+        Wald intervals from `beta_cov`: of the t with the degrees of freedom of `tests`.
     theta : (q(q+1)/2,) or (q,) array
         Lower triangle by columns of the relative factor (lme4's theta); its diagonal where the
         effects are independent.
@@ -113,6 +119,9 @@ class RemlFit(CertifiedEstimates):
         Class of each group.
     certificate : Certificate
         Evidence that this is the optimum.
+    tests : CoefficientTests or None
+        Degrees of freedom of the coefficients, by Satterthwaite; None with a residual structure,
+        where intervals are normal.
     residual : ResidualEstimates or None
         Of residuals that differ in variance or are AR(1); `sigma_e` is then the sd over all rows,
         and intervals of variance parameters are Wald, on the scale of logs and of Fisher's z.
@@ -146,6 +155,7 @@ class RemlFit(CertifiedEstimates):
     u_cov: Floats
     u_class: npt.NDArray[np.int64]
     certificate: Certificate
+    tests: CoefficientTests | None = None
     residual: ResidualEstimates | None = None
 
     def __repr__(self) -> str:

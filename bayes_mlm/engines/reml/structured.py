@@ -75,6 +75,7 @@ def add_structure(
         beta_cov=cov,
         beta_cov_joint=transform @ plain.beta_cov_joint @ transform.T,
         beta_interval=wald_intervals(beta, cov, level),
+        tests=None,
         sigma_e=overall,
         icc=None if plain.icc is None else _icc(float(plain.sigma_u[0]), overall),
         errors=errors,

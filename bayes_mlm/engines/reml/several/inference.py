@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Flags, Floats, one_thread
+from bayes_mlm.engines.reml.coefficient_tests import Satterthwaite
 from bayes_mlm.engines.reml.inference import inverse_information
 from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
 from bayes_mlm.engines.reml.several.search import Optimum, differentiate, moved
@@ -32,6 +33,8 @@ class Variances:
         where the likelihood is not quadratic.
     free : tuple of ndarray of bool, shape (q, q)
         Of each factor, the entries of the relative factor that are estimated.
+    tests : Satterthwaite
+        Degrees of freedom of the coefficients.
     """
 
     covariances: tuple[Floats, ...]
@@ -39,6 +42,7 @@ class Variances:
     sigma2: float
     information: Floats | None
     free: tuple[Flags, ...]
+    tests: Satterthwaite
 
     def is_free(self, f: int, pair: tuple[int, int]) -> bool:
         """Return whether two effects of a factor may correlate."""
@@ -103,23 +107,28 @@ def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Varianc
                 half = np.outer(root[:, a], root[:, b])
                 moves[d] = sigma2 * (half + half.T)
         slopes.append(moves)
-    information = None
-    if not singular:
-        log_r2 = _log_r2(optimum)
-        along = df * log_r2
-        profiled = curvature(optimum, method)
-        information = 0.5 * np.block(
-            [
-                [profiled + np.outer(along, log_r2), -along[:, None]],
-                [-along[None], np.array([[float(df)]])],
-            ]
-        )
+    along = df * (log_r2 := _log_r2(optimum))
+    profiled, moves_of_beta = curvature(optimum, method)
+    information = 0.5 * np.block(
+        [
+            [profiled + np.outer(along, log_r2), -along[:, None]],
+            [-along[None], np.array([[float(df)]])],
+        ]
+    )
+    scale = optimum.factor.r2 / df
+    beta_cov = scale * products.original_covariance(optimum.factor.beta_cov)
+    tests = Satterthwaite(
+        covariance=beta_cov,
+        slopes=np.concatenate([scale * moves_of_beta, beta_cov[None]]),
+        parameters=inverse_information(information),
+    )
     return Variances(
         covariances=tuple(covariances),
         slopes=tuple(slopes),
         sigma2=sigma2,
-        information=information,
+        information=None if singular else information,
         free=tuple(one.free for one in products.factors),
+        tests=tests,
     )
 
 
@@ -138,14 +147,21 @@ def standard_error(gradient: Floats, covariance: Floats) -> float:
     return math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
 
 
-def curvature(optimum: Optimum, method: Method) -> Floats:
-    """Return the second derivatives (d, d) of the deviance in the chart at an optimum.
+def curvature(optimum: Optimum, method: Method) -> tuple[Floats, Floats]:
+    """Return second derivatives of the deviance in the chart, and those of the coefficients.
 
     By central differences of the exact gradient: at a stationary point the charts of points near by
     agree to first order.
+
+    Returns
+    -------
+    deviance : ndarray, shape (d, d)
+    coefficients : ndarray, shape (d, p, p)
+        First derivatives of their covariance over the residual variance.
     """
     plan, d = optimum.factor.plan, len(coordinates(optimum.factor.plan))
-    found, factor = np.empty((d, d)), Factor(plan)
+    p = plan.products.p
+    found, covariance, factor = np.empty((d, d)), np.empty((d, p, p)), Factor(plan)
     with one_thread():
         for k in range(d):
             ends = []
@@ -153,6 +169,9 @@ def curvature(optimum: Optimum, method: Method) -> Floats:
                 step = np.zeros(d)
                 step[k] = sign * _STEP
                 factor.update(moved(plan, optimum.lam, step))
-                ends.append(differentiate(factor, method).gradient)
-            found[k] = (ends[0] - ends[1]) / (2.0 * _STEP)
-    return 0.5 * (found + found.T)
+                of_beta = plan.products.original_covariance(factor.beta_cov)
+                ends.append((differentiate(factor, method).gradient, of_beta))
+            (up, up_beta), (down, down_beta) = ends
+            found[k] = (up - down) / (2.0 * _STEP)
+            covariance[k] = (up_beta - down_beta) / (2.0 * _STEP)
+    return 0.5 * (found + found.T), covariance

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from bayes_mlm.base import Floats, Ints, one_thread, scaled
 from bayes_mlm.engines.reml.certificate import Certificate
+from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests
 from bayes_mlm.engines.reml.inference import (
     EstimateRow,
     Interval,
@@ -177,6 +178,7 @@ class SeveralFactorsFit(CertifiedEstimates):
     singular: bool
     certificate: Certificate
     equations: Equations
+    tests: CoefficientTests | None = None
 
     icc = None
     residual = None
@@ -257,6 +259,7 @@ class SeveralFactorsFit(CertifiedEstimates):
             u_cov=one.u_cov,
             u_class=np.arange(n_groups),
             certificate=self.certificate,
+            tests=self.tests,
         )
 
     def error_variance(self, X: Floats, groups: Mapping[int, tuple[Floats, Ints]]) -> Floats:
