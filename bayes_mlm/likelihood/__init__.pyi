@@ -75,6 +75,7 @@ from .quadrature.codes import (
     LOGIT as LOGIT,
     POISSON as POISSON,
     PROBIT as PROBIT,
+    Outcomes as Outcomes,
     code_of as code_of,
     constants as constants,
 )

@@ -6,10 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import Floats, Ints
+from bayes_mlm.design import Design
+from bayes_mlm.likelihood import CLOGLOG, GAMMA, LOGIT, POISSON, PROBIT, Outcomes
+
+# Families whose outcomes at equal predictors are summed: successes among trials, Poisson counts.
+ADDED = (LOGIT, PROBIT, CLOGLOG, POISSON)
+# Rows below which nothing is saved by finding those that are equal.
+_FEW = 200
 
 # Rows of whole groups by which it is judged whether many are equal; the share that may differ.
 _SAMPLE = 20_000
-_MOST_DISTINCT = 0.5
+MOST_DISTINCT = 0.5
 # Rows from which a hash table is worth the import of pandas.
 _MANY = 200_000
 
@@ -34,7 +41,104 @@ class Patterns:
         return np.bincount(self.of_row, values, minlength=self.first.size)
 
 
-def find_patterns(codes: Ints, columns: list[Floats], n_groups: int) -> Patterns | None:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LikelihoodRows:
+    """Rows of a design as a likelihood takes them, sorted by group; equal ones may be one.
+
+    Attributes
+    ----------
+    X, Z : ndarray, shapes (m, p) and (m, q)
+    y, trials : ndarray, shape (m,)
+        Of rows that stand for several: sums of successes and trials; of Poisson counts the sum and
+        how many; of other families the outcome and how many.
+    offset : ndarray, shape (m,)
+    starts : ndarray of int, shape (J + 1,)
+        First row of each group.
+    outcomes : Outcomes
+        Of every row, for the constants of the likelihood.
+    order : ndarray of int, shape (m,), or None
+        The row of the design that each is, or is like; None for all in their order.
+    counts : ndarray, shape (m,), or None
+        How many rows of the data each stands for; None where each is one.
+    """
+
+    X: Floats
+    Z: Floats
+    y: Floats
+    trials: Floats
+    offset: Floats
+    starts: Ints
+    outcomes: Outcomes
+    order: Ints | None
+    counts: Floats | None
+
+
+def likelihood_rows(
+    design: Design, code: int, *, effects: bool = True, most_distinct: float = 0.0
+) -> LikelihoodRows:
+    """Return the rows of a design of one grouping factor, or none, for its likelihood.
+
+    Parameters
+    ----------
+    design : Design
+    code : int
+        Of its family.
+    effects : bool
+        Whether with the effects of groups.
+    most_distinct : float
+        Rows of equal predictors in a group (and, but of successes and Poisson counts, of equal
+        outcomes) are one where at most this share of all are distinct; 0 leaves them.
+    """
+    rows = design if design.patterns is None else design.patterns
+    q = rows.q if effects else 0
+    y, trials = np.ascontiguousarray(rows.y, dtype=np.float64), rows.response.trials
+    trials = np.ones(y.size) if trials is None else np.ascontiguousarray(trials, dtype=float)
+    outcomes = Outcomes(y=y, trials=trials, counts=rows.response.weights)
+    counts = outcomes.counts
+    offset = np.broadcast_to(np.asarray(rows.offset, dtype=float), (y.size,))
+    codes = rows.group_term.codes if q else np.zeros(y.size, dtype=np.int64)
+    found = None
+    if code != GAMMA and y.size >= _FEW and most_distinct:
+        columns = [*rows.X.T, *(rows.Z.T if q else ()), offset, *(() if code in ADDED else (y,))]
+        n_groups = rows.group_term.J if q else 1
+        found = find_patterns(codes, columns, n_groups, most_distinct)
+    if counts is not None:
+        y, trials = (y * counts, trials * counts) if code in ADDED else (y, counts)
+    order = rows.group_term.row_order() if q else None
+    if found is not None:
+        order = found.first
+        y = found.total(y) if code in ADDED else y[order]
+        trials = found.total(trials)
+        counts = found.total(np.ones(found.of_row.size) if counts is None else counts)
+    elif order is not None:
+        outcomes = Outcomes(
+            y=outcomes.y[order],
+            trials=outcomes.trials[order],
+            counts=None if counts is None else counts[order],
+        )
+        y, trials, counts = y[order], trials[order], outcomes.counts
+
+    def of(values: Floats) -> Floats:
+        return np.ascontiguousarray(values if order is None else values[order])
+
+    ordered = codes if order is None else codes[order]
+    starts = np.searchsorted(ordered, np.arange(rows.group_term.J + 1)) if q else [0, y.size]
+    return LikelihoodRows(
+        X=of(rows.X),
+        Z=of(rows.Z) if q else np.empty((y.size, 0)),
+        y=y,
+        trials=trials,
+        offset=of(offset),
+        starts=np.asarray(starts, dtype=np.int64),
+        outcomes=outcomes,
+        order=order,
+        counts=counts,
+    )
+
+
+def find_patterns(
+    codes: Ints, columns: list[Floats], n_groups: int, most_distinct: float = MOST_DISTINCT
+) -> Patterns | None:
     """Return the distinct combinations of group and columns; None where few rows are equal.
 
     Parameters
@@ -43,6 +147,8 @@ def find_patterns(codes: Ints, columns: list[Floats], n_groups: int) -> Patterns
         The group of each row.
     columns : list of ndarray, shape (n,)
     n_groups : int
+    most_distinct : float
+        Share of the rows that may be distinct.
 
     Examples
     --------
@@ -57,7 +163,7 @@ def find_patterns(codes: Ints, columns: list[Floats], n_groups: int) -> Patterns
     sample = np.flatnonzero(codes % -(-n // _SAMPLE) == 0)
     mixed = _mixture([one[sample] for one in columns], weights, sample.size)
     pairs = np.unique(np.rec.fromarrays([codes[sample], mixed]))
-    if pairs.size > _MOST_DISTINCT * max(sample.size, 1):
+    if pairs.size > most_distinct * max(sample.size, 1):
         return None
     values, places = _factorise(_mixture(columns, weights, n))
     rows = np.empty(values, dtype=np.int64)
@@ -72,7 +178,7 @@ def find_patterns(codes: Ints, columns: list[Floats], n_groups: int) -> Patterns
         of_row = place[cells]
     else:
         found, of_row = np.unique(cells, return_inverse=True)
-    if found.size > _MOST_DISTINCT * n:
+    if found.size > most_distinct * n:
         return None
     first = np.empty(found.size, dtype=np.int64)
     first[of_row] = np.arange(n)
