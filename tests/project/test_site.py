@@ -1,9 +1,10 @@
 """The site: every page is reached, every link leads somewhere, every command exists.
 
-What can be read from the sources is checked at once, and every page is read by Sphinx with warnings as
-errors, without running its code. The slow tests build the site as `make docs` does, code and figures
-included, or take the one in the folder that SITE names, and visit every page in a browser. With axe-core (`npm install
---no-save axe-core`, or AXE with the path of axe.min.js) its rules are checked too.
+What can be read from the sources is checked at once, and every page is read by Sphinx with warnings
+as errors, without running its code. The slow tests build the site as `make docs` does, code and
+figures included, or take the one in the folder that SITE names, and visit every page in a browser.
+With axe-core (`npm install --no-save axe-core`, or AXE with the path of axe.min.js) its rules are
+checked too.
 """
 
 import os
