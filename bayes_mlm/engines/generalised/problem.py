@@ -8,8 +8,13 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.engines.generalised.patterns import MOST_DISTINCT, likelihood_rows
-from bayes_mlm.likelihood import Outcomes, code_of, constants
+from bayes_mlm.likelihood import (
+    MOST_DISTINCT,
+    Outcomes,
+    code_of,
+    constants,
+    likelihood_rows,
+)
 from bayes_mlm.model import Auxiliary
 
 # Group effects that quadrature can integrate over.

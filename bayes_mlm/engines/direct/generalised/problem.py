@@ -21,13 +21,14 @@ from bayes_mlm.engines.direct.priors import (
     partial_correlation_log_density,
     sd_log_density,
 )
-from bayes_mlm.engines.generalised.patterns import MOST_DISTINCT, likelihood_rows
 from bayes_mlm.likelihood import (
+    MOST_DISTINCT,
     ModelPriors,
     Outcomes,
     code_of,
     constants,
     design_transform,
+    likelihood_rows,
     log_density,
 )
 from bayes_mlm.model import Family, Prior

@@ -7,7 +7,14 @@ import numpy.typing as npt
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.likelihood import CLOGLOG, GAMMA, LOGIT, POISSON, PROBIT, Outcomes
+from bayes_mlm.likelihood.quadrature.codes import (
+    CLOGLOG,
+    GAMMA,
+    LOGIT,
+    POISSON,
+    PROBIT,
+    Outcomes,
+)
 
 # Families whose outcomes at equal predictors are summed: successes among trials, Poisson counts.
 ADDED = (LOGIT, PROBIT, CLOGLOG, POISSON)
