@@ -59,7 +59,7 @@ def predict(
     ] = None,
     kind: Annotated[
         Literal["mean", "observation"],
-        typer.Option(help="The expected outcome, or one outcome with its residual."),
+        typer.Option(help="The expected outcome, or one outcome with its variation."),
     ] = "mean",
     engine: AnyEngine = "auto",
     outcome: Outcome = Outcome(),

@@ -80,7 +80,7 @@ def _check_kind(kind: str) -> None:
     if kind in _KINDS_ELSEWHERE:
         raise EngineError(
             f"unknown kind {kind!r}; use kind={_KINDS_ELSEWHERE[kind]!r}: 'mean' is the expected "
-            "outcome, 'observation' one outcome with its residual"
+            "outcome, 'observation' one outcome with its variation"
         )
     check_choice("kind", kind, get_args(PredictionKind.__value__))
 
@@ -224,6 +224,7 @@ def predict(
         verdict=fit.verdict,
         new_factors=estimand.new_factors,
         known_factors=estimand.known_factors,
+        has_residual=design.family.is_additive,
     )
 
 

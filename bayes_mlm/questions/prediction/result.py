@@ -31,10 +31,8 @@ _ANSWERS: dict[Question, str] = {
     "new_group": "for a member of a new group like those of the data",
     "population": "for the population, with group effects at zero",
 }
-_KINDS: dict[PredictionKind, str] = {
-    "mean": "the expected outcome",
-    "observation": "one outcome, with its residual",
-}
+_MEAN, _RESIDUAL = "the expected outcome", "one outcome, with its residual"
+_VARIATION = "one outcome, with its variation about the expected one"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,6 +90,8 @@ class Prediction(Tabular):
         Of ordered outcomes, whose mean is the expected score: what `chances` has columns of.
     chances : ndarray, shape (m, K), or None
         Probability of each category.
+    has_residual : bool
+        Whether an outcome is its expectation plus a residual.
     """
 
     model: str
@@ -113,6 +113,7 @@ class Prediction(Tabular):
     known_factors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     chances: Floats | None = None
+    has_residual: bool = True
 
     def __repr__(self) -> str:
         """Return the kind, the estimand and the number of rows."""
@@ -169,7 +170,8 @@ class Prediction(Tabular):
     @property
     def legend(self) -> tuple[str, ...]:
         """Lines below the table: estimand, intervals, notes and verdict."""
-        lines = [f"{self._answer}: {_KINDS[self.kind]}"]
+        one = _RESIDUAL if self.has_residual else _VARIATION
+        lines = [f"{self._answer}: {_MEAN if self.kind == 'mean' else one}"]
         lines.append(
             f"{self.engine}: mean, sd and {level(self.prob)} interval (equal tails) of the "
             "prediction"

@@ -10,6 +10,8 @@ from numba import njit
 from bayes_mlm.base import Floats, Ints
 
 LANES = 64
+# Points that a pass over the rows takes at least.
+STRIDE = 16
 FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 # Arguments of exp() above them, of z'u and x'b, are taken for them: two rows' product is finite.
 TOP, MOST = 270.0, 80.0
@@ -20,32 +22,59 @@ L0, L1, L2, SCALE, EXTRA, LANE, GAIN = range(14 * 64, 21 * 64, 64)
 R1A, R1B, R2A, R2B, D1A, D1B, D2A, D2B, AREA, S1, S2 = range(21 * 64, 32 * 64, 64)
 A1, A2, B11, B12, B22, SUM, OUTER, HIGH = range(32 * 64, 40 * 64, 64)
 M1, M2, Q11, Q12, Q22, K11, K21, K22, BOUND = range(40 * 64, 49 * 64, 64)
-P, Q, K, L, U, DONE = range(49 * 64, 55 * 64, 64)
-FOUR = 55 * 64
-SCRATCH = 71 * 64
+P, Q, K, L, U, DONE, WHO = range(49 * 64, 56 * 64, 64)
+FOUR = 56 * 64
+SCRATCH = 72 * 64
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+def _exp_parts(x: float, top: float) -> tuple[float, float]:
+    """Return exp(r) of the remainder r of min(x, top) after whole multiples of log 2, and these.
+
+    Adding 1.5 * 2^52 rounds to an integer in the low bits; the remainder has a Taylor series.
+    """
+    y = max(min(x, top), -600.0)
+    t = y * 1.4426950408889634 + 6755399441055744.0
+    k = t - 6755399441055744.0
+    r = (y - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
+    s = 1 / 3628800 + r * (1 / 39916800)
+    s = 1 / 40320 + r * (1 / 362880 + r * s)
+    s = 1 / 720 + r * (1 / 5040 + r * s)
+    s = 1 / 24 + r * (1 / 120 + r * s)
+    return 1.0 + r * (1.0 + r * (0.5 + r * (1 / 6 + r * s))), t
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
 def exp_lanes(x: Floats, out: Floats, bits: Ints, same: Floats, top: float) -> None:
-    """Evaluate exp(min(x, top)) to 1e-14; `bits` and `same` are one memory, as int and float.
-
-    Adding 1.5 * 2^52 rounds to an integer in the low bits; the remainder has a Taylor series.
-    """
+    """Evaluate exp(min(x, top)) to 1e-14; `bits` and `same` are one memory, as int and float."""
     for b in range(LANES):
-        y = max(min(x[b], top), -600.0)
-        t = y * 1.4426950408889634 + 6755399441055744.0
-        k = t - 6755399441055744.0
-        r = (y - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
-        s = 1 / 3628800 + r * (1 / 39916800)
-        s = 1 / 40320 + r * (1 / 362880 + r * s)
-        s = 1 / 720 + r * (1 / 5040 + r * s)
-        s = 1 / 24 + r * (1 / 120 + r * s)
-        out[b] = 1.0 + r * (1.0 + r * (0.5 + r * (1 / 6 + r * s)))
-        same[b] = t
+        out[b], same[b] = _exp_parts(x[b], top)
     for b in range(LANES):
         bits[b] = (bits[b] + 1023) << 52
     for b in range(LANES):
         out[b] *= same[b]
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+def exp_some(x: Floats, out: Floats, bits: Ints, same: Floats, top: float, some: int) -> None:
+    """Do the same of the first `some` points."""
+    for b in range(some):
+        out[b], same[b] = _exp_parts(x[b], top)
+    for b in range(some):
+        bits[b] = (bits[b] + 1023) << 52
+    for b in range(some):
+        out[b] *= same[b]
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+def _log_of(m: float, k: float) -> float:
+    """Return log(m 2^k) of m near 1, by a series."""
+    t = (m - 1.0) / (m + 1.0)
+    s = t * t
+    r = 1 / 15 + s * (1 / 17 + s * (1 / 19))
+    r = 1 / 9 + s * (1 / 11 + s * (1 / 13 + s * r))
+    r = 1 / 3 + s * (1 / 5 + s * (1 / 7 + s * r))
+    return k * _LOG_2 + 2.0 * t * (1.0 + s * r)
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
@@ -58,13 +87,20 @@ def log_lanes(x: Floats, out: Floats, bits: Ints, same: Floats) -> None:
         bits[b] -= k << 52
         out[b] = k
     for b in range(LANES):
-        m = same[b]
-        t = (m - 1.0) / (m + 1.0)
-        s = t * t
-        r = 1 / 15 + s * (1 / 17 + s * (1 / 19))
-        r = 1 / 9 + s * (1 / 11 + s * (1 / 13 + s * r))
-        r = 1 / 3 + s * (1 / 5 + s * (1 / 7 + s * r))
-        out[b] = out[b] * _LOG_2 + 2.0 * t * (1.0 + s * r)
+        out[b] = _log_of(same[b], out[b])
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract"})
+def log_some(x: Floats, out: Floats, bits: Ints, same: Floats, some: int) -> None:
+    """Do the same of the first `some` points."""
+    for b in range(some):
+        same[b] = x[b]
+    for b in range(some):
+        k = (bits[b] - 0x3FE6A09E667F3BCD) >> 52
+        bits[b] -= k << 52
+        out[b] = k
+    for b in range(some):
+        out[b] = _log_of(same[b], out[b])
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
