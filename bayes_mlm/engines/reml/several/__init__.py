@@ -119,6 +119,9 @@ def fit_several(
     singular = any(_smallest(one) < SINGULAR for one in optimum.lam)
     variances = variances_at(optimum, method, singular=singular)
     sigma_e = math.sqrt(variances.sigma2)
+    # The chart has no direction in which a correlation leaves 1 or -1.
+    bent = any(len(one) > 1 and _smallest(one) < SINGULAR for one in optimum.lam)
+    tests = None if bent else variances.tests
     n_par = products.p + len(coordinates(plan)) + 1
     scale = products.y_scale**2 * optimum.factor.r2 / df
     beta = products.original_beta(optimum.factor.beta)
@@ -142,8 +145,8 @@ def fit_several(
         terms=design.terms,
         beta=beta,
         beta_cov=beta_cov,
-        beta_interval=wald_intervals(beta, beta_cov, level, variances.tests),
-        tests=variances.tests,
+        beta_interval=wald_intervals(beta, beta_cov, level, tests),
+        tests=tests,
         sigma_e=sigma_e,
         sigma_e_se=sigma_e_se,
         sigma_e_interval=intervals.sigma_e,
@@ -248,6 +251,9 @@ def _errors(f: int, variances: Variances, *, shares: bool) -> VarianceErrors:
         slope = along(0, 0) / total - cov[0, 0] / total**2 * variances.gradient(ones, 1.0)
         icc = standard_error(slope, covariance)
     sigma_e = math.sqrt(variances.sigma2)
+    # The chart has no direction in which a correlation leaves 1 or -1.
+    bent = any(len(one) > 1 and _smallest(one) < SINGULAR for one in optimum.lam)
+    tests = None if bent else variances.tests
     of_e = np.append(np.zeros(len(covariance) - 1), 0.5 * sigma_e)
     error = standard_error(of_e, covariance)
     return VarianceErrors(
