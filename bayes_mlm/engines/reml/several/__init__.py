@@ -251,9 +251,6 @@ def _errors(f: int, variances: Variances, *, shares: bool) -> VarianceErrors:
         slope = along(0, 0) / total - cov[0, 0] / total**2 * variances.gradient(ones, 1.0)
         icc = standard_error(slope, covariance)
     sigma_e = math.sqrt(variances.sigma2)
-    # The chart has no direction in which a correlation leaves 1 or -1.
-    bent = any(len(one) > 1 and _smallest(one) < SINGULAR for one in optimum.lam)
-    tests = None if bent else variances.tests
     of_e = np.append(np.zeros(len(covariance) - 1), 0.5 * sigma_e)
     error = standard_error(of_e, covariance)
     return VarianceErrors(
