@@ -56,6 +56,7 @@ from .likelihood import (
     within as within,
 )
 from .questions import (
+    coefficient_tests as coefficient_tests,
     comparisons as comparisons,
     contextual_effects as contextual_effects,
     crossing as crossing,

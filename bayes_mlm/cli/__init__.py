@@ -48,6 +48,7 @@ from bayes_mlm.cli.sensitivity import sensitivity
 from bayes_mlm.cli.showing import parts_of, print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
+from bayes_mlm.cli.tests import tests
 from bayes_mlm.cli.variance import variance
 from bayes_mlm.engines import has_chains, is_drawing
 
@@ -244,6 +245,7 @@ app.command()(check)
 app.command()(table)
 app.command()(plot)
 app.command()(variance)
+app.command()(tests)
 app.command()(contextual)
 app.command()(effects)
 app.command()(predict)

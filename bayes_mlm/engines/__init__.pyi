@@ -1,4 +1,5 @@
 from .caution import cautions as cautions, cautions_on_model as cautions_on_model
+from .degrees_of_freedom import DF_METHODS as DF_METHODS, DfMethod as DfMethod
 from .diagnostics import (
     MAX_R_HAT as MAX_R_HAT,
     MIN_EBFMI as MIN_EBFMI,
@@ -90,6 +91,10 @@ from .reml import (
     fit_reml as fit_reml,
     fit_responses as fit_responses,
     fit_several as fit_several,
+)
+from .reml.coefficient_tests import (
+    CoefficientTests as CoefficientTests,
+    FTest as FTest,
 )
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .settings import Settings as Settings

@@ -104,10 +104,6 @@ class OlsFit(EstimatesTable):
         degrees = np.full(len(self.beta), float(self.df_resid))
         return KnownDf(label="residual", covariance=self.beta_cov, degrees=degrees)
 
-    def coefficient_df(self, weights: Floats) -> Floats:
-        """Return the degrees of freedom (k,) of combinations of coefficients, weights (k, p)."""
-        return self.tests.df(weights)
-
     @property
     def verdict(self) -> Verdict:
         """Whether this is the optimum: it has a closed form."""

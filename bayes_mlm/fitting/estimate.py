@@ -125,9 +125,9 @@ class Estimate:
             Value(
                 estimate=float(row @ fit.beta),
                 se=math.sqrt(max(float(row @ fit.beta_cov @ row), 0.0)),
-                df=df,
+                df=fit.df,
             )
-            for row, df in zip(weights, fit.coefficient_df(weights).tolist(), strict=True)
+            for row in weights
         )
 
     def joint_covariance(self, weights: Floats) -> Floats:

@@ -1,3 +1,7 @@
+from .coefficients import (
+    CoefficientTable as CoefficientTable,
+    coefficient_tests as coefficient_tests,
+)
 from .contextual.hausman import chi2_tail as chi2_tail, hausman as hausman
 from .contextual.table import (
     ContextualTable as ContextualTable,

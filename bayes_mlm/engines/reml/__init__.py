@@ -250,7 +250,6 @@ def _assemble(
     singular = q > 0 and optimum.factor.smallest(optimum.theta) < SINGULAR
     beta = reduced.original_beta(optimum.point.beta)
     gls, joint = beta_covariances(reduced, optimum)
-    tests = satterthwaite(reduced, optimum)
     moments = group_effects(reduced, lam[None], beta[None])
     u_cov = sigma2 * moments.root[0] @ moments.root[0].swapaxes(1, 2)
     u_sd = np.sqrt(np.diagonal(u_cov, axis1=1, axis2=2))[moments.of_group]
@@ -271,8 +270,8 @@ def _assemble(
         beta=beta,
         beta_cov=gls,
         beta_cov_joint=joint,
-        beta_interval=wald_intervals(beta, gls, level, tests),
-        tests=tests,
+        beta_interval=wald_intervals(beta, gls, level),
+        tests=satterthwaite(reduced, optimum),
         theta=theta,
         cov_u=sigma2 * relative,
         sigma_u=math.sqrt(sigma2) * sd,

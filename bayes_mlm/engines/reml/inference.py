@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Tabular, View, level, texts, wald_reach
-from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests, Satterthwaite
+from bayes_mlm.engines.reml.coefficient_tests import Satterthwaite
 from bayes_mlm.engines.reml.search import Optimum, eliminate
 from bayes_mlm.moments import RotatedMoments
 
@@ -41,14 +41,9 @@ class Interval:
     note: str = ""
 
 
-def wald_intervals(
-    estimates: Floats, covariance: Floats, level: float, tests: CoefficientTests | None = None
-) -> tuple[Interval, ...]:
-    """Return intervals of estimates (k,) with a covariance (k, k): normal, or t by `tests`."""
-    reach: float | Floats = wald_reach(level)
-    if tests is not None:
-        reach = np.array([wald_reach(level, one) for one in tests.df(np.eye(len(estimates)))])
-    half = reach * np.sqrt(np.diagonal(covariance))
+def wald_intervals(estimates: Floats, covariance: Floats, level: float) -> tuple[Interval, ...]:
+    """Return the normal intervals of estimates (k,) with a covariance (k, k)."""
+    half = wald_reach(level) * np.sqrt(np.diagonal(covariance))
     return tuple(
         Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
         for b, h in zip(estimates, half, strict=True)

@@ -6,6 +6,8 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.reml.coefficient_tests import FTest, satterthwaite_df
+from bayes_mlm.engines.reml.factor import make_factor
+from bayes_mlm.engines.reml.search import maximise
 from bayes_mlm.moments import RotatedMoments
 
 # Groups whose products of C are formed at once where hardly two groups share a design.
@@ -74,18 +76,15 @@ def _moments(a1: float, a2: float, k: int) -> tuple[float, float]:
     return float(df), float(scale)
 
 
-def kenward_roger(
-    reduced: RotatedMoments, cov_u: Floats, sigma2: float, *, correlated: bool = True
-) -> KenwardRoger:
-    """Return Kenward and Roger's covariance at the estimates.
+def kenward_roger(reduced: RotatedMoments, *, correlated: bool = True) -> KenwardRoger:
+    """Return Kenward and Roger's covariance at the REML estimate, which is found anew.
+
+    The covariance of the effects of the centred Z keeps digits that one in the units of Z as given
+    has lost where a column lies far from zero.
 
     Parameters
     ----------
     reduced : RotatedMoments
-    cov_u : ndarray, shape (q, q)
-        Covariance of the effects of Z as given.
-    sigma2 : float
-        Residual variance.
     correlated : bool
         Whether the effects may correlate.
 
@@ -97,13 +96,15 @@ def kenward_roger(
     products of C.
     """
     q, p, groups = reduced.q, reduced.p, len(reduced.of_group)
-    turn = reduced.z_centring
-    s = turn @ cov_u @ turn.T
+    optimum = maximise(reduced, make_factor(reduced, correlated=correlated), "REML")
+    sigma2 = optimum.point.sigma_e2
+    s = sigma2 * optimum.factor.covariance(optimum.theta)
     pairs = [(a, b) for b in range(q) for a in range(b, q) if correlated or a == b]
     directions = np.zeros((len(pairs), q, q))
     for i, (a, b) in enumerate(pairs):
         directions[i, a, b] = directions[i, b, a] = 1.0
-    directions = turn @ directions @ turn.T
+    if not correlated:  # the covariances of correlated effects are free in any coordinates
+        directions = reduced.z_centring @ directions @ reduced.z_centring.T
     m, r = len(pairs), reduced.r
     inverse = np.linalg.inv(sigma2 * np.eye(q) + r @ s @ r.swapaxes(1, 2))
     along = np.concatenate(

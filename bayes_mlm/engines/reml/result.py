@@ -38,12 +38,8 @@ class CertifiedEstimates(EstimatesTable):
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of Wald intervals of group effects: infinite, the normal."""
+        """Degrees of freedom of Wald intervals of coefficients: infinite, the normal."""
         return math.inf
-
-    def coefficient_df(self, weights: Floats) -> Floats:
-        """Return the degrees of freedom (k,) of combinations of coefficients, weights (k, p)."""
-        return np.full(len(weights), math.inf) if self.tests is None else self.tests.df(weights)
 
     @property
     def verdict(self) -> Verdict:
@@ -86,7 +82,7 @@ class RemlFit(CertifiedEstimates):
         Covariance of `beta` at the variance estimates (lme4's), and jointly with them
         (statsmodels'); see `beta_covariances`.
     beta_interval : tuple of Interval
-        Wald intervals from `beta_cov`: of the t with the degrees of freedom of `tests`.
+        Wald intervals from `beta_cov`, normal.
     theta : (q(q+1)/2,) or (q,) array
         Lower triangle by columns of the relative factor (lme4's theta); its diagonal where the
         effects are independent.
@@ -120,8 +116,7 @@ class RemlFit(CertifiedEstimates):
     certificate : Certificate
         Evidence that this is the optimum.
     tests : CoefficientTests or None
-        Degrees of freedom of the coefficients, by Satterthwaite; None with a residual structure,
-        where intervals are normal.
+        Degrees of freedom of the coefficients, by Satterthwaite; None with a residual structure.
     residual : ResidualEstimates or None
         Of residuals that differ in variance or are AR(1); `sigma_e` is then the sd over all rows,
         and intervals of variance parameters are Wald, on the scale of logs and of Fisher's z.

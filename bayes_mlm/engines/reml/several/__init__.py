@@ -145,7 +145,7 @@ def fit_several(
         terms=design.terms,
         beta=beta,
         beta_cov=beta_cov,
-        beta_interval=wald_intervals(beta, beta_cov, level, tests),
+        beta_interval=wald_intervals(beta, beta_cov, level),
         tests=tests,
         sigma_e=sigma_e,
         sigma_e_se=sigma_e_se,

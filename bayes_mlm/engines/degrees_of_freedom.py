@@ -1,0 +1,100 @@
+"""Methods by which coefficients of a likelihood estimate are tested, each with what it refuses."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayes_mlm.base import EngineError, Registry, UnsupportedModelError
+from bayes_mlm.design import Design, group_means
+from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests, KnownDf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bayes_mlm.engines.generalised.result import GeneralisedFit
+    from bayes_mlm.engines.ols import OlsFit
+    from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
+
+    type Solution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
+
+
+@dataclass(frozen=True, kw_only=True)
+class DfMethod:
+    """A method of degrees of freedom.
+
+    Parameters
+    ----------
+    label : str
+        As tables name it.
+    tests : callable
+        From a solution and its design to a covariance and degrees of freedom.
+    """
+
+    label: str
+    tests: "Callable[[Solution, Design], CoefficientTests]"
+
+
+DF_METHODS = Registry[DfMethod]("df", EngineError)
+
+
+def _satterthwaite(solution: "Solution", design: Design) -> CoefficientTests:
+    if solution.tests is None:
+        why = "a residual structure, or several factors with a singular covariance of effects"
+        if not design.family.gaussian_moments:
+            why = "an outcome that is not Gaussian"
+        raise UnsupportedModelError(
+            f"Satterthwaite's degrees of freedom are not defined here for {why}; use df='normal'"
+        )
+    return solution.tests
+
+
+def _kenward_roger(solution: "Solution", design: Design) -> CoefficientTests:
+    from bayes_mlm.engines.reml import OneFactorFit, RemlFit
+    from bayes_mlm.engines.reml.kenward_roger import kenward_roger
+    from bayes_mlm.moments import rotate_moments
+
+    if isinstance(solution.tests, KnownDf):  # least squares, where both are exact
+        return solution.tests
+    if (
+        not isinstance(solution, RemlFit)
+        or isinstance(solution, OneFactorFit)
+        or solution.residual is not None
+        or solution.method != "REML"
+    ):
+        raise UnsupportedModelError(
+            "Kenward and Roger's tests are of a REML estimate of a Gaussian outcome with one "
+            "grouping factor and residuals of one sd; use df='satterthwaite' or 'normal'"
+        )
+    return kenward_roger(
+        rotate_moments(design.moments()),
+        correlated=design.group_term.correlated,
+    )
+
+
+def _between_within(solution: "Solution", design: Design) -> CoefficientTests:
+    if isinstance(solution.tests, KnownDf):
+        return solution.tests
+    if len(design.factors) != 1:
+        raise UnsupportedModelError(
+            "between-within degrees of freedom are of one grouping factor; use df='satterthwaite'"
+        )
+    spread = group_means(design).varies
+    within = design.n - len(design.labels) - int(spread.sum())
+    between = len(design.labels) - int((~spread).sum())
+    return KnownDf(
+        label="between-within",
+        covariance=solution.beta_cov,
+        degrees=np.where(spread, float(within), float(between)),
+    )
+
+
+def _normal(solution: "Solution", design: Design) -> CoefficientTests:
+    degrees = np.full(design.p, np.inf)
+    return KnownDf(label="normal", covariance=solution.beta_cov, degrees=degrees)
+
+
+DF_METHODS.register("satterthwaite", DfMethod(label="Satterthwaite", tests=_satterthwaite))
+DF_METHODS.register("kenward-roger", DfMethod(label="Kenward-Roger", tests=_kenward_roger))
+DF_METHODS.register("between-within", DfMethod(label="between-within", tests=_between_within))
+DF_METHODS.register("normal", DfMethod(label="normal", tests=_normal))
