@@ -11,6 +11,7 @@ import typer
 from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, StorageError, visible
 from bayes_mlm.cli.check import check
+from bayes_mlm.cli.coefficients import coefficients
 from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
@@ -48,7 +49,6 @@ from bayes_mlm.cli.sensitivity import sensitivity
 from bayes_mlm.cli.showing import parts_of, print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
-from bayes_mlm.cli.tests import tests
 from bayes_mlm.cli.variance import variance
 from bayes_mlm.engines import has_chains, is_drawing
 
@@ -245,7 +245,7 @@ app.command()(check)
 app.command()(table)
 app.command()(plot)
 app.command()(variance)
-app.command()(tests)
+app.command()(coefficients)
 app.command()(contextual)
 app.command()(effects)
 app.command()(predict)

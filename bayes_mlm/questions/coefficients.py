@@ -102,7 +102,7 @@ class CoefficientTable(ResultTable[CoefficientRow]):
             Column(name="se", kind="error"),
             Column(name="df", text=lambda row: _df(row.df)),
             Column(name="t", text=lambda row: scaled(row.t, 2)),
-            Column(name="p", text=lambda row: p_value(row.p).removeprefix("p = ")),
+            Column(name="p", text=lambda row: p_value(row.p).removeprefix("p ").removeprefix("= ")),
             Column(name="lower", heading=self.interval, kind="interval"),
         )
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "fit": ["hsb_ses"],
     "effects": ["hsb_sector_ses", "--contrast", "sector", "--at", "ses=-1,1", "--crossing", "ses"],
     "variance": ["hsb_ses"],
+    "coefficients": ["hsb_ses"],
     "contextual": ["hsb_ses"],
     "check": ["sleepstudy_growth"],
     "lines": ["sleepstudy_growth", "--group", "308"],

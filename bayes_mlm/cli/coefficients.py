@@ -1,4 +1,4 @@
-"""Run `bayes-mlm tests`."""
+"""Run `bayes-mlm coefficients`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from bayes_mlm.cli.reading import Reading
 
 
 @grouped
-def tests(
+def coefficients(
     model: Model,
     data: Data = None,
     df: Annotated[
@@ -34,7 +34,7 @@ def tests(
     outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     prob: Prob = DEFAULT_PROB,
-    out: Annotated[Path | None, typer.Option(help="Folder for tests.csv.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for coefficients.csv.")] = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -47,7 +47,7 @@ def tests(
     from bayes_mlm.questions import coefficient_tests
 
     if out is not None:
-        check_folder(out, ["tests.csv"], inputs=(model, data))
+        check_folder(out, ["coefficients.csv"], inputs=(model, data))
     check_prob(prob)
     request = request_for(model, data, group=group, **vars(reading), **outcome.options)
     with status(f"fitting {request.name}", quiet=quiet):
@@ -66,5 +66,5 @@ def tests(
         )
     if out is not None:
         with atomic_folder(out) as stage:
-            (stage / "tests.csv").write_text(table.to_csv(), encoding="utf-8")
+            (stage / "coefficients.csv").write_text(table.to_csv(), encoding="utf-8")
     output.finish(table, joint={key: vars(one) for key, one in joined.items()}, written=out)
