@@ -1,8 +1,11 @@
 """Styles of tables for papers, and documents of Word: what a journal asks for is there."""
 
 import io
+import re
 import sys
+from dataclasses import replace
 from itertools import pairwise
+from typing import get_args
 
 import docx
 import pytest
@@ -10,7 +13,9 @@ from docx.enum.section import WD_ORIENT
 from docx.oxml.ns import qn
 
 from bayes_mlm.base import Emphasised, EngineError, StorageError, View, render, to_word
+from bayes_mlm.cli.table import TableStyles
 from bayes_mlm.fitting import analyse
+from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.report.publication import STYLES, publication_table
 from bayes_mlm.studies.record import load_record
 
@@ -99,21 +104,15 @@ def test_stars_only_where_they_are_wanted(two, style):
     column = 2 if len(view.headings) == 3 else 4
     assert row_of(view, "ses")[column] in ("2.95***", "2.951***")  # z = 2.95 / 0.14
     assert "*" not in row_of(view, "σ_e")[1]
-    levels = ", ".join(map(str, STYLES[style].levels))
-    assert all(first > second for first, second in pairwise(STYLES[style].levels)), levels
+    assert all(first > second for first, second in pairwise(STYLES[style].levels))
 
 
 def test_a_p_value_between_two_levels_has_one_star(two):
-    from dataclasses import replace
-
-    from bayes_mlm.fitting.estimates import Summary
-
     summary = two[1].summaries[0]
     rows = tuple(
         replace(row, estimate=2.2 * row.sd) if row.quantity == "beta[ses]" else row
         for row in summary.rows
     )
-    assert isinstance(summary, Summary)
     weak = replace(two[1], summaries=(replace(summary, rows=rows),))
     # p = 0.028: below .05 but not .01; below .1 and .05 but not .01
     for style, count in (("apa", 1), ("econometrics", 2)):
@@ -123,8 +122,6 @@ def test_a_p_value_between_two_levels_has_one_star(two):
 
 def test_posteriors_have_no_stars():
     record = load_record("hsb_ses")
-    from bayes_mlm.fitting.request import make_settings
-
     both = analyse(record, make_settings(record, draws=20, random_seed=1), engines=["direct"])
     with pytest.raises(EngineError, match="posterior, which has none"):
         publication_table([both], likelihood=False, stars=True)
@@ -134,12 +131,21 @@ def test_posteriors_have_no_stars():
     assert [cell.stars for cell in cells] == [0, 3]
 
 
+def test_the_command_has_every_style():
+    assert get_args(TableStyles) == tuple(STYLES)
+
+
 def test_an_unknown_style_names_the_others(two):
     with pytest.raises(EngineError, match="did you mean 'apa'"):
         publication_table(two, style="apaa")
 
 
 # -- Word ----------------------------------------------------------------------------------------
+
+
+def lowered(text):
+    """A text whose symbols have their index below the line, as a document of Word has it."""
+    return re.sub("([σρ])_(?=[ue])", r"\1", text)
 
 
 def opened(content):
@@ -152,12 +158,11 @@ def test_a_document_of_word_holds_the_table(two):
     view, (table,) = found.view(), document.tables
     texts = [[cell.text for cell in row.cells] for row in table.rows]
     rows = [row for row in texts if row[0] != row[-1] or not row[0]][2:]
-    plain = [[text.replace("_", "") for text in row] for row in view.cells]  # σ_u has an index
-    assert rows == plain
+    assert rows == [list(map(lowered, row)) for row in view.cells]
     assert texts[0][1:4] == ["(1) hsb_null"] * 3  # merged
     assert document.paragraphs[0].text == found.title
     assert document.paragraphs[0].runs[0].italic
-    assert document.paragraphs[-1].text == view.legend[-1]
+    assert document.paragraphs[-1].text == lowered(view.legend[-1])
     assert document.sections[0].orientation == WD_ORIENT.PORTRAIT
     sides = {border.tag for border in table._tbl.iter(qn("w:tcBorders")) for border in border}
     assert sides == {qn("w:top"), qn("w:bottom")}  # no vertical rule
