@@ -1,4 +1,4 @@
-"""REML by mixedlm or by bayes_mlm, in process: ``python with_mixedlm.py WHICH FORMULA CSV REPEATS``."""
+"""REML by either package, in process: ``python with_mixedlm.py WHICH FORMULA CSV REPEATS``."""
 
 import json
 import sys

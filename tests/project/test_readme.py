@@ -1,4 +1,4 @@
-"""Examples of the README, and of the pages that it leads to, run as printed; its figures are ours."""
+"""Examples of the README and of pages that it leads to run as printed; its figures are ours."""
 
 import re
 import shlex
