@@ -56,6 +56,7 @@ from .draws import (
 )
 from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
+from .generalised.several.result import GeneralisedSeveralFit as GeneralisedSeveralFit
 from .nuts import sample_nuts as sample_nuts
 from .ols import OlsFit as OlsFit, fit_ols as fit_ols
 from .recovery import (

@@ -9,16 +9,15 @@ from bayes_mlm.base import (
     DataError,
     Floats,
     Stream,
-    UnsupportedModelError,
     count,
     stream,
 )
-from bayes_mlm.engines import GeneralisedFit, effects_of_groups
+from bayes_mlm.engines import effects_of_groups
 from bayes_mlm.fitting import Estimate, Fit, ParameterPoints, Value
 from bayes_mlm.questions.effects.rows import Moved
 from bayes_mlm.questions.effects.scale import Comparison, Measure
 from bayes_mlm.questions.response.average import Added, average_means
-from bayes_mlm.questions.response.conditional import ConditionalEffects
+from bayes_mlm.questions.response.known import Averages, known_averages
 from bayes_mlm.questions.response.rows import ResponseRows, scores_of, targets_of
 
 
@@ -70,13 +69,16 @@ def values_of(
         assert one.high is not None
         assert one.low is not None
         high, low = (_means(result, points, rows, measure, seed) for rows in (one.high, one.low))
-        values = _compare(high, low, measure.comparison)[:, : len(targets)] / one.step
+        values = _compare(high.values, low.values, measure.comparison) / one.step
+        root = _root(high, low, measure.comparison) / one.step
+        values, root = values[:, : len(targets)], root[:, : len(targets)]
         ratio = measure.comparison != "difference"
         if points.is_drawn:
             drawn = (np.exp(values) if ratio else values).T
             found = [Value(draws=one) for one in drawn]
         else:
-            pairs = zip(values[0].tolist(), points.errors(values).tolist(), strict=True)
+            errors = np.hypot(points.errors(values), np.linalg.norm(root, axis=0))
+            pairs = zip(values[0].tolist(), errors.tolist(), strict=True)
             found = [Value(estimate=estimate, se=se) for estimate, se in pairs]
         yield tuple(
             Found(value=one, target=name, ratio=ratio)
@@ -106,22 +108,32 @@ def _compare(high: Floats, low: Floats, comparison: Comparison) -> Floats:
         return np.asarray(np.log(high) - np.log1p(-high) - np.log(low) + np.log1p(-low))
 
 
+def _root(high: Averages, low: Averages, comparison: Comparison) -> Floats:
+    """Return the root of the variance over group effects of a comparison, to the first order."""
+    if comparison == "difference":
+        return high.root - low.root
+    factors = [1.0 / one.values[0] for one in (high, low)]
+    if comparison == "odds_ratio":
+        factors = [one / (1.0 - of.values[0]) for one, of in zip(factors, (high, low), strict=True)]
+    return np.asarray(high.root * factors[0] - low.root * factors[1])
+
+
 def _means(
     result: Fit | Estimate,
     points: ParameterPoints,
     rows: ResponseRows,
     measure: Measure,
     seed: int,
-) -> Floats:
-    """Return the expected outcomes (S, k), averaged over rows."""
+) -> Averages:
+    """Return the expected outcomes, averaged over rows."""
     design, scores = result.design, scores_of(result.design)
     added: Added = None
     if measure.question == "existing_group":
         _check_known(result, rows)
         if isinstance(result, Estimate):
-            return _conditional_means(result, points, rows, scores)
+            return known_averages(result, points, rows)
         added = effects_on(result, rows, seed)
-    return average_means(
+    values = average_means(
         design.family,
         points,
         rows,
@@ -129,6 +141,7 @@ def _means(
         added=added,
         scores=scores,
     )
+    return Averages(values=values, root=np.zeros((1, values.shape[1])))
 
 
 def effects_on(fit: Fit, rows: ResponseRows, seed: int) -> Added:
@@ -149,24 +162,6 @@ def effects_on(fit: Fit, rows: ResponseRows, seed: int) -> Added:
         return total
 
     return added
-
-
-def _conditional_means(
-    result: Estimate, points: ParameterPoints, rows: ResponseRows, scores: Floats
-) -> Floats:
-    design, solution = result.design, result.solution
-    if not isinstance(solution, GeneralisedFit):
-        raise UnsupportedModelError(
-            "the effects of known groups of several factors have no closed conditional "
-            "distribution by ML; use question='new_group', or fit with engine='nuts'"
-        )
-    effects = ConditionalEffects(design=design, solution=solution, groups=np.unique(rows.codes[0]))
-    return np.stack(
-        [
-            effects.means(design.family, points, s, rows, scores).mean(axis=0)
-            for s in range(points.size)
-        ]
-    )
 
 
 def _check_known(result: Fit | Estimate, rows: ResponseRows) -> None:

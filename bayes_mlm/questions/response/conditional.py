@@ -116,3 +116,21 @@ class ConditionalEffects:
             eta, weights = self.predictors(points, s, rows.take(slice(start, start + step)))
             parts.append(np.einsum("nkt,nk->nt", means_at(family, eta, aux, scores), weights))
         return np.concatenate(parts)
+
+    def root(
+        self, family: Family, points: ParameterPoints, rows: ResponseRows, scores: Floats
+    ) -> Floats:
+        """Return a root (G K, k) of the covariance of the average over rows, at the estimate.
+
+        Of the distribution of the effects given the outcomes, which are independent by group.
+        """
+        aux = {name: one[:1] for name, one in points.auxiliary.items()}
+        step = max(1, _BLOCK // len(self.nodes))
+        total = np.zeros((self.groups.size, len(self.nodes), max(scores.size + 1, 1)))
+        for start in range(0, rows.n, step):
+            some = rows.take(slice(start, start + step))
+            values = means_at(family, self.predictors(points, 0, some)[0], aux, scores)
+            np.add.at(total, np.searchsorted(self.groups, some.codes[0]), values / rows.n)
+        weights = self.weights(points, 0)[:, :, None]
+        off = total - (weights * total).sum(axis=1, keepdims=True)
+        return np.asarray((np.sqrt(weights) * off).reshape(-1, total.shape[2]))

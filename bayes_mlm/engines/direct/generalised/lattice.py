@@ -68,12 +68,12 @@ def make_layout(problem: Problem) -> Layout:
         row = np.concatenate([above, below])
         sign = np.repeat([1.0, -1.0], [above.size, below.size])
         level = np.concatenate([place[above], place[below] - 1])
-        weight = np.ones(row.size)
+        weight = problem.trials[row]
     else:
         row, level = rows, none
         sign = np.full(n, -1.0 if code == 3 else 1.0)
         weight = y if code == 2 else np.ones(n)
-    extra = np.log(y) if code == 3 else np.zeros(n)
+    extra = np.log({1: problem.trials, 3: y}.get(code, np.ones(n)))
     z = np.zeros((n, 2))
     z[:, : problem.q] = problem.Z
     zs, group = sign[:, None] * z[row], problem.group_of[row]
@@ -325,11 +325,16 @@ class Exact:
             total += shape * np.log(problem.y).sum()
             total -= shape * (at.g @ problem.X.sum(axis=0) + problem.offset.sum())
         if problem.n_cuts > 1:
-            numbers = np.bincount(problem.y.astype(np.int64), minlength=problem.n_cuts + 1)[1:-1]
+            numbers = _per_category(problem)[1:-1]
             gaps = np.diff(at.cuts, axis=1)
             with np.errstate(divide="ignore", invalid="ignore"):
                 total += np.log(-np.expm1(-gaps)) @ numbers
         return total
+
+
+def _per_category(problem: Problem) -> Floats:
+    """Return the rows of each category, shape (K,)."""
+    return np.bincount(problem.y.astype(np.int64), problem.trials, minlength=problem.n_cuts + 1)
 
 
 def _log_rising(problem: Problem, shape: Floats) -> Floats:

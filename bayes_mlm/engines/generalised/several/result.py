@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.base import Floats, Ints, scaled
 from bayes_mlm.engines.generalised.joint import JointEstimate
 from bayes_mlm.engines.reml.inference import EstimateRow
-from bayes_mlm.engines.reml.several.result import SeveralFactorsFit
+from bayes_mlm.engines.reml.several.result import FactorisedEquations, SeveralFactorsFit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -49,6 +49,7 @@ class GeneralisedSeveralFit(SeveralFactorsFit):
     corrected: bool
     off: float
     joint: JointEstimate
+    equations: FactorisedEquations
 
     def __repr__(self) -> str:
         """Return the family, the size of the data and the log-likelihood."""
@@ -70,3 +71,15 @@ class GeneralisedSeveralFit(SeveralFactorsFit):
         M is the curvature in effects and coefficients at the joint mode, the sds known.
         """
         return np.asarray(self.equations.relative_variance(X, groups))
+
+    def error_root(self, X: Floats, sums: Mapping[int, Floats]) -> Floats:
+        """Return a root W (D, k) of the covariance ``W'W`` of errors of linear combinations.
+
+        Parameters
+        ----------
+        X : ndarray, shape (k, p)
+            Weights of the coefficients.
+        sums : mapping of int to ndarray, shape (k, m, q)
+            Weights of the effects of every level, by the place of the factor in the formula.
+        """
+        return self.equations.relative_root(X, sums)

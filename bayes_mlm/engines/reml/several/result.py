@@ -129,9 +129,28 @@ class FactorisedEquations:
                 Z, codes = groups[place]
                 root = products.factors[f].transform @ self.lam[f]
                 E[self.plan.places[f][codes], np.arange(k)[:, None]] = Z @ root
+        return np.asarray(np.square(self._half(X, E)).sum(axis=0))
+
+    def relative_root(self, X: Floats, sums: Mapping[int, Floats]) -> Floats:
+        """Return W (D, k), with ``W'W`` the covariance of errors over the residual variance.
+
+        Parameters
+        ----------
+        X : ndarray, shape (k, p)
+            Weights of the coefficients in k linear combinations.
+        sums : mapping of int to ndarray, shape (k, m, q)
+            Weights of the effects of every level, by the place of the factor in the formula.
+        """
+        products = self.plan.products
+        E = np.zeros((self.plan.Q, len(X)))
+        for f, place in enumerate(products.places):
+            root = products.factors[f].transform @ self.lam[f]
+            E[self.plan.places[f]] = np.moveaxis(sums[place] @ root, 0, -1)
+        return self._half(X, E)
+
+    def _half(self, X: Floats, E: Floats) -> Floats:
         with one_thread():
-            half = self.factor.half_solve(E, X @ products.transform[:-1, :-1])
-        return np.asarray(np.square(half).sum(axis=0))
+            return self.factor.half_solve(E, X @ self.plan.products.transform[:-1, :-1])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
