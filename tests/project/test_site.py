@@ -1,13 +1,16 @@
 """The site: every page is reached, every link leads somewhere, every command exists.
 
-What can be read from the sources is checked at once. The slow tests build the site, or take the one
-in the folder that SITE names, and visit every page in a browser. With axe-core (`npm install
---no-save axe-core`, or AXE with the path of axe.min.js) its rules are checked too.
+What can be read from the sources is checked at once, and every page is read by Sphinx with warnings
+as errors, without running its code. The slow tests build the site as `make docs` does, code and
+figures included, or take the one in the folder that SITE names, and visit every page in a browser.
+With axe-core (`npm install --no-save axe-core`, or AXE with the path of axe.min.js) its rules are
+checked too.
 """
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -144,20 +147,52 @@ def test_what_is_wrong_would_be_seen():
     assert found == ["no command 'fitt'", "fit has no --no-such", ""]
 
 
+def build(builder: str, docs: Path, folder: Path, **environment: str):
+    """Run Sphinx on a folder of pages, with warnings as errors."""
+    command = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "--keep-going", "-q"]
+    return subprocess.run(
+        [*command, "-d", str(folder / "trees"), str(docs), str(folder / builder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | environment,
+    )
+
+
+def copy_of_docs(folder: Path) -> Path:
+    """Copy the pages, without what a build wrote, to where their includes are found as well."""
+    skipped = {DOCS / one for one in WRITTEN} - {DOCS / "extensions"}
+    shutil.copytree(
+        DOCS,
+        folder / "docs",
+        ignore=lambda at, names: [one for one in names if Path(at) / one in skipped],
+    )
+    for one in ("benchmarks", "notebooks", "CONTRIBUTING.md", "CHANGELOG.md"):
+        (folder / one).symlink_to(ROOT / one)
+    return folder / "docs"
+
+
+def test_sphinx_reads_every_page_and_docstring_without_a_warning(tmp_path):
+    docs = copy_of_docs(tmp_path)
+    # A page with a reference to nothing, so that a build which checks nothing would be seen.
+    (docs / "wrong.md").write_text("---\norphan: true\n---\n# Wrong\n\n{doc}`no-such-page`\n")
+    built = build("dummy", docs, tmp_path, DOCS_RUN="off")
+    complaints = [
+        line for line in built.stderr.splitlines() if "WARNING" in line or "ERROR" in line
+    ]
+    assert built.returncode != 0
+    assert len(complaints) == 1, built.stderr
+    assert "no-such-page" in complaints[0]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Return the folder of the built site."""
     if folder := os.environ.get("SITE"):
         return Path(folder).resolve()
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q"]
-    built = subprocess.run(
-        [*command, "-d", str(folder / "trees"), str(DOCS), str(folder / "html")],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    built = build("html", DOCS, folder)
     assert built.returncode == 0, built.stderr
     return folder / "html"
 
