@@ -5,14 +5,13 @@ A new section is a call of `_section` here and ``templates/sections/<name>.html.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from bayes_mlm.base import Registry, StorageError
 from bayes_mlm.figures import Section
 
-if TYPE_CHECKING:
-    from bayes_mlm.report.page import Page
-
+# A `bayes_mlm.report.page.Page`, which imports this module.
+type Page = Any
 type _Parts = Sequence[tuple[str, str]]
 
 
@@ -35,10 +34,10 @@ class PageSection:
     """
 
     name: str
-    title: "Callable[[Page], str]"
-    applies: "Callable[[Page], bool]"
+    title: Callable[[Page], str]
+    applies: Callable[[Page], bool]
     figures: Section | None
-    parts: "Callable[[Page], _Parts]"
+    parts: Callable[[Page], _Parts]
 
 
 SECTIONS = Registry[PageSection]("section of the report", StorageError)
@@ -76,11 +75,11 @@ def choose_sections(names: Sequence[str] | None = None) -> tuple[PageSection, ..
 
 def _section(
     name: str,
-    title: "str | Callable[[Page], str]",
+    title: str | Callable[[Page], str],
     *,
-    applies: "Callable[[Page], bool]" = lambda _: True,
+    applies: Callable[[Page], bool] = lambda _: True,
     figures: Section | None = None,
-    parts: "Callable[[Page], _Parts]" = lambda _: (),
+    parts: Callable[[Page], _Parts] = lambda _: (),
 ) -> None:
     heading = (lambda _: title) if isinstance(title, str) else title
     SECTIONS.register(
