@@ -30,11 +30,13 @@ from bayes_mlm.cli.options import (
     Memory,
     Prob,
     Quiet,
+    ReportSections,
     RowsOption,
     Sampling,
     design_for,
     grouped,
     read_pairs,
+    read_sections,
     resolved,
     settings_for,
     status,
@@ -140,6 +142,7 @@ def fit(
         int,
         typer.Option(min=1, help="With --live: refuse groups of fewer rows, which sums disclose."),
     ] = 10,
+    sections: ReportSections = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -155,6 +158,9 @@ def fit(
 
     if live and out is None:
         raise StorageError("--live is of the report, which --out writes: add --out FOLDER")
+    if sections is not None and out is None:
+        raise StorageError("--sections is of the report, which --out writes: add --out FOLDER")
+    of_report = read_sections(sections)
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
     request, design = design_for(
@@ -204,6 +210,7 @@ def fit(
                 pool=pool,
                 shown=shown,
                 live=sums,
+                sections=of_report,
             )
         write_run(out, [analysis], published, records=records, report=report)
         read = f"; read {visible(out / 'report.html')}"

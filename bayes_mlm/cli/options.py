@@ -73,6 +73,31 @@ DataEngine = Annotated[
 ]
 
 
+ReportSections = Annotated[
+    str | None,
+    typer.Option(
+        "--sections",
+        help="Sections of the report, separated by commas: answer,models,methods (default: all).",
+    ),
+]
+
+
+def read_sections(text: str | None) -> "list[str] | None":
+    """Return the names of sections in an option, which are checked before anything is fitted.
+
+    Raises
+    ------
+    StorageError
+        If there is no section of a name.
+    """
+    if text is None:
+        return None
+    from bayes_mlm.report import choose_sections
+
+    names = [one.strip() for one in text.split(",") if one.strip()]
+    return [one.name for one in choose_sections(names)]
+
+
 def resolved(model: str) -> "str | ModelRequest":
     """Return the request of a record by its name or path; a formula or saved sums as they are."""
     from bayes_mlm.design import is_sums

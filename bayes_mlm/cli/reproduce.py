@@ -13,8 +13,10 @@ from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
     Prob,
     Quiet,
+    ReportSections,
     Sampling,
     grouped,
+    read_sections,
     settings_for,
 )
 from bayes_mlm.cli.progress import steps
@@ -29,6 +31,7 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
     ] = False,
+    sections: ReportSections = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -52,6 +55,7 @@ def reproduce(
         tally,
     )
 
+    of_report = read_sections(sections)
     ladder = records(WORKED_STUDY)
     check_folder(out, run_files([record.name for record in ladder]))
     engines = [name for name, one in ENGINES.items() if one.draws][: 1 if quick else None]
@@ -95,6 +99,7 @@ def reproduce(
             started=started,
             pool=pool,
             shown=shown,
+            sections=of_report,
         )
         shown.update("writing")
         write_run(out, analyses, published, records=ladder, report=report)

@@ -71,6 +71,7 @@ def report_of(
     pool: "ProcessPoolExecutor | None",
     shown: Steps,
     live: str = "",
+    sections: Sequence[str] | None = None,
 ) -> str:
     """Render the report of a run, and show how far the figures are.
 
@@ -84,7 +85,7 @@ def report_of(
         That draws.
     shown : Steps
         The run's progress.
-    live : str
+    live, sections
         As in `render_report`.
     """
     from bayes_mlm.report import Origin, render_report
@@ -102,7 +103,9 @@ def report_of(
         started=started,
         command=_command(sys.argv[1:]),
     )
-    return render_report(analyses, origin, live=live, pool=pool, on_figure=on_figure)
+    return render_report(
+        analyses, origin, live=live, sections=sections, pool=pool, on_figure=on_figure
+    )
 
 
 def _command(arguments: Sequence[str]) -> str:

@@ -12,3 +12,4 @@ from .outputs import (
 from .page import Origin as Origin
 from .publication import publication_table as publication_table
 from .rendering import render_report as render_report
+from .sections import SECTIONS as SECTIONS, choose_sections as choose_sections

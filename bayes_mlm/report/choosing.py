@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bayes_mlm.figures import Entry, FigureData, Section, prepared
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.narrative import main_model
+from bayes_mlm.report.sections import PageSection, choose_sections
 from bayes_mlm.studies import FIGURES
 
 
@@ -33,15 +34,20 @@ class Chosen:
         return self.entry.section
 
 
-def choose_figures(analyses: Sequence[Analysis]) -> Iterator[Chosen]:
-    """Yield each figure of the catalogue once.
+def choose_figures(
+    analyses: Sequence[Analysis], sections: Sequence[PageSection] | None = None
+) -> Iterator[Chosen]:
+    """Yield each figure of the catalogue once, of some sections of the page or of all.
 
     A figure of a ladder is of all models; one of a model is of the main model if it applies to it,
     else of the first to which it does.
     """
+    wanted = {one.figures for one in (choose_sections() if sections is None else sections)}
     main = main_model(analyses)
     order = [main, *(analysis for analysis in analyses if analysis is not main)]
     for entry in FIGURES.values():
+        if entry.section not in wanted:
+            continue
         if entry.of == "ladder":
             for picture in prepared(entry, analyses):
                 yield Chosen(entry=entry, picture=picture, model=None)

@@ -13,9 +13,12 @@ from bayes_mlm.report.choosing import Chosen
 from bayes_mlm.report.equations import Equation, equations
 from bayes_mlm.report.group_table import GroupTable, group_table
 from bayes_mlm.report.images import Image
+from bayes_mlm.report.methods import MethodsText, methods
+from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
 from bayes_mlm.report.remarks import coded_outcome, describe_intervals
+from bayes_mlm.report.sections import PageSection, choose_sections
 from bayes_mlm.report.tables import (
     PageTable,
     corrections_table,
@@ -62,6 +65,8 @@ class Model:
         Of the element.
     size : str
         Rows and groups.
+    words : str
+        The model in words.
     equations : tuple of Equation
     estimates : PageTable
     ratios : PageTable or None
@@ -79,6 +84,7 @@ class Model:
     kind: str
     anchor: str
     size: str
+    words: str
     equations: tuple[Equation, ...]
     estimates: PageTable
     ratios: PageTable | None
@@ -175,6 +181,9 @@ class Page:
         Time from the start of the run.
     figures : mapping of str to tuple of Figure
         By section of the catalogue.
+    methods : MethodsText
+    sections : tuple of PageSection
+        Those that were chosen, in order.
     live : str
         Sums of the main model for a page that refits it, as JSON; empty of others.
     """
@@ -199,11 +208,14 @@ class Page:
     versions: PageTable
     seconds: float | None
     figures: dict[str, tuple[Figure, ...]]
+    methods: MethodsText
+    sections: tuple[PageSection, ...]
     live: str = ""
 
-
-# In the order of the page.
-SECTIONS = ("data", "ladder", "posterior", "groups", "diagnostics")
+    @property
+    def shown(self) -> tuple[PageSection, ...]:
+        """The chosen sections that have something to show."""
+        return tuple(one for one in self.sections if one.applies(self))
 
 
 def make_page(
@@ -211,6 +223,7 @@ def make_page(
     origin: Origin,
     chosen: Sequence[Chosen],
     images: Sequence[Image],
+    sections: Sequence[str] | None = None,
 ) -> Page:
     """Return the page of a report.
 
@@ -222,6 +235,8 @@ def make_page(
     chosen : sequence of Chosen
     images : sequence of Image
         One for each chosen figure.
+    sections : sequence of str, optional
+        Names of the sections; all by default.
     """
     main = main_model(analyses)
     found = group_table(main)
@@ -249,6 +264,8 @@ def make_page(
         versions=provenance.versions_table(),
         seconds=None if origin.started is None else time.monotonic() - origin.started,
         figures=_figures(chosen, images),
+        methods=methods(analyses),
+        sections=choose_sections(sections),
     )
 
 
@@ -259,9 +276,10 @@ def _groups(found: GroupTable) -> PageTable:
 
 
 def _figures(chosen: Sequence[Chosen], images: Sequence[Image]) -> dict[str, tuple[Figure, ...]]:
-    placed: dict[str, list[Figure]] = {section: [] for section in SECTIONS}
+    order = [one.figures for one in choose_sections() if one.figures is not None]
+    placed: dict[str, list[Figure]] = {section: [] for section in order}
     number = 0
-    for section in SECTIONS:
+    for section in order:
         for one, image in zip(chosen, images, strict=True):
             if one.section == section:
                 number += 1
@@ -296,6 +314,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         kind=model.kind.replace("_", " "),
         anchor=anchor,
         size=size,
+        words=describe_model(design),
         equations=equations(design),
         estimates=estimates_table(analysis, f"{anchor}-estimates"),
         ratios=ratios_table(analysis, f"{anchor}-ratios"),

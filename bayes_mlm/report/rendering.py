@@ -13,6 +13,7 @@ from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.choosing import Chosen, choose_figures
 from bayes_mlm.report.images import Drawing, draw_all
 from bayes_mlm.report.page import Origin, Page, make_page
+from bayes_mlm.report.sections import choose_sections
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 _LIVE, _LIVE_SCRIPTS = Path(__file__).resolve().parent / "live", ("posterior.js", "controls.js")
@@ -23,6 +24,7 @@ def render_report(
     origin: Origin,
     *,
     live: str = "",
+    sections: Sequence[str] | None = None,
     pool: ProcessPoolExecutor | None = None,
     on_figure: Callable[[int, int], None] = lambda *_: None,
 ) -> str:
@@ -36,6 +38,8 @@ def render_report(
         Title, printed figures, date and command.
     live : str
         Sums of the main model (`bayes_mlm.report.live`), for a page that refits it.
+    sections : sequence of str, optional
+        Names of the sections of the page (`bayes_mlm.report.sections.SECTIONS`); all by default.
     pool : ProcessPoolExecutor, optional
         Of `drawing_pool`: the processes that draw.
     on_figure : callable
@@ -50,18 +54,22 @@ def render_report(
     ------
     EngineError
         If there is nothing to report on.
+    StorageError
+        If there is no section of a name.
     """
     if not analyses:
         raise EngineError("a report needs a model; give one or more")
+    of_page = choose_sections(sections)
     chosen: list[Chosen] = []
 
     def prepared() -> Iterator[Drawing]:
-        for one in choose_figures(analyses):
+        for one in choose_figures(analyses, of_page):
             chosen.append(one)
             yield Drawing(draw=one.entry.draw, picture=one.picture)
 
     images = draw_all(prepared(), pool, on_done=on_figure)
-    return render_page(replace(make_page(analyses, origin, chosen, images), live=live))
+    page = make_page(analyses, origin, chosen, images, sections)
+    return render_page(replace(page, live=live))
 
 
 def render_page(page: Page) -> str:
@@ -78,10 +86,11 @@ def render_page(page: Page) -> str:
     )
     environment.filters["finite"] = lambda value: value is not None and math.isfinite(value)
     style, script = (_read(name) for name in ("style.css", "script.js"))
-    if page.live:
+    if "refit" in [one.name for one in page.shown]:
         script += "".join((_LIVE / name).read_text("utf-8") for name in _LIVE_SCRIPTS)
     made = environment.get_template("report.html.j2").render(
         page=page,
+        sections=page.shown,
         style=style,
         script=script,
         policy=content_policy(style, script),

@@ -8,8 +8,6 @@ import csv
 import re
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,129 +15,18 @@ import pytest
 from bayes_mlm import cli
 from bayes_mlm.base.errors import EngineError
 from bayes_mlm.base.verdict import Finding, Verdict
-from bayes_mlm.design.build import design_of
 from bayes_mlm.figures.style import new_figure
-from bayes_mlm.fitting import estimate_design
-from bayes_mlm.fitting.request import as_request, make_settings
-from bayes_mlm.fitting.side_by_side import Analysis, analyse
-from bayes_mlm.fitting.summary import summarise
 from bayes_mlm.report import rendering
 from bayes_mlm.report.choosing import choose_figures
-from bayes_mlm.report.equations import coefficient, equations
 from bayes_mlm.report.group_table import MOST_GROUPS, group_table
 from bayes_mlm.report.images import Drawing, draw_all, draw_image, drawing_pool
 from bayes_mlm.report.narrative import answer, main_model
 from bayes_mlm.report.outputs import write_run
-from bayes_mlm.report.page import SECTIONS, Origin
+from bayes_mlm.report.page import Origin
 from bayes_mlm.report.rendering import render_report
+from bayes_mlm.report.sections import SECTIONS
 from bayes_mlm.studies import FIGURES
-from bayes_mlm.studies.ladder import analyse_ladder
-from bayes_mlm.studies.record import load_record, records
-
-ODD = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "</td></tr></table>",
-    '" autofocus onfocus="alert(1)',
-    "Our Lady of the Perpetual and Never Ending Help Secondary School for All (North Campus)",
-    "x" * 150,
-    "$x^2$",
-    "{{ 7 * 7 }}",
-    "&amp;",
-    "学校",
-    "مدرسة",
-    "-1",
-]
-
-
-class Page(HTMLParser):
-    """What a reader of the page's source finds: elements with their attributes and text."""
-
-    VOID = frozenset({"meta", "input", "img", "br", "link"})
-
-    def __init__(self, source):
-        super().__init__()
-        self.elements, self._open = [], []
-        self.feed(source)
-        self.close()
-        assert self._open == [], "an element is not closed"
-
-    def handle_starttag(self, tag, attributes):
-        element = {"tag": tag, "attributes": dict(attributes), "text": "", "inside": self._open[:]}
-        self.elements.append(element)
-        if tag not in self.VOID:
-            self._open.append(element)
-
-    def handle_endtag(self, tag):
-        assert self._open[-1]["tag"] == tag, f"</{tag}> closes <{self._open[-1]['tag']}>"
-        self._open.pop()
-
-    def handle_data(self, data):
-        for element in self._open:
-            element["text"] += data
-
-    def all(self, tag, **attributes):
-        return [
-            one
-            for one in self.elements
-            if one["tag"] == tag
-            and all(one["attributes"].get(key) == value for key, value in attributes.items())
-        ]
-
-    def table(self, name):
-        """Give the rows of a table's body: lists of its cells."""
-        (table,) = self.all("table", id=name)
-        rows = [one for one in self.all("tr") if table in one["inside"]]
-        cells = [one for one in self.elements if one["tag"] in ("td", "th")]
-        found = [[cell for cell in cells if row in cell["inside"]] for row in rows]
-        return [row for row in found if row[0]["attributes"].get("scope") == "row"]
-
-
-@pytest.fixture(scope="module")
-def ladder():
-    """A null model, both slopes, and a product of slope and split, by the direct engine."""
-    names = ("hsb_null", "hsb_mundlak_random", "hsb_sector_ses")
-    made = analyse_ladder(
-        [load_record(name) for name in names],
-        lambda record: make_settings(record, draws=100, random_seed=1),
-        engines=["direct"],
-    )
-    return [one.analysis for one in made]
-
-
-def simulated(groups, size, labels=None):
-    rng = np.random.default_rng(7)
-    code = np.repeat(np.arange(groups), size)
-    side = np.arange(groups) % 2
-    x = rng.normal(size=code.size) + 0.5 * rng.normal(size=groups)[code]
-    u = rng.normal(size=groups)
-    y = 10 + 2 * x + 1.5 * side[code] - 0.5 * x * side[code] + u[code]
-    names = np.arange(groups) if labels is None else np.array(labels, dtype=object)
-    y = y + 3 * rng.normal(size=code.size)
-    return {"y": y, "x": x, "side": side[code], "g": names[code]}
-
-
-def fitted(formula, data, *, engine="direct"):
-    record = as_request(formula, data)
-    settings = make_settings(record, draws=100, random_seed=1)
-    return analyse(record, settings, data=data, engines=[engine])
-
-
-def by_nuts(mock_fit):
-    """An analysis with draws of NUTS, made without sampling (see conftest)."""
-    fit = mock_fit("hsb_sector_ses", draws=50)
-    design = fit.design
-    estimate = estimate_design(design)
-    summaries = (summarise(fit), estimate.summary())
-    return Analysis(
-        request=fit.request,
-        design=design,
-        fits=(fit,),
-        estimates=(estimate,),
-        summaries=summaries,
-        prob=0.95,
-    )
-
+from tests.helpers.report_page import ODD, Page, by_nuts, check_page, fitted, simulated
 
 CASES = {
     "three groups": lambda _: [fitted("y ~ x + (1 | g)", simulated(3, 20))],
@@ -167,54 +54,6 @@ def test_every_kind_of_data_makes_a_sound_page(case, mock_fit, undrawn):
         assert text in page.all("main")[0]["text"]
     badge = [one for one in page.all("p") if "badge" in one["attributes"].get("class", "")]
     assert ("good" in badge[0]["attributes"]["class"]) == analysis.ok
-
-
-def check_page(source):
-    """Hold what every report must be."""
-    page = Page(source)
-    assert len(page.all("h1")) == len(page.all("main")) == len(page.all("header")) == 1
-    assert page.all("html", lang="en")
-    assert page.all("nav")[0]["attributes"]["aria-label"]
-    levels = [int(one["tag"][1]) for one in page.elements if re.fullmatch("h[1-6]", one["tag"])]
-    assert all(after - before <= 1 for before, after in pairwise(levels))
-    names = [one["attributes"]["id"] for one in page.elements if "id" in one["attributes"]]
-    assert len(names) == len(set(names))
-    for link in page.all("a"):
-        assert link["attributes"]["href"].removeprefix("#") in names, "a link leads nowhere"
-    for image in page.all("img"):
-        assert image["attributes"]["alt"].strip()
-        assert image["attributes"]["src"].startswith("data:image/")
-    for table in page.all("table"):
-        inside = [one for one in page.elements if table in one["inside"]]
-        assert [one for one in inside if one["tag"] == "caption" and one["text"].strip()]
-        heads = [one for one in inside if one["tag"] == "th"]
-        assert heads
-        assert all(one["attributes"].get("scope") for one in heads)
-    check_harmless(source, page)
-    assert len(source) < 5_000_000  # a few megabytes at most
-
-
-def check_harmless(source, page):
-    """Hold that nothing is fetched, and that no name became an element."""
-    policy = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
-    assert policy, "no content security policy"
-    content = policy[0]["attributes"]["content"]
-    assert "default-src 'none'" in content
-    assert "unsafe" not in content
-    first = next(one["tag"] for one in page.elements if one["tag"] in ("style", "script"))
-    assert source.index("Content-Security-Policy") < source.index(f"<{first}")
-    assert {"link", "iframe", "object", "base", "form"}.isdisjoint(
-        one["tag"] for one in page.elements
-    )
-    assert len(page.all("script")) == len(page.all("style")) == 1
-    for one in page.elements:
-        for key, value in one["attributes"].items():
-            assert not key.startswith("on"), f"a handler: {key}"
-            assert key != "style", "the policy allows no style in an element"
-            if key in ("src", "href", "action", "data"):
-                assert value.startswith(("data:", "#")), value
-    assert "@import" not in source
-    assert "url(" not in source
 
 
 def test_names_are_text(undrawn):
@@ -269,8 +108,9 @@ def test_each_figure_of_the_catalogue_comes_once(ladder):
     chosen = list(choose_figures(ladder))
     names = [one.entry.name for one in chosen]
     assert len(names) == len(set(names))
-    assert {one.section for one in chosen} <= set(SECTIONS)
-    assert {entry.section for entry in FIGURES.values()} <= set(SECTIONS)
+    drawn = {one.figures for one in SECTIONS.values()}
+    assert {one.section for one in chosen} <= drawn
+    assert {entry.section for entry in FIGURES.values()} <= drawn
     # Of the main model where it applies, else of another that it does apply to.
     models = {one.entry.name: one.model for one in chosen}
     assert models["prototypes"] == "hsb_sector_ses"
@@ -306,61 +146,6 @@ def test_a_verdict_that_is_not_clean_hedges_the_answer(mock_fit, undrawn):
     assert "Provisional: hsb_sector_ses by nuts fails its diagnostic checks (R-hat is 1.4" in said
     assert "Some diagnostic checks failed" in page.all("header")[0]["text"]
     assert "FAILED" in page.table("checks-table")[0][3]["text"]  # first of all checks
-
-
-def test_the_answer_has_the_numbers_of_the_fits(ladder):
-    found = {one.topic: one.text for one in answer(ladder).conclusions}
-    null, mundlak, main = (one.summaries[0] for one in ladder)
-    share = null["icc"]
-    assert (
-        f"{100 * share.estimate:.0f} % ({100 * share.lower:.0f} % to"
-        in found["Within and between groups"]
-    )
-    gap = main["beta[ses:sector]"]
-    text = found["Slopes by subgroup"]
-    assert f"−{abs(gap.estimate):.2f} (−{abs(gap.lower):.2f} to" in text
-    assert f"{main['beta[ses]'].estimate:.2f}" in text
-    between = mundlak["beta[ses]"].estimate + mundlak["beta[between(ses)]"].estimate
-    assert f"{between:.2f}" in found["Slopes within and between groups"]
-    explained = main["r2_between"].estimate
-    assert f"{100 * explained:.0f} %" in found["Explained variance"]
-
-
-def test_the_sign_is_called_open_where_the_interval_holds_zero():
-    analysis = fitted("distance ~ sex + (1 | subject)", "orthodont")
-    clear = answer([analysis]).conclusions[-1].text
-    assert "excludes zero" in clear
-    rng = np.random.default_rng(3)
-    table = simulated(20, 10) | {"y": rng.normal(size=200)}
-    text = {
-        one.topic: one.text for one in answer([fitted("y ~ side + (1 | g)", table)]).conclusions
-    }["The difference by side"]
-    assert "its sign is uncertain" in text
-
-
-def letters(mathml):
-    return re.sub(r"\s+", "", re.sub("<[^>]+>", "", mathml))
-
-
-def test_equations_follow_the_design():
-    shown = {
-        record.name: [letters(one.mathml) for one in equations(design_of(record))]
-        for record in records("hsb")
-    }
-    assert shown["hsb_pooled"][0] == "mathachij=β0+β1sesij+eij"
-    assert shown["hsb_between"][0] == "mean(mathach)j=β0+β1mean(ses)j+ej"
-    assert shown["hsb_within"][0] == "mathachij=β0+β1(sesij−mean(ses)j)+eij"
-    assert shown["hsb_sector_ses"] == [
-        "mathachij=b0j+b1jsesij+eij",
-        "b0j=β0+β2sectorj+uj",
-        "b1j=β1+β3sectorj",
-        "uj~N(0,σu2)",
-        "eij~N(0,σe2)",
-    ]
-    assert shown["hsb_random_slope"][2] == "b1j=β1+u1j"
-    assert shown["hsb_random_slope"][3] == "(u0j,u1j)~N(0,Σu)"
-    assert shown["hsb_slopes_as_outcomes"][2] == "b1j=β2+β4between(ses)j+β5sectorj+u1j"
-    assert coefficient(design_of(load_record("hsb_sector_ses")), "ses:sector") == "β₃"
 
 
 def crowd(picture):
