@@ -1,7 +1,7 @@
 """View of a table: text, rounded and free of markup, which every renderer reads."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
@@ -74,6 +74,42 @@ class View:
             return (False, *(True,) * (len(self.headings) - 1))
         columns = zip(*self.cells, strict=True)
         return tuple(split(one) is not None for one in columns) or (False,) * len(self.headings)
+
+    def only(self, columns: Sequence[int]) -> "View":
+        """Return the table with some of its columns, and the rows that have text in them.
+
+        Parameters
+        ----------
+        columns : sequence of int
+            Places, in order; the first is that of the names of rows.
+        """
+        named = [span for span in self.spans for _ in range(span.columns)]
+        kept = [named[place] for place in columns] if named else []
+        spans = tuple(
+            replace(span, columns=len(list(group)))
+            for _, alike in groupby(kept, key=id)
+            for span, group in groupby(alike)
+        )
+        blank = ((),) * len(self.cells)
+        rows = [
+            row
+            for row, (cells, below) in enumerate(zip(self.cells, self.below or blank, strict=True))
+            if any(one[place] for one in (cells, below) if one for place in columns[1:])
+        ]
+
+        def of[T](table: tuple[tuple[T, ...], ...]) -> tuple[tuple[T, ...], ...]:
+            return tuple(tuple(table[row][place] for place in columns) for row in rows if table)
+
+        return replace(
+            self,
+            headings=tuple(self.headings[place] for place in columns),
+            cells=of(self.cells),
+            below=of(self.below),
+            values=of(self.values),
+            spans=spans,
+            sections=tuple(self.sections[row] for row in rows) if self.sections else (),
+            left=frozenset(k for k, place in enumerate(columns) if place in self.left),
+        )
 
     def parts(self) -> Iterator[tuple[str, list[list[tuple[str, ...]]]]]:
         """Iterate over sections: the heading, and its rows, each of one or two lines."""

@@ -37,6 +37,11 @@ class Answer:
     conclusions: tuple[Conclusion, ...]
     cautions: tuple[str, ...]
 
+    @property
+    def paragraph(self) -> str:
+        """The conclusions in one paragraph, with numbers and intervals."""
+        return " ".join(filter(None, (one.in_paragraph for one in self.conclusions)))
+
 
 def answer(analyses: Sequence[Analysis]) -> Answer:
     """Return the question that one or more models address, and their conclusions.

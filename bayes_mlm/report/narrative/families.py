@@ -24,6 +24,7 @@ def group_differences(main: Analysis) -> Iterator[Conclusion]:
     sds = [row for row in rows if row.quantity in names]
     text = [_sds(main, sds)]
     text += [_median(main, row) for row in rows if row.quantity.startswith("median_")]
+    lead = " ".join(text)
     shares = [row for row in rows if row.quantity == "icc" or row.quantity.startswith("icc[")]
     if shares:
         listed = "; ".join(f"{share(row.estimate)}{share_span(row)}{_of(row)}" for row in shares)
@@ -35,7 +36,7 @@ def group_differences(main: Analysis) -> Iterator[Conclusion]:
         text.append("Slopes differ between groups, so how far groups differ depends on them.")
     if len(sds) == 1 and design.family.outcome != "ordered levels":
         text.append(_expected(main, sds[0]))
-    yield Conclusion(topic="Between groups", text=" ".join(text), model=main.spec.name)
+    yield Conclusion(topic="Between groups", text=" ".join(text), model=main.spec.name, lead=lead)
 
 
 def _sds(main: Analysis, sds: list[QuantityRow]) -> str:

@@ -22,11 +22,20 @@ class Conclusion:
         One to three sentences with numbers.
     model : str
         Name of the model.
+    lead : str or None
+        What of it belongs in the paragraph that answers the question; by default all, and None
+        where the paragraph is better without.
     """
 
     topic: str
     text: str
     model: str
+    lead: str | None = ""
+
+    @property
+    def in_paragraph(self) -> str:
+        """Its sentences in the paragraph that answers the question."""
+        return self.text if self.lead == "" else self.lead or ""
 
 
 def preferred(analysis: Analysis, quantity: str) -> QuantityRow | None:

@@ -55,12 +55,14 @@ def slopes(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusion]
         f"{with_interval(between)}. The contextual effect, between less within, is "
         f"{with_interval(gap)}; {sureness(gap)}"
     )
+    lead = text
     if gap.clear and main is not other and roles_of(main.design).slope == roles.slope:
         text += (
             " A model that assumes equal slopes within and between groups, such as "
             f"{main.spec.name}, estimates a mixture of the two."
         )
-    yield Conclusion(topic="Slopes within and between groups", text=text, model=other.spec.name)
+    topic, name = "Slopes within and between groups", other.spec.name
+    yield Conclusion(topic=topic, text=text, model=name, lead=lead)
 
 
 def _slope(main: Analysis, roles: Roles) -> Conclusion:
@@ -166,6 +168,7 @@ def others(main: Analysis) -> Iterator[Conclusion]:
     text = f"{start}{of}: {'; '.join(lines[:_MOST_OTHERS])}"
     text += f"; and {rest} more in the table." if rest > 0 else "."
     sentences = [text] if lines else []
+    lead = text if lines else None
     if curves:
         sentences.append(
             f"Single coefficients of {', '.join(dict.fromkeys(curves))} are no difference for one "
@@ -179,7 +182,8 @@ def others(main: Analysis) -> Iterator[Conclusion]:
             "products: see comparisons (bayes-mlm effects)."
         )
     if sentences:
-        yield Conclusion(topic="Other predictors", text=" ".join(sentences), model=main.spec.name)
+        topic, name = "Other predictors", main.spec.name
+        yield Conclusion(topic=topic, text=" ".join(sentences), model=name, lead=lead)
 
 
 def _columns_of_several(main: Analysis) -> set[str]:

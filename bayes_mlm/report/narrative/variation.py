@@ -36,6 +36,7 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
             " The share between groups is not distinguishable from zero: its interval reaches "
             f"{share(row.lower)}."
         )
+    lead = text
     effect = preferred(model, "design_effect")
     if not part and effect is not None and effect.estimate >= 1.0:
         alone = design.n / effect.estimate
@@ -43,7 +44,8 @@ def variation(analyses: Sequence[Analysis], main: Analysis) -> Iterator[Conclusi
             f" For the overall mean, the {count(design.n, 'row')} carry the information of about "
             f"{number(alone, alone / 5)} independent ones."
         )
-    yield Conclusion(topic="Within and between groups", text=text, model=model.spec.name)
+    topic, name = "Within and between groups", model.spec.name
+    yield Conclusion(topic=topic, text=text, model=name, lead=lead)
     between, within = preferred(main, "r2_between"), preferred(main, "r2_within")
     if between is None or within is None or between.estimate != between.estimate:
         return
@@ -79,13 +81,13 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
     )
     if len(design.factors) > 1:
         why = f"The grouping factors ({', '.join(design.factors)}) each have a share."
-    text = f"{why} The sds between groups are {listed}"
+    lead = f"The sds between groups are {listed}"
     if residual is None:
-        text += "."
+        lead += "."
     else:
         within = number(residual.estimate, residual.sd)
-        text += f"; within groups it is {within} ({residual.quantity})."
-    yield Conclusion(topic=topic, text=text, model=name)
+        lead += f"; within groups it is {within} ({residual.quantity})."
+    yield Conclusion(topic=topic, text=f"{why} {lead}", model=name, lead=lead)
 
 
 def _explained(row: QuantityRow) -> str:
