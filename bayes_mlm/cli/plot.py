@@ -83,11 +83,19 @@ def plot(
         Path | None,
         typer.Option(help="File (.png, .svg, .pdf); default: the figure's name, .png, here."),
     ] = None,
+    theme: Annotated[
+        str, typer.Option(help="default, grey, talk (for slides), or a style of matplotlib.")
+    ] = "default",
+    size: Annotated[
+        str | None,
+        typer.Option(help="Inches: a width (3.3 is a column), or width and height (3.3x4)."),
+    ] = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
     """Draw one figure of a model, or of several."""
     from bayes_mlm.engines import Settings
+    from bayes_mlm.figures import Canvas
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import FIGURES, analyse_ladder
 
@@ -100,6 +108,8 @@ def plot(
     entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
+    figsize = _size(size)
+    Canvas(theme=theme, figsize=figsize)  # raises what is wrong before anything is fitted
     options = _options(entry, factor=factor, scale=scale)
     ladder = _records(entry, model or [], data, **vars(reading), **outcome.options)
 
@@ -119,7 +129,7 @@ def plot(
             found = [_with_sample(one, data) for one in found]
         picture = _prepare(entry, found, options)
     with status(f"drawing {entry.name}", quiet=quiet):
-        figure = entry.draw(picture)
+        figure = entry.draw(picture, theme=theme, figsize=figsize)
         kind = file.suffix.lower().removeprefix(".")
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")  # each is repeated below
@@ -143,6 +153,19 @@ def plot(
         **{part.name: getattr(picture.text, part.name) for part in fields(picture.text)},
         written=file,
     )
+
+
+def _size(text: str | None) -> "float | tuple[float, float] | None":
+    """Return a width, or width and height, in inches."""
+    if text is None:
+        return None
+    try:
+        sizes = [float(part) for part in text.lower().split("x")]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 2):
+        raise SpecError(f"--size {text!r} is no size; give inches: 3.3, or 6.3x4")
+    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 def _listed(entry: "Entry") -> dict[str, str]:

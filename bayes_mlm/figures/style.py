@@ -7,9 +7,18 @@ and line styles distinguish the same things in grey.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
 from bayes_mlm.engines import ENGINES
+from bayes_mlm.figures.canvas import (
+    Canvas,
+    GivenAxes,
+    Size,
+    Theme,
+    current_canvas,
+    drawing_on,
+)
+from bayes_mlm.figures.greys import make_grey
 
 if TYPE_CHECKING:
     import matplotlib.artist
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 type Artist = matplotlib.artist.Artist
 type Axes = matplotlib.axes.Axes
 type Figure = matplotlib.figure.Figure
+type SubFigure = matplotlib.figure.SubFigure
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 GREEN, PINK, BLACK, SKY = "#009E73", "#CC79A7", "#000000", "#56B4E9"
@@ -129,15 +139,20 @@ def engine_style(engine: str) -> Style:
 
 
 def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:
-    """Make an empty figure, sizes in inches; at the default width it fits a page's text."""
+    """Return an empty figure of a size in inches; at the default width it fits a page's text.
+
+    While a figure is drawn with ``figsize=`` or ``ax=`` (see `styled`), of that size, or what
+    takes the place of a figure there.
+    """
+    from matplotlib.axes import Axes as MatplotlibAxes
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def axes_or_new(ax: Axes | None, height: float = HEIGHT) -> Axes:
-    """Return the axes that were handed over, or those of a new figure."""
-    return new_figure(height).add_subplot() if ax is None else ax
+    canvas = current_canvas()
+    if isinstance(canvas.ax, MatplotlibAxes):
+        return cast("Figure", GivenAxes(canvas.ax))
+    if canvas.ax is not None:
+        return cast("Figure", canvas.ax)
+    return Figure(figsize=canvas.size(width, height), layout="constrained")
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -147,14 +162,60 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Have a function draw in the package's look, and leave matplotlib's settings as they were."""
+class Drawing[D](Protocol):
+    """A function that draws the data of a figure."""
+
+    @overload
+    def __call__(
+        self, data: D, /, *, theme: Theme = "default", figsize: Size | None = None, ax: None = None
+    ) -> Figure: ...
+    @overload
+    def __call__(
+        self, data: D, /, *, theme: Theme = "default", figsize: Size | None = None, ax: Axes
+    ) -> Axes: ...
+    @overload
+    def __call__(
+        self, data: D, /, *, theme: Theme = "default", figsize: Size | None = None, ax: SubFigure
+    ) -> SubFigure: ...
+
+
+def styled[D](draw: Callable[[D], Figure]) -> Drawing[D]:
+    """Have a function draw in the package's look, with the options of every figure.
+
+    Matplotlib's settings are then as they were.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws data on what `new_figure` returns.
+
+    Returns
+    -------
+    callable
+        The function with three options more. ``theme=`` is "default", "grey" (for print without
+        colour), "talk" (larger text, for slides), a style of matplotlib, or a mapping of rcParams;
+        ``figsize=`` the width in inches, or width and height; ``ax=`` axes (of a figure of one
+        axes) or a subfigure (of any) to draw in. It returns the figure, or what was given as ax.
+
+    Raises
+    ------
+    SpecError
+        If there is no such theme, or the size is none.
+    EngineError
+        If axes are given and the figure has several.
+    """
 
     @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+    def drawn(
+        data: D, *, theme: Theme = "default", figsize: Size | None = None, ax: Any = None
+    ) -> Any:
         from matplotlib import rc_context
 
-        with rc_context(_LOOK):
-            return draw(*args, **kwargs)
+        canvas = Canvas(theme=theme, figsize=figsize, ax=ax)
+        with rc_context(_LOOK), rc_context(canvas.settings), drawing_on(canvas):
+            made = draw(data)
+        if canvas.is_grey:
+            make_grey(made if ax is None else ax)
+        return made if ax is None else ax
 
-    return drawn
+    return cast("Drawing[D]", drawn)
