@@ -53,3 +53,4 @@ from .style import (
     new_figure as new_figure,
     styled as styled,
 )
+from .tidy import TidyTable as TidyTable, tabulates as tabulates, tidy as tidy

@@ -13,7 +13,7 @@ from bayes_mlm.assess import (
     quantile_residuals,
     standardised_residuals,
 )
-from bayes_mlm.base import Floats, Stream, count, number, shorten, shorten_all, stream
+from bayes_mlm.base import Floats, Ints, Stream, count, number, shorten, shorten_all, stream
 from bayes_mlm.design import predictor_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
@@ -106,6 +106,8 @@ class GroupResiduals:
         At most three.
     curves : tuple of NormalQQ
         One an effect.
+    places : tuple of ndarray of int
+        Of each curve, the groups of its points.
     named : tuple of tuple of (int, str)
         For each curve, points to name: their place on it and the group's label.
     too_little : tuple of str
@@ -117,6 +119,7 @@ class GroupResiduals:
     labels: np.ndarray
     effects: tuple[str, ...]
     curves: tuple[NormalQQ, ...]
+    places: tuple[Ints, ...]
     named: tuple[tuple[tuple[int, str], ...], ...]
     too_little: tuple[str, ...]
 
@@ -202,7 +205,7 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
     fit = analysis.fits[0].of_factor(factor)
     if fit.design.J < _LEAST_GROUPS:
         return None
-    names, curves, named, too_little = [], [], [], []
+    names, curves, places, named, too_little = [], [], [], [], []
     for k, effect in enumerate(effects_of(analysis.fits[0], analysis.prob, factor)[:3]):
         known = np.flatnonzero(np.isfinite(effect.standardised))
         curve = normal_qq(
@@ -215,8 +218,9 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
         far = out[np.argsort(-np.abs(curve.found[out]))][:4]
         names.append(effect.name)
         curves.append(curve)
+        places.append(known[curve.places])
         far = np.sort(far)
-        labels = shorten_all(fit.design.labels[known[curve.places[far]]], 18)
+        labels = shorten_all(fit.design.labels[places[-1][far]], 18)
         named.append(tuple(zip(far.tolist(), labels, strict=True)))
     if not curves:
         return None
@@ -226,6 +230,7 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
         labels=fit.design.labels,
         effects=tuple(names),
         curves=tuple(curves),
+        places=tuple(places),
         named=tuple(named),
         too_little=tuple(too_little),
     )

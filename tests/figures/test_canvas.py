@@ -16,17 +16,6 @@ from bayes_mlm.figures.variance_parts import plot_variance_parts, variance_parts
 from bayes_mlm.studies import FIGURES
 
 
-@pytest.fixture(scope="module")
-def pictures(hsb):
-    """Prepare every figure that applies to a model of the study, or to all of them."""
-    found = {}
-    for entry in FIGURES.values():
-        sources = [list(hsb.values())] if entry.of == "ladder" else hsb.values()
-        prepared = (entry.prepare(source) for source in sources)
-        found[entry.name] = next((one for one in prepared if one is not None), None)
-    return {name: one for name, one in found.items() if one is not None}
-
-
 def test_every_figure_is_drawn_grey_in_a_size_and_in_a_subfigure(pictures):
     assert len(pictures) > 18
     before = dict(mpl.rcParams)
@@ -50,9 +39,6 @@ ONE_AXES = {
     "group-residuals",
     "shrinkage",
     "loo-groups",
-    "pooled-between",
-    "within-line",
-    "extreme-groups",
     "subgroup-means",
 }
 

@@ -1,0 +1,386 @@
+"""The numbers of every figure as one tidy table: a row a point, an interval, or a place of a curve.
+
+A kind of figure has a function here (or in a module of its study) that states its columns, and
+`tidy` and the command line do the rest.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayes_mlm.base import UnsupportedModelError, csv_text
+from bayes_mlm.figures.accuracy import Accuracy
+from bayes_mlm.figures.calibration import CalibrationPicture
+from bayes_mlm.figures.caterpillar import Caterpillar
+from bayes_mlm.figures.cells import CrossedCells
+from bayes_mlm.figures.coefficients import Coefficients
+from bayes_mlm.figures.comparison import QuantityEstimates
+from bayes_mlm.figures.contextual import Contextual
+from bayes_mlm.figures.densities import Densities
+from bayes_mlm.figures.divergences import Divergences
+from bayes_mlm.figures.explained import Explained
+from bayes_mlm.figures.influence import GroupInfluence
+from bayes_mlm.figures.loo import LooGroups
+from bayes_mlm.figures.predictive import Predictive
+from bayes_mlm.figures.prior_posterior import PriorPosterior
+from bayes_mlm.figures.prior_sensitivity import PriorSensitivity
+from bayes_mlm.figures.residuals import GroupResiduals, RowResiduals
+from bayes_mlm.figures.sampler import SamplerFigure
+from bayes_mlm.figures.shrinkage import Shrinkage
+from bayes_mlm.figures.subgroup_difference import SubgroupDifference
+from bayes_mlm.figures.trajectories import Curve, Trajectories
+from bayes_mlm.figures.variance_parts import VarianceParts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns of equal length; a single value stands in every row.
+type Block = Mapping[str, Any]
+type Blocks = Callable[[Any], Iterator[Block]]
+
+_BLOCKS: dict[type, Blocks] = {}
+
+
+def tabulates(kind: type) -> Callable[[Blocks], Blocks]:
+    """Register the function that states the columns of the data of a figure."""
+
+    def register(blocks: Blocks) -> Blocks:
+        _BLOCKS[kind] = blocks
+        return blocks
+
+    return register
+
+
+@dataclass(frozen=True)
+class TidyTable:
+    """The numbers of a figure.
+
+    Parameters
+    ----------
+    columns : mapping of str to list
+        Values by column, in full precision; None where a row has no such value.
+    """
+
+    columns: Mapping[str, list[Any]]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.columns.values()), []))
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a pandas data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(dict(self.columns))
+
+    def to_csv(self) -> str:
+        """Return CSV text; what is not defined is left empty."""
+        return csv_text(tuple(self.columns), zip(*self.columns.values(), strict=True))
+
+
+def tidy(data: Any) -> TidyTable:
+    """Return what a figure shows as a table with a row for each thing that is drawn.
+
+    Parameters
+    ----------
+    data : object
+        What the `prepare` of an `Entry` returned.
+
+    Returns
+    -------
+    TidyTable
+        Where a figure has several parts, the column `part` tells which a row is of.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If no function states the columns of such data.
+
+    Examples
+    --------
+    >>> from bayes_mlm.figures.accuracy import Accuracy, Check
+    >>> check = Check(name="Pareto k-hat", value=0.2, limit=0.7, text="0.20")
+    >>> found = Accuracy(model="m", method="importance", checks=(check,), n_draws=4000,
+    ...                  ess=3900.0, n_evaluations=100, seconds=0.1)
+    >>> print(tidy(found).to_csv(), end="")
+    check,value,limit
+    Pareto k-hat,0.2,0.7
+    """
+    blocks = _BLOCKS.get(type(data))
+    if blocks is None:
+        raise UnsupportedModelError(
+            f"a figure of {type(data).__name__} has no table; `tabulates` registers one"
+        )
+    made = [_rows(block) for block in blocks(data)]
+    names = dict.fromkeys(name for block in made for name in block)
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for block in made:
+        size = len(next(iter(block.values())))
+        for name in names:
+            columns[name] += block.get(name, [None] * size)
+    return TidyTable(columns)
+
+
+def _rows(block: Block) -> dict[str, list[Any]]:
+    arrays = {name: np.asarray(one) for name, one in block.items() if np.ndim(one) > 0}
+    size = len(next(iter(arrays.values()))) if arrays else 1
+    return {
+        name: arrays[name].tolist() if name in arrays else [one] * size
+        for name, one in block.items()
+    }
+
+
+def quantity_blocks(item: QuantityEstimates, **known: Any) -> Iterator[Block]:
+    """Yield the estimates of a quantity, a row a source, and the curves of its densities."""
+    known = {**known, "quantity": item.quantity, "unit": item.unit}
+    for one in item.posteriors:
+        ends = {"lower": one.lower, "upper": one.upper}
+        yield {"part": "estimate", **known, "source": one.engine, "estimate": one.mean, **ends}
+    if item.likelihood is not None:
+        found = item.likelihood
+        yield {
+            "part": "estimate",
+            **known,
+            "source": found.engine,
+            "estimate": found.estimate,
+            "lower": found.lower,
+            "upper": found.upper,
+        }
+    for printed in item.published:
+        yield {"part": "estimate", **known, "source": "published", "estimate": printed.value}
+    for one in item.posteriors:
+        if one.density is not None:
+            curve = {"x": one.density.x, "density": one.density.y}
+            yield {"part": "density", **known, "source": one.engine, **curve}
+
+
+@tabulates(Densities)
+def _densities(data: Densities) -> Iterator[Block]:
+    for item in data.items:
+        yield from quantity_blocks(item)
+
+
+@tabulates(Explained)
+def _explained(data: Explained) -> Iterator[Block]:
+    for level, items in (("between", data.between), ("within", data.within)):
+        for model, item in zip(data.models, items, strict=True):
+            yield from quantity_blocks(item, model=model, level=level)
+
+
+@tabulates(Coefficients)
+def _coefficients(data: Coefficients) -> Iterator[Block]:
+    for row in data.terms:
+        for model, item in zip(row.models, row.items, strict=True):
+            yield from quantity_blocks(item, term=row.term, model=model)
+
+
+@tabulates(Contextual)
+def _contextual(data: Contextual) -> Iterator[Block]:
+    for one in data.predictors:
+        for level in ("within", "between", "difference"):
+            yield from quantity_blocks(getattr(one, level), predictor=one.predictor, level=level)
+
+
+@tabulates(Caterpillar)
+def _caterpillar(data: Caterpillar) -> Iterator[Block]:
+    for panel in data.panels:
+        effect = panel.effect
+        for block in panel.blocks:
+            order = block.order
+            yield {
+                "effect": effect.name,
+                "subgroup": block.name or None,
+                "group": data.labels[order],
+                "estimate": effect.mean[order],
+                "lower": effect.lower[order],
+                "upper": effect.upper[order],
+                "outlying": np.isin(order, panel.outlying),
+            }
+
+
+@tabulates(Shrinkage)
+def _shrinkage(data: Shrinkage) -> Iterator[Block]:
+    subgroup: Any = None
+    if data.subgroup is not None:
+        subgroup = np.array(data.subgroup_labels)[data.subgroup]
+    for effect in data.effects:
+        yield {
+            "effect": effect.name,
+            "subgroup": subgroup,
+            "group": data.labels,
+            "rows": data.sizes,
+            "unpooled": effect.unpooled,
+            "partial": effect.partial,
+        }
+
+
+@tabulates(VarianceParts)
+def _variance_parts(data: VarianceParts) -> Iterator[Block]:
+    for column in data.columns:
+        for one in column.shares:
+            yield {
+                "variance": column.measure,
+                "part": one.part,
+                "share": one.mean,
+                "lower": one.lower,
+                "upper": one.upper,
+                data.likelihood.lower(): one.likelihood,
+            }
+
+
+@tabulates(Trajectories)
+def _trajectories(data: Trajectories) -> Iterator[Block]:
+    for one in data.individuals:
+        yield {"part": "rows", "name": one.curve.name, "x": one.x, "y": one.y}
+        yield from _curve("group", one.curve)
+    for curve in data.population:
+        yield from _curve("population", curve)
+
+
+def _curve(part: str, curve: Curve) -> Iterator[Block]:
+    found: dict[str, Any] = {"part": part, "name": curve.name, "x": curve.x}
+    found |= {"estimate": curve.centre, "lower": curve.lower, "upper": curve.upper}
+    yield found if curve.reml is None else {**found, "reml": curve.reml}
+
+
+@tabulates(SubgroupDifference)
+def _subgroup_difference(data: SubgroupDifference) -> Iterator[Block]:
+    yield {
+        "part": "difference",
+        "x": data.x,
+        "estimate": data.centre,
+        "lower": data.lower,
+        "upper": data.upper,
+        "positive": data.positive,
+        data.likelihood_engine.lower(): data.likelihood,
+    }
+    for name, rows in zip(data.subgroups, data.rows, strict=True):
+        ends = {"from": data.bins[:-1], "to": data.bins[1:]}
+        yield {"part": "rows", "subgroup": name, **ends, "rows": rows}
+
+
+@tabulates(PriorPosterior)
+def _prior_posterior(data: PriorPosterior) -> Iterator[Block]:
+    for one in data.panels:
+        known = {"quantity": one.name, "unit": one.unit, "prior": one.prior}
+        curve = {"x": one.posterior.x, "density": one.posterior.y}
+        yield {"part": "posterior", **known, **curve}
+        yield {"part": "prior", **known, "x": one.x, "density": one.density}
+
+
+@tabulates(PriorSensitivity)
+def _prior_sensitivity(data: PriorSensitivity) -> Iterator[Block]:
+    for k, model in enumerate(data.models):
+        shifts = {"shift_sd": data.sds[k], "shift_coefficient": data.coefficients[k]}
+        yield {"model": model, "prior": data.labels, **shifts}
+
+
+@tabulates(SamplerFigure)
+def _sampler(data: SamplerFigure) -> Iterator[Block]:
+    for name, values in data.values.items():
+        for index in np.ndindex(*values.shape[2:]):
+            of = f"{name}[{','.join(map(str, index))}]" if index else name
+            for chain, draws in enumerate(values[(slice(None), slice(None), *index)]):
+                places = {"chain": chain, "draw": np.arange(draws.size)}
+                yield {"parameter": of, **places, "value": draws}
+
+
+@tabulates(Divergences)
+def _divergences(data: Divergences) -> Iterator[Block]:
+    for one in data.panels:
+        names = {"x_name": one.x_name, "y_name": one.y_name}
+        yield {**names, "x": one.x, "y": one.y, "diverging": data.diverging}
+
+
+@tabulates(Accuracy)
+def _accuracy(data: Accuracy) -> Iterator[Block]:
+    for one in data.checks:
+        yield {"check": one.name, "value": one.value, "limit": one.limit}
+
+
+@tabulates(LooGroups)
+def _loo(data: LooGroups) -> Iterator[Block]:
+    yield {
+        "group": data.labels,
+        "rows": data.sizes,
+        "elpd_per_row": data.per_row,
+        "k_hat": data.k_hat,
+        "refitted": data.refitted,
+    }
+
+
+@tabulates(GroupInfluence)
+def _influence(data: GroupInfluence) -> Iterator[Block]:
+    yield {
+        "group": data.labels,
+        "effect": data.effect,
+        "shift": data.shift,
+        "moved": data.moved,
+        "reliable": data.reliable,
+        "df": data.df,
+        "ratio": data.ratio,
+    }
+
+
+@tabulates(Predictive)
+def _predictive(data: Predictive) -> Iterator[Block]:
+    band = {"observed": data.observed, "replicated": data.centre}
+    ends = {"lower": data.lower, "upper": data.upper}
+    edges = {"from": data.edges[:-1], "to": data.edges[1:]}
+    yield {"part": "share of rows", **edges, **band, **ends}
+    for part, found in (("group mean", data.means), ("group sd", data.sds)):
+        if found is not None:
+            band = {"observed": found.observed, "replicated": found.centre}
+            place = {"place": np.arange(1, found.observed.size + 1)}
+            yield {"part": part, **place, **band, "lower": found.lower, "upper": found.upper}
+    tail = (1.0 - data.prob) / 2.0
+    for one in data.statistics:
+        lower, upper = np.quantile(one.replicated, [tail, 1.0 - tail]).tolist()
+        median = float(np.median(one.replicated))
+        known = {"part": one.name, "observed": one.observed, "replicated": median}
+        yield {**known, "lower": lower, "upper": upper}
+
+
+@tabulates(CalibrationPicture)
+def _calibration(data: CalibrationPicture) -> Iterator[Block]:
+    found = data.found
+    means = {"expected": found.expected, "observed": found.observed}
+    yield {**means, "lower": found.lower, "upper": found.upper, "rows": found.rows}
+
+
+@tabulates(RowResiduals)
+def _row_residuals(data: RowResiduals) -> Iterator[Block]:
+    yield {"part": "rows", "fitted": data.fitted, "residual": data.residual}
+    band = {"lower": data.low, "upper": data.high}
+    yield {"part": "means", "fitted": data.at, "residual": data.mean, **band}
+    if data.qq is not None:
+        yield {
+            "part": "normal quantiles",
+            "expected": data.qq.expected,
+            "residual": data.qq.found,
+            "lower": data.qq.lower,
+            "upper": data.qq.upper,
+        }
+
+
+@tabulates(GroupResiduals)
+def _group_residuals(data: GroupResiduals) -> Iterator[Block]:
+    for name, curve, places in zip(data.effects, data.curves, data.places, strict=True):
+        yield {
+            "effect": name,
+            "group": data.labels[places],
+            "expected": curve.expected,
+            "standardised": curve.found,
+            "lower": curve.lower,
+            "upper": curve.upper,
+        }
+
+
+@tabulates(CrossedCells)
+def _cells(data: CrossedCells) -> Iterator[Block]:
+    first, second = data.factors
+    for k, level in enumerate(data.labels[0]):
+        block = {first: level, second: data.labels[1], "rows": data.counts[k]}
+        yield block if data.residual is None else {**block, "residual": data.residual[k]}
