@@ -9,7 +9,7 @@ from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.style import BLACK, BLUE, INK, ORANGE, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -94,7 +94,7 @@ def plot_calibration(data: CalibrationPicture) -> Figure:
     if found.outside.any():
         key = legend_key(ls="", marker="D", ms=4.5, color=ORANGE, label="outside them")
         handles.append(key)
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    legend_outside(figure, handles)
     return figure
 
 

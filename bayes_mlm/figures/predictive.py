@@ -9,7 +9,7 @@ from bayes_mlm.base import Floats, count, number, percent, rounded, shorten
 from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.rootogram import draw_categories, draw_rootogram
 from bayes_mlm.figures.statistics import (
     LEAST_GROUPS,
@@ -237,14 +237,13 @@ def plot_predictive(data: Predictive) -> Figure:
         cut = f" up to {int(data.edges[-1])}"
     first.set_xlabel(f"{shorten(data.outcome, 18)}{cut} ({count(data.n, 'row')})")
     draw_statistics(bottom.subplots(), data.statistics)
-    figure.legend(
-        handles=[
+    legend_outside(
+        figure,
+        [
             legend_key(color=BLACK, lw=1.4, label="data"),
             legend_patch(facecolor=BLUE, alpha=0.35, label=f"{percent(data.prob)} of replicates"),
             legend_key(color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="their median"),
         ],
-        loc="outside lower center",
-        ncols=3,
     )
     return figure
 
@@ -263,7 +262,7 @@ def _draw_outcome(ax: Axes, data: Predictive) -> None:
     ax.stairs(100 * data.centre, edges, color=BLUE, lw=1.0, ls=(0, (4.0, 1.5)))
     ax.stairs(100 * data.observed, edges, color=BLACK, lw=1.3)
     highest = 100 * float(max(data.observed.max(), data.upper.max()))
-    ax.set_ylim(0.0, 1.65 * highest)
+    ax.set_ylim(0.0, 1.4 * highest)
     seen = np.flatnonzero((data.upper > 0) | (data.observed > 0))
     ax.set_xlim(edges[seen[0]], edges[seen[-1] + 1])
     for value, share, end, where in (
@@ -275,7 +274,7 @@ def _draw_outcome(ax: Axes, data: Predictive) -> None:
         ax.text(
             0.01 if end == "left" else 0.99,
             0.995,
-            f"{text} of\nreplicated\nvalues\n{where}\n{rounded(value, style='table')}",
+            f"{text}\n{where}\n{rounded(value, style='table')}",
             transform=ax.transAxes,
             ha=end,
             va="top",

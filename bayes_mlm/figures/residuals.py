@@ -18,7 +18,7 @@ from bayes_mlm.design import predictor_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import draw_rows, legend_key, legend_patch
+from bayes_mlm.figures.parts import draw_rows, legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -307,7 +307,7 @@ def _legend_below(figure: Figure, *curves: NormalQQ, before: Sequence[Any] = ())
         handles.append(legend_patch(facecolor=_SHADE, label="95 % of normal samples"))
     if any(curve.outside.any() for curve in curves):
         handles.append(legend_key(ls="", marker="D", ms=3.2, color=ORANGE, label="outside them"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    legend_outside(figure, handles, columns=2)
 
 
 ROW_RESIDUALS = Entry(

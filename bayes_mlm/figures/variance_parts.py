@@ -10,7 +10,7 @@ from bayes_mlm.base import count, percent, rounded, shorten
 from bayes_mlm.engines import ENGINES, has_random_effects, is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.style import (
     BAND,
     BLUE,
@@ -320,7 +320,7 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     handles.append(
         legend_key(color="black", ls="", marker="D", ms=3.8, mfc="white", label=data.likelihood)
     )
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
+    legend_outside(figure, handles)
     return figure
 
 
