@@ -146,13 +146,17 @@ class GivenAxes:
         """The axes, in a list."""
         return [self._ax]
 
-    def get_size_inches(self) -> Any:
-        """Return width and height of the axes in inches."""
+    @property
+    def bbox(self) -> Any:
+        """The box of the axes, in pixels."""
+        return self._ax.bbox
+
+    @property
+    def dpi(self) -> float:
+        """Pixels of an inch."""
         figure = self._ax.get_figure(root=True)
         assert figure is not None  # for mypy: axes that are drawn into have one
-        box = self._ax.get_position()
-        width, height = figure.get_size_inches()
-        return (width * box.width, height * box.height)
+        return float(figure.dpi)
 
     def _refuse(self, what: str) -> None:
         raise EngineError(

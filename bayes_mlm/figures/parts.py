@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import count, shorten_all
 from bayes_mlm.figures.lines import Line
-from bayes_mlm.figures.style import GREY, INK, Artist, Axes, Figure, Style, engine_style
+from bayes_mlm.figures.style import GREY, INK, Artist, Axes, Figure, Style, engine_style, width_of
 
 # Beyond this many rows points hide each other, and are counted in hexagons instead.
 _MOST_POINTS = 1500
@@ -127,7 +127,7 @@ def legend_outside(figure: Figure, handles: list[Any], *, columns: int = 3, **op
 
     font = FontProperties(size=rcParams["legend.fontsize"])
     em = font.get_size_in_points()
-    page = _POINTS * float(figure.get_size_inches()[0])
+    page = _POINTS * width_of(figure)
     labels = [str(handle.get_label()) for handle in handles]
     widths = [text_to_path.get_text_width_height_descent(t, font, False)[0] for t in labels]
     while columns > 1 and _width([w + _KEY * em for w in widths], columns) > page:
@@ -236,4 +236,5 @@ def name_ticks(ax: Axes, places: Sequence[float], labels: Iterable[Any]) -> None
 def _width(widths: list[Any], columns: int) -> float:
     """Return the width of a legend of some columns, filled column by column."""
     deep = -(-len(widths) // columns)
-    return sum(max(widths[start : start + deep]) for start in range(0, len(widths), deep))
+    columns_wide = (max(widths[start : start + deep]) for start in range(0, len(widths), deep))
+    return float(sum(columns_wide))

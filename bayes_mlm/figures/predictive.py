@@ -1,6 +1,7 @@
 """Check by replicates of the data what the model implies for rows, groups and extremes."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -20,7 +21,19 @@ from bayes_mlm.figures.statistics import (
     statistics_of_groups,
     statistics_of_rows,
 )
-from bayes_mlm.figures.style import BLACK, BLUE, INK, Axes, Figure, new_figure, styled
+from bayes_mlm.figures.style import (
+    BLACK,
+    BLUE,
+    INK,
+    NARROW,
+    Axes,
+    Figure,
+    across,
+    new_figure,
+    stack,
+    styled,
+    width_of,
+)
 from bayes_mlm.fitting import Analysis
 
 
@@ -214,14 +227,16 @@ def plot_predictive(data: Predictive) -> Figure:
     Two panels without groups, else three (of 0/1 outcomes, whose sds follow from means) or four.
     """
     below = 0.75 + 0.19 * len(data.statistics)
-    figure = new_figure(2.75 + below)
-    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.45, below)).ravel()
     of = shorten(data.outcome, 20)
     ordered = {shorten(data.mean_name, 26): data.means, f"sd of {of}": data.sds}
     shown = {what: one for what, one in ordered.items() if one is not None}
-    first, *others = top.subplots(
-        1, 1 + len(shown), width_ratios=(1.35, *(1.0 for _ in shown)), squeeze=False
-    )[0]
+    figure = new_figure(2.75 + below)
+    above = 2.45
+    if width_of(figure) < NARROW:
+        above = stack(figure, above, 1 + len(shown))
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(above, below)).ravel()
+    ratios = (1.35, *(1.0 for _ in shown))
+    first, *others = across(cast("Figure", top), 1 + len(shown), ratios=ratios)
     for ax, (what, one) in zip(others, shown.items(), strict=True):
         _draw_ordered(ax, one, what)
     drawn = data.observed, data.centre, data.lower, data.upper

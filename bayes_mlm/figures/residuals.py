@@ -19,7 +19,7 @@ from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import draw_rows, legend_key, legend_outside, legend_patch
-from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, new_figure, styled
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, across, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
 # Standard errors between the spreads of two thirds of the rows, beyond which they differ.
@@ -241,7 +241,7 @@ def plot_row_residuals(data: RowResiduals) -> Figure:
     """Draw residuals against fitted values, and their Q-Q plot."""
     figure = new_figure(3.5)
     ratios = (1.25, 1.0) if data.qq is not None else (1.0,)
-    left, *right = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
+    left, *right = across(figure, len(ratios), ratios=ratios)
     rows = draw_rows(left, data.fitted, data.residual)
     left.axhline(0.0, color=INK, lw=0.8)
     left.errorbar(
@@ -271,7 +271,7 @@ def plot_group_residuals(data: GroupResiduals) -> Figure:
     """Draw the Q-Q plot of each effect of the groups."""
     many = len(data.curves)
     figure = new_figure(3.6 if many < 3 else 2.9)
-    panels = figure.subplots(1, many, squeeze=False).ravel()
+    panels = across(figure, many)
     for ax, effect, curve, named in zip(panels, data.effects, data.curves, data.named, strict=True):
         _draw_qq(ax, curve)
         what = "" if many == 1 else f"{shorten(effect, 18)} "

@@ -40,6 +40,9 @@ INK = "#595959"
 MANY_GROUPS = 400
 # A figure fills the width of a page's text and about half its height.
 WIDTH, HEIGHT = 6.3, 3.9
+# In a figure narrower than this, in inches, panels stand one below the other, each with this part
+# of the height of the figure.
+NARROW, _STACKED = 4.5, 0.75
 # Okabe & Ito's without yellow, which is too faint on white; and as many markers, less one, so that
 # no pair comes twice among 56 models.
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, BLACK, SKY, "#E69F00", "#7F7F7F")
@@ -153,6 +156,42 @@ def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:
     if canvas.ax is not None:
         return cast("Figure", canvas.ax)
     return Figure(figsize=canvas.size(width, height), layout="constrained")
+
+
+def width_of(figure: Figure) -> float:
+    """Return the width of a figure, a subfigure or the axes in their place, in inches."""
+    return float(figure.bbox.width / figure.dpi)
+
+
+def across(figure: Figure, many: int, *, ratios: Sequence[float] | None = None) -> list[Axes]:
+    """Return panels side by side; one below the other in a narrow figure.
+
+    That is then taller, unless its height was given.
+
+    Examples
+    --------
+    >>> [[len(across(figure, 2)), figure.get_size_inches().tolist()]
+    ...  for figure in (new_figure(3.0), new_figure(3.0, width=3.3))]
+    [[2, [6.3, 3.0]], [2, [3.3, 4.5]]]
+    """
+    if many == 1 or width_of(figure) >= NARROW:
+        return list(figure.subplots(1, many, width_ratios=ratios, squeeze=False)[0])
+    if hasattr(figure, "get_size_inches"):  # a subfigure has no size that it could change
+        stack(figure, float(figure.get_size_inches()[1]), many)
+    return list(figure.subplots(many, 1, squeeze=False).ravel())
+
+
+def stack(figure: Figure, height: float, many: int) -> float:
+    """Return the height of panels one below the other, that of one being given, in inches.
+
+    The figure becomes as much taller, unless its height was given.
+    """
+    whole = _STACKED * many * height
+    canvas = current_canvas()
+    if canvas.ax is None and not isinstance(canvas.figsize, tuple):
+        wide, tall = figure.get_size_inches()
+        figure.set_size_inches(wide, tall + whole - height)
+    return whole
 
 
 def figure_of(ax: Axes) -> Figure:

@@ -36,9 +36,9 @@ _SECTIONS = {
 _HEAD = """# Gallery
 
 Every figure, drawn when this page was built, by the command below it. `--out` takes `.png`, `.svg`
-and `.pdf`, and `.csv` for the numbers of the figure; `--size 3.3` (inches) makes it as wide as a column,
-`--theme grey` prints without colour and `--theme talk` has larger text. The report of a model
-(`bayes-mlm fit ... --out results`) has all that apply to it.
+and `.pdf`, and `.csv` for the numbers of the figure; `--size 3.3` (inches) makes it as wide as a
+column, `--theme grey` prints without colour and `--theme talk` has larger text. The report of a
+model (`bayes-mlm fit ... --out results`) has all that apply to it.
 
 In Python a figure is prepared and drawn in two steps, and `tidy` has its numbers:
 
