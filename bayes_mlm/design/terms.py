@@ -66,7 +66,7 @@ class Response:
     offset : ndarray, shape (n,), or None
         Added to the linear predictor.
     weights : ndarray, shape (n,), or None
-        Weight of each row.
+        How many equal rows of the data each stands for; None where each is one.
     """
 
     name: str

@@ -56,6 +56,11 @@ from .parameters import (
     row_dim as row_dim,
     term_names as term_names,
 )
+from .patterns import (
+    MOST_DISTINCT as MOST_DISTINCT,
+    find_patterns as find_patterns,
+    likelihood_rows as likelihood_rows,
+)
 from .prior_densities import log_density as log_density
 from .prior_distributions import draw_priors as draw_priors, log_priors as log_priors
 from .pymc.compiled import LogDensity as LogDensity, compile_log_density as compile_log_density
@@ -70,11 +75,7 @@ from .pymc.models import (
 )
 from .pymc.parts import effect_pairs as effect_pairs
 from .quadrature.codes import (
-    CLOGLOG as CLOGLOG,
-    GAMMA as GAMMA,
-    LOGIT as LOGIT,
-    POISSON as POISSON,
-    PROBIT as PROBIT,
+    Outcomes as Outcomes,
     code_of as code_of,
     constants as constants,
 )

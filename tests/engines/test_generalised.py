@@ -272,7 +272,7 @@ def test_equal_rows_are_one_term_of_the_same_likelihood(name, monkeypatch):
     collapsed = make_problem(design, collapse=True)
     assert collapsed.y.size < 0.5 * design.n
     found = fit_generalised(design)
-    monkeypatch.setattr("bayes_mlm.engines.generalised.patterns._MOST_DISTINCT", 0.0)
+    monkeypatch.setattr("bayes_mlm.engines.generalised.problem.MOST_DISTINCT", 0.0)
     rows = fit_generalised(design)
     assert make_problem(design, collapse=True).y.size == design.n
     assert found.loglik == pytest.approx(rows.loglik, abs=1e-9 * abs(rows.loglik))

@@ -1,10 +1,9 @@
-"""Differences, slopes and crossings: against lme4, closed forms, and the draws by hand."""
+"""Differences and slopes: against lme4, closed forms, and the draws by hand."""
 
 import json
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 
 from bayes_mlm import build_design, fit, fit_reml, load_hsb, load_record
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
@@ -12,7 +11,6 @@ from bayes_mlm.data.table import as_table
 from bayes_mlm.design.build import design_of
 from bayes_mlm.fitting import Estimate, shortest_interval
 from bayes_mlm.questions.effects import comparisons, crossing, slopes
-from bayes_mlm.questions.effects.regions import fieller, outside, posterior_spans
 from bayes_mlm.questions.effects.rows import rebuild
 from tests.helpers import REFERENCE
 
@@ -23,9 +21,6 @@ DIFFERENCES_SE = (0.40495844084, 0.341346238233, 0.398657432353)
 # The same with the rows c(0,1,0,0) and c(0,1,0,1).
 SLOPES = (2.95117436158, 1.63832513765)
 SLOPES_SE = (0.140608700649, 0.158655231666)
-# -b[3]/b[4]; g <- c(0,0,-1/b[4],b[3]/b[4]^2); sqrt(g %*% V %*% g); the roots of
-# (b3 + m b4)^2 = qnorm(.975)^2 (V33 + 2 m V34 + m^2 V44)
-CROSSING, CROSSING_SE, FIELLER = 1.62864890777, 0.366570386458, (1.02873869978, 2.58487906231)
 # lme4's optimiser stops within 1e-6 of the optimum.
 LME4 = {"abs": 2e-6}
 
@@ -100,36 +95,6 @@ def test_direct_nuts_and_reml_agree_on_the_sector_difference(ladder):
     at_zero = crossing(ladder, "sector", "ses").posterior.median
     # To first order the median of the ratio is the ratio of the means (their sd is 0.37).
     assert at_zero == pytest.approx(-sector["mean"] / product["mean"], abs=0.03)
-
-
-def test_crossing_by_reml_is_lme4s(ladder):
-    found = crossing(ladder, "sector", "ses", prob=0.95).likelihood
-    assert found.estimate == pytest.approx(CROSSING, abs=1e-5)
-    assert found.se == pytest.approx(CROSSING_SE, abs=1e-5)
-    assert found.fieller.shape == "bounded"
-    (span,) = found.fieller.spans
-    assert (span.lower, span.upper) == pytest.approx(FIELLER, abs=1e-5)
-    # Outside the set, and only there, the Wald interval of the difference excludes zero.
-    assert [(one.lower, one.upper, one.sign) for one in found.spans] == [
-        (-np.inf, span.lower, 1),
-        (span.upper, np.inf, -1),
-    ]
-
-
-def test_crossing_of_the_posterior(ladder):
-    found = crossing(ladder, "sector", "ses", prob=0.95)
-    sector, product = beta_of(ladder, "sector", "ses:sector")
-    values = -sector / product
-    assert found.posterior.median == pytest.approx(np.median(values), abs=1e-3)
-    assert found.posterior.one_way == 1.0
-    low, high = found.observed
-    assert (low, high) == (-3.758, 2.692)  # the least and greatest ses of the 7,185
-    assert found.posterior.inside == ((values >= low) & (values <= high)).mean()
-    # With every slope negative the stretches end at the quantiles of the crossing.
-    first, second = found.posterior.spans
-    assert first.upper == pytest.approx(np.quantile(values, 0.025), abs=0.01)
-    assert second.lower == pytest.approx(np.quantile(values, 0.975), abs=0.02)
-    assert (first.sign, second.sign) == (1, -1)
 
 
 def test_average_effect_is_at_the_mean_where_the_model_is_straight(ladder, hsb):
@@ -376,64 +341,6 @@ def test_an_effect_that_a_kind_does_not_have(mock_fit, hsb):
     fitted = fit("mathach ~ ses + (1 | schoolid)", hsb, kind="mundlak", random_seed=1, draws=50)
     with pytest.raises(DesignError, match="no predictor 'sector'"):
         comparisons(fitted, "sector")
-
-
-# Estimates and sds of any size that is not silly; correlation short of one.
-SIZES = st.floats(-10, 10).map(lambda value: round(value, 3))
-SDS = st.floats(0.01, 5).map(lambda value: round(value, 3))
-
-
-@given(SIZES, SIZES, SDS, SDS, st.floats(-0.95, 0.95), st.floats(-50, 50))
-def test_fieller_set_is_where_the_interval_holds_zero(a, b, sd_a, sd_b, rho, m):
-    covariance = np.array([[sd_a**2, rho * sd_a * sd_b], [rho * sd_a * sd_b, sd_b**2]])
-    estimate, at = np.array([a, b]), np.array([1.0, m])
-    found = fieller(estimate, covariance, 1.96)
-    z = abs(estimate @ at) / np.sqrt(at @ covariance @ at)
-    if abs(z - 1.96) < 1e-6:  # on the edge, rounding decides
-        return
-    inside = any(span.lower <= m <= span.upper for span in found.spans)
-    assert inside == (z < 1.96)
-    covered = [span for span in outside(found, estimate) if span.lower < m < span.upper]
-    assert len(covered) == (0 if inside else 1)
-    if covered:
-        assert covered[0].sign == np.sign(estimate @ at)
-
-
-def test_fieller_set_without_covariance_is_the_ratio():
-    (span,) = fieller(np.array([2.0, -1.0]), np.zeros((2, 2)), 1.96).spans
-    assert (span.lower, span.upper) == pytest.approx((2.0, 2.0))
-
-
-def test_fieller_sets_that_have_no_end(mock_fit, odd):
-    # sex by ses hardly interact: the crossing is anywhere, and the set says so.
-    fitted = fit("mathach ~ ses * sex + (1 | schoolid)", odd, random_seed=1)
-    found = crossing(fitted, "sex", "ses", prob=0.95)
-    assert found.likelihood.fieller.shape == "unbounded"
-    assert "unbounded" in str(found)
-    assert found.posterior.one_way < 0.99
-    assert found.posterior.parallel > 0.05
-    assert np.isfinite([found.posterior.lower, found.posterior.upper]).all()
-
-
-def test_posterior_stretches_are_those_of_pointwise_quantiles():
-    rng = np.random.default_rng(4)
-    a, b = rng.multivariate_normal([0.5, 0.3], [[0.1, 0.02], [0.02, 0.04]], 40_000).T
-    spans = posterior_spans(a, b, 0.9, finest=0.01)
-    for m in np.linspace(-30, 30, 241):
-        lower, upper = np.quantile(a + b * m, [0.05, 0.95])
-        if min(abs(lower), abs(upper)) < 0.02 * (1 + abs(m)):  # an end, within Monte Carlo error
-            continue
-        signs = [span.sign for span in spans if span.lower < m < span.upper]
-        assert signs == ([1] if lower > 0 else [-1] if upper < 0 else [])
-
-
-def test_parallel_draws_do_not_spoil_the_crossing(mock_fit):
-    fitted = mock_fit("hsb_sector_ses")
-    beta = fitted.draws["beta"]
-    beta[0, 0, fitted.design.terms.index("ses:sector")] = 0.0
-    found = crossing(fitted, "sector", "ses").posterior
-    assert found.parallel == 1 / 1000
-    assert np.isfinite([found.median, found.lower, found.upper]).all()
 
 
 def test_a_value_outside_of_the_data_has_a_caution():

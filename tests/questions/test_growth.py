@@ -1,14 +1,12 @@
-"""Change over time: coded times, growth models, own lines of individuals, and their figure."""
+"""Growth models and the own lines of individuals, by R's numbers and by the draws."""
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from functools import cache
 from itertools import groupby
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 
 from bayes_mlm import (
     build_design,
@@ -23,18 +21,9 @@ from bayes_mlm import (
     summarise,
 )
 from bayes_mlm.base.errors import DataError, DesignError, EngineError
-from bayes_mlm.design.time_coding import UNITS
-from bayes_mlm.figures.trajectories import (
-    MOST_LINES,
-    N_PANELS,
-    plot_trajectories,
-    seen,
-    trajectories,
-)
-from bayes_mlm.fitting.request import as_request, make_settings
+from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.questions.lines.level_two import coefficient_weights
-from bayes_mlm.studies import FIGURES
 from bayes_mlm.studies.record import WORKED_STUDY, dump_record
 from tests.helpers import REFERENCE
 
@@ -49,103 +38,9 @@ def fitted(model, data=None, **options):
 
 
 @cache
-def analysed(model, data=None):
-    record = as_request(model, data) if data else load_record(model)
+def analysed(model):
+    record = load_record(model)
     return analyse(record, make_settings(record, random_seed=1), engines=["direct"])
-
-
-# --- time -----------------------------------------------------------------------------------------
-
-PERSONS = ["a", "a", "b", "b", "b"]
-VISITS = ["2020-03-01", "2021-03-01", "2019-03-01", "2020-02-29", "2020-03-01"]
-YEAR = 365.2425  # days in a Gregorian year on average
-
-
-@pytest.mark.parametrize(
-    ("origin", "days"),
-    [
-        # Days between dates, counted by hand: 2020 has a 29th of February.
-        ("first", [366, 731, 0, 365, 366]),
-        ("person-first", [0, 365, 0, 365, 366]),
-        ("2020-03-01", [0, 365, -366, -1, 0]),
-        (date(2020, 3, 1), [0, 365, -366, -1, 0]),
-        (datetime(2020, 3, 1, tzinfo=UTC), [0, 365, -366, -1, 0]),
-        (np.datetime64("2020-03-01"), [0, 365, -366, -1, 0]),
-    ],
-)
-def test_dates_are_counted_from_where_zero_is_wanted(origin, days):
-    person = PERSONS if origin == "person-first" else None
-    kinds = (
-        VISITS,
-        [date.fromisoformat(one) for one in VISITS],
-        np.array(VISITS, dtype="datetime64[D]"),
-        np.array(VISITS, dtype="datetime64[ns]"),
-        np.array(VISITS, dtype=object),
-    )
-    for times in kinds:
-        coded = code_time(times, origin=origin, person=person)
-        np.testing.assert_allclose(coded.values, days, atol=1e-9)
-        assert coded.unit == "days"
-        years = code_time(times, origin=origin, person=person, unit="years").values
-        np.testing.assert_allclose(years, np.array(days) / YEAR, atol=1e-12)
-
-
-def test_pandas_columns_are_times_too():
-    import pandas as pd
-
-    frame = pd.DataFrame({"visit": pd.to_datetime(VISITS), "who": PERSONS})
-    coded = code_time(frame["visit"], origin="person-first", person=frame["who"], unit="weeks")
-    np.testing.assert_allclose(coded.values, np.array([0, 365, 0, 365, 366]) / 7)
-    aware = frame["visit"].dt.tz_localize("UTC")
-    np.testing.assert_allclose(code_time(aware).values, [366, 731, 0, 365, 366])
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.integers(0, 2**31))
-def test_centred_times_add_up_to_nothing(times, seed):
-    person = np.random.default_rng(seed).integers(0, 3, len(times))
-    size = 1e-12 * (1.0 + max(map(abs, times))) * len(times)
-    assert abs(code_time(times, origin="mean").values.sum()) <= size
-    own = code_time(times, origin="person-mean", person=person).values
-    assert all(abs(own[person == k].sum()) <= size for k in range(3))
-    first = code_time(times, origin="person-first", person=person).values
-    assert all(first[person == k].min() == 0.0 for k in np.unique(person))
-
-
-def test_units_of_numbers_are_turned_into_one_another():
-    coded = code_time([0, 18, 36], input_unit="months", unit="years")
-    np.testing.assert_allclose(coded.values, [0.0, 1.5, 3.0], rtol=1e-15)
-    assert str(coded) == "years since the first time of all"
-    minutes = code_time(["2024-01-01T10:00", "2024-01-01T11:30+01:00"], unit="minutes")
-    np.testing.assert_allclose(minutes.values, [0.0, 30.0])
-    # Without input_unit the unit is only a name.
-    assert code_time([1, 3], unit="years").values.tolist() == [0.0, 2.0]
-    assert set(UNITS) >= {"days", "years"}
-
-
-@pytest.mark.parametrize(
-    ("times", "options", "told"),
-    [
-        ([1.0, np.nan], {}, r"1 times are missing \(row 2\)"),
-        (["2020-01-01", None], {}, r"1 times are missing \(row 2\)"),
-        (["2020-01-01", "1/2/2020"], {}, "row 2 is '1/2/2020'; write dates as"),
-        (["2020-01-01", 4], {}, "row 2 is '?4"),
-        ([], {}, "at least one row"),
-        ([[1.0]], {}, "one column"),
-        ([1, 2], {"unit": "fortnights"}, "no unit of time; use seconds"),
-        (["2020-01-01"], {"input_unit": "days"}, "need no input_unit"),
-        ([1, 2], {"origin": "fist"}, "'fist': give one of 'first', .* or a number"),
-        (["2020-01-01"], {"origin": "fist"}, "'fist': give one of 'first', .* or a date"),
-        (["2020-01-01"], {"origin": 3}, "or a date"),
-        ([1, 2], {"origin": True}, "or a number"),
-        ([1, 2], {"origin": float("nan")}, "or a number"),
-        ([1, 2], {"origin": "person-mean"}, "give person"),
-        ([1, 2], {"origin": "person-mean", "person": [1]}, "there are 2 times"),
-        ([1, 2], {"person": [1, 1]}, "the same for every person"),
-    ],
-)
-def test_times_that_cannot_be_coded_say_why(times, options, told):
-    with pytest.raises(DataError, match=told):
-        code_time(times, **options)
 
 
 # --- the records ----------------------------------------------------------------------------------
@@ -406,86 +301,6 @@ def test_rows_are_tidy():
     assert len(lines.points.to_csv().splitlines()) == 37
     assert str(lines).splitlines()[-1].startswith("ok: ")
     assert "18 groups (subject)" in repr(lines)
-
-
-# --- the figure -----------------------------------------------------------------------------------
-
-
-def test_trajectories_of_one_population():
-    picture = trajectories(analysed("sleepstudy_growth"))
-    assert len(picture.individuals) == picture.n_groups == 18
-    (curve,) = picture.population
-    assert (curve.x[0], curve.x[-1]) == (0.0, 9.0)
-    changes = [one.curve.change for one in picture.individuals]
-    assert changes == sorted(changes)
-    assert picture.panels[0] == 0
-    assert picture.panels[-1] == 17
-    # REML: 251.4 on day 0 and 10.47 a day after it (lme4, Bates et al. 2015, sec. 5.2.1).
-    assert curve.reml[0] == pytest.approx(251.405, abs=1e-3)
-    assert curve.reml[-1] == pytest.approx(251.405 + 9 * 10.467, abs=5e-3)
-    assert f"({picture.individuals[-1].curve.name})" in picture.text.caption
-    assert "days = 0 and 9" in picture.text.caption
-
-
-def test_trajectories_by_side():
-    picture = trajectories(analysed("orthodont_growth"))
-    assert [curve.name for curve in picture.population] == ["sex = Female", "sex = Male"]
-    assert picture.along == "age"
-    for one in picture.individuals:
-        assert one.subgroup == one.curve.name.startswith("M")
-        assert one.x.tolist() == [8, 10, 12, 14]
-
-
-def test_trajectories_of_many_groups_and_short_ranges():
-    picture = trajectories(analysed("hsb_random_slope"))
-    assert (len(picture.individuals), len(picture.panels)) == (MOST_LINES, N_PANELS)
-    assert "60 of 160 groups" in picture.text.alt
-    step = picture.population[0].x[1] - picture.population[0].x[0]
-    for one in picture.individuals:
-        line = seen(one)
-        assert line.x[0] <= one.x.min() <= line.x[0] + step + 1e-9
-        assert line.x[-1] - step - 1e-9 <= one.x.max() <= line.x[-1] + 1e-9
-
-
-def test_there_are_no_trajectories_without_varying_slopes_or_draws():
-    assert trajectories(analysed("hsb_ses")) is None
-    record = load_record("sleepstudy_growth")
-    assert trajectories(analyse(record, None, engines=["reml"])) is None
-    assert trajectories(analysed("hsb_pooled")) is None
-
-
-@pytest.mark.parametrize(
-    ("model", "data"),
-    [
-        ("sleepstudy_growth", None),
-        ("orthodont_growth", None),
-        ("hsb_random_slope", None),
-        ("reaction ~ days + I(days**2) + (days || subject)", "sleepstudy"),
-    ],
-)
-def test_the_figure_shows_every_line_and_fits_the_page(model, data, tmp_path):
-    picture = trajectories(analysed(model, data))
-    figure = plot_trajectories(picture)
-    first, *panels = figure.axes
-    sides = len(picture.population)
-    assert len(first.lines) == len(picture.individuals) + 2 * sides
-    assert len(panels) == len(picture.panels)
-    assert figure.get_figwidth() == pytest.approx(6.3)
-    for ax, place in zip(panels, picture.panels, strict=True):
-        one = picture.individuals[place]
-        assert ax.get_title(loc="left").endswith(one.curve.name)
-        drawn = {len(line.get_xdata()) for line in ax.lines}
-        assert one.x.size in drawn
-    sizes = [text.get_fontsize() for ax in figure.axes for text in ax.get_xticklabels()]
-    assert min(sizes) >= 8
-    figure.savefig(tmp_path / "lines.png")
-    assert (tmp_path / "lines.png").stat().st_size > 10_000
-
-
-def test_the_figure_is_in_the_catalogue():
-    (entry,) = [entry for entry in FIGURES.values() if entry.name == "trajectories"]
-    assert entry.prepare is trajectories
-    assert entry.draw is plot_trajectories
 
 
 # --- the command line -----------------------------------------------------------------------------

@@ -8,14 +8,15 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.engines.generalised.patterns import Patterns, find_patterns
-from bayes_mlm.likelihood import CLOGLOG, GAMMA, LOGIT, POISSON, PROBIT, code_of, constants
+from bayes_mlm.likelihood import (
+    MOST_DISTINCT,
+    Outcomes,
+    code_of,
+    constants,
+    likelihood_rows,
+)
 from bayes_mlm.model import Auxiliary
 
-# Families whose outcomes at equal predictors are summed: successes among trials, Poisson counts.
-_ADDED = (LOGIT, PROBIT, CLOGLOG, POISSON)
-# Rows below which nothing is saved by finding those that are equal.
-_FEW = 200
 # Group effects that quadrature can integrate over.
 MAX_Q = 3
 # Relative to its largest value, the integrand that is left out.
@@ -62,8 +63,8 @@ class Problem:
     y, trials, offset : ndarray, shape (n,)
         Of distinct rows `trials` is also how many rows each stands for: y is the sum of successes
         and counts.
-    outcomes : (ndarray, ndarray)
-        Outcome and trials of every row, for the constants of the likelihood.
+    outcomes : Outcomes
+        Of every row, for the constants of the likelihood.
     starts : ndarray of int, shape (J + 1,)
     free : ndarray of bool, shape (q (q + 1) / 2,)
         Which entries of L are free: its diagonal only where effects are independent.
@@ -76,7 +77,7 @@ class Problem:
     y: Floats
     trials: Floats
     offset: Floats
-    outcomes: tuple[Floats, Floats]
+    outcomes: Outcomes
     starts: Ints
     free: np.ndarray
     code: int
@@ -110,7 +111,7 @@ class Problem:
     @cached_property
     def fixed_constants(self) -> tuple[float, float, float]:
         """Constants of the likelihood of a family without auxiliary parameters."""
-        return constants(self.design.family, self.outcomes[0], self._own(np.empty(0)))
+        return constants(self.design.family, self.outcomes, {})
 
     @cached_property
     def n_aux(self) -> int:
@@ -217,7 +218,7 @@ class Problem:
             *(v, root, refine, eps, derive, out, score, hessian, mean, square),
         )
         constant, slope, curve = (
-            constants(self.design.family, self.outcomes[0], self._own(aux))
+            constants(self.design.family, self.outcomes, self.auxiliary(aux))
             if self.n_aux
             else self.fixed_constants
         )
@@ -236,10 +237,6 @@ class Problem:
             v_cov=square - mean[:, :, None] * mean[:, None, :],
             modes=v,
         )
-
-    def _own(self, aux: Floats) -> Auxiliary:
-        """Return the auxiliary parameters with the trials of the outcomes."""
-        return {**self.auxiliary(aux), "trials": self.outcomes[1]}
 
 
 def make_problem(design: Design, *, effects: bool = True, collapse: bool = False) -> Problem:
@@ -265,53 +262,21 @@ def make_problem(design: Design, *, effects: bool = True, collapse: bool = False
     free = np.ones(q * (q + 1) // 2, dtype=bool)
     if q and not design.group_term.correlated:
         free = np.equal(*np.tril_indices(q))
-    found = _equal_rows(design, code, q) if collapse else None
-    if found is None:
-        order = design.group_term.row_order() if q else None
-        rows = design if order is None else design.take(order)
-        y, trials = np.ascontiguousarray(rows.y, dtype=np.float64), _trials(rows)
-        outcomes = y, trials
-    else:
-        order = found.first
-        outcomes = np.asarray(design.y, dtype=np.float64), _trials(design)
-        rows, y, trials = design, found.total(outcomes[0]), found.total(outcomes[1])
-        if code not in _ADDED:  # of equal outcomes
-            y = outcomes[0][order]
-    n = y.size
-    starts = np.array([0, n])
-    if q:
-        term = design.group_term
-        starts = np.searchsorted(term.codes[order], np.arange(term.J + 1))
-
-    def of(values: Floats) -> Floats:
-        return np.ascontiguousarray(values if order is None else values[order])
-
+    rows = likelihood_rows(
+        design, code, effects=effects, most_distinct=MOST_DISTINCT if collapse else 0.0
+    )
+    taken = design
+    if rows.order is not None and rows.counts is None:
+        taken = design.take(rows.order)
     return Problem(
-        design=rows,
-        X=of(design.X),
-        Z=of(design.Z) if q else np.empty((n, 0)),
-        y=y,
-        trials=trials,
-        offset=of(np.broadcast_to(np.asarray(design.offset, dtype=float), (design.n,))),
-        outcomes=outcomes,
-        starts=starts.astype(np.int64),
+        design=taken,
+        X=rows.X,
+        Z=rows.Z,
+        y=rows.y,
+        trials=rows.trials,
+        offset=rows.offset,
+        outcomes=rows.outcomes,
+        starts=rows.starts,
         free=free,
         code=code,
     )
-
-
-def _trials(design: Design) -> Floats:
-    known = design.response.trials
-    return np.ones(design.n) if known is None else np.ascontiguousarray(known, dtype=float)
-
-
-def _equal_rows(design: Design, code: int, q: int) -> Patterns | None:
-    """Return the distinct rows of a design, where they are many fewer."""
-    if code == GAMMA or design.n < _FEW:
-        return None
-    offset = np.broadcast_to(np.asarray(design.offset, dtype=float), (design.n,))
-    columns = [*design.X.T, *(design.Z.T if q else ()), offset]
-    if code not in _ADDED:
-        columns.append(np.asarray(design.y, dtype=np.float64))
-    codes = design.group_term.codes if q else np.zeros(design.n, dtype=np.int64)
-    return find_patterns(codes, columns, design.group_term.J if q else 1)

@@ -200,10 +200,11 @@ def _first(plain: Problem) -> Floats:
     family, design = plain.design.family, plain.design
     beta = np.zeros(plain.p)
     if family.thresholds is not None:
-        shares = np.bincount(plain.outcomes[0].astype(np.int64), minlength=plain.n_aux + 1)
+        found = plain.outcomes
+        shares = np.bincount(found.y.astype(np.int64), found.counts, minlength=plain.n_aux + 1)
         below = np.clip(np.cumsum(shares)[:-1] / shares.sum(), 1e-3, 1 - 1e-3)
         return np.concatenate([beta, [LINKS[family.link].function(float(one)) for one in below]])
-    share = float(plain.outcomes[0].sum() / plain.outcomes[1].sum())
+    share = plain.outcomes.total(plain.outcomes.y) / plain.outcomes.total(plain.outcomes.trials)
     if design.has_intercept:
         mean, _ = family.scale(share, 1.0)
         beta[design.terms.index("Intercept")] = mean - float(plain.offset.mean())

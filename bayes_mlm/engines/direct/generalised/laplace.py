@@ -1,16 +1,17 @@
 """The Laplace approximation of coefficients and group effects at one value of the outer part."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.direct.generalised.problem import Problem
 from bayes_mlm.likelihood import code_of, constants
 
 _STEPS = 80
-_SMALL = 1e-5
+# The value is corrected by half the decrement: what is left is of its power 3/2.
+_SMALL = 1e-3
 # A Newton decrement above it is of no mode: far out, where the root is nearly singular.
 _FOUND = 1e-2
 
@@ -49,12 +50,14 @@ def first_guess(problem: Problem) -> Floats:
     """Return coefficients and thresholds to start from: none but the level of the outcome."""
     raw = np.zeros(problem.inner)
     if problem.n_cuts:
-        below = np.array([(problem.y <= k).mean() for k in range(problem.n_cuts)])
-        below = np.clip(below, 0.5 / problem.n, 1.0 - 0.5 / problem.n)
+        n = problem.trials.sum()
+        below = np.array([problem.trials @ (problem.y <= k) for k in range(problem.n_cuts)]) / n
+        below = np.clip(below, 0.5 / n, 1.0 - 0.5 / n)
         cuts = np.log(below / (1.0 - below))
         raw[problem.p :] = np.maximum.accumulate(cuts + 1e-3 * np.arange(problem.n_cuts))
     elif problem.code in (1, 2, 3) and problem.p:
-        level = np.log(max(problem.y.mean(), 1e-3)) - problem.offset.mean()
+        n = problem.trials.sum()
+        level = np.log(max(problem.y.sum() / n, 1e-3)) - problem.trials @ problem.offset / n
         constant = np.flatnonzero(problem.X.std(axis=0) < 1e-12)
         if constant.size:
             raw[constant[0]] = level / problem.X[0, constant[0]]
@@ -104,8 +107,7 @@ def evaluate_node(
             break
     mode, root, logdet_root = _in_coordinates(problem, raw, s)
     value = best + 0.5 * decrement - 0.5 * logdet - logdet_root
-    known = {"shape": np.array(shape), "trials": problem.trials}
-    value += constants(problem.family, problem.y, known)[0]
+    value += constants(problem.family, problem.outcomes, {"shape": np.array(shape)})[0]
     found = decrement < _FOUND and np.isfinite(value)
     return Node(
         outer=outer.copy(),
@@ -137,6 +139,12 @@ class Expansion:
     pull: Floats
     inner: Floats
     cross: Floats
+
+    def of_groups(self, groups: Ints) -> "Expansion":
+        """Return the expansions of some groups."""
+        return replace(
+            self, pull=self.pull[groups], inner=self.inner[groups], cross=self.cross[groups]
+        )
 
 
 def expand(problem: Problem, node: Node) -> Expansion:

@@ -2,7 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,12 +68,12 @@ def make_layout(problem: Problem) -> Layout:
         row = np.concatenate([above, below])
         sign = np.repeat([1.0, -1.0], [above.size, below.size])
         level = np.concatenate([place[above], place[below] - 1])
-        weight = np.ones(row.size)
+        weight = problem.trials[row]
     else:
         row, level = rows, none
         sign = np.full(n, -1.0 if code == 3 else 1.0)
         weight = y if code == 2 else np.ones(n)
-    extra = np.log(y) if code == 3 else np.zeros(n)
+    extra = np.log({1: problem.trials, 3: y}.get(code, np.ones(n)))
     z = np.zeros((n, 2))
     z[:, : problem.q] = problem.Z
     zs, group = sign[:, None] * z[row], problem.group_of[row]
@@ -298,6 +298,19 @@ class Exact:
                 run(number, again)
         return out + self.constant(at)
 
+    def of_groups(self, groups: Ints) -> "Exact":
+        """Return the same of some groups, with their lattices."""
+        found = replace(
+            self, problem=self.problem.of_groups(groups), expansion=self.expansion.of_groups(groups)
+        )
+        found.cuts = self.cuts
+        for of_nodes, *lattice in self.bins:
+            sizes = np.diff(of_nodes)[groups]
+            nodes = np.concatenate([np.arange(of_nodes[j], of_nodes[j + 1]) for j in groups])
+            nk, nl, rim = (one[nodes] for one in lattice)
+            found.bins.append((np.concatenate([[0], np.cumsum(sizes)]), nk, nl, rim))
+        return found
+
     def constant(self, at: Values) -> Floats:
         """Return what the log-likelihood has beyond the integrals: (N,)."""
         problem, shape = self.problem, at.shape
@@ -312,11 +325,16 @@ class Exact:
             total += shape * np.log(problem.y).sum()
             total -= shape * (at.g @ problem.X.sum(axis=0) + problem.offset.sum())
         if problem.n_cuts > 1:
-            numbers = np.bincount(problem.y.astype(np.int64), minlength=problem.n_cuts + 1)[1:-1]
+            numbers = _per_category(problem)[1:-1]
             gaps = np.diff(at.cuts, axis=1)
             with np.errstate(divide="ignore", invalid="ignore"):
                 total += np.log(-np.expm1(-gaps)) @ numbers
         return total
+
+
+def _per_category(problem: Problem) -> Floats:
+    """Return the rows of each category, shape (K,)."""
+    return np.bincount(problem.y.astype(np.int64), problem.trials, minlength=problem.n_cuts + 1)
 
 
 def _log_rising(problem: Problem, shape: Floats) -> Floats:

@@ -84,6 +84,9 @@ def newton_pass(
             d2 = -second
             if cuts:
                 aa, ab, bb, with_low, with_high = row_second(code, y[i], t, psi, low, high)
+                many = trials[i]
+                aa, ab, bb = many * aa, many * ab, many * bb
+                with_low, with_high = many * with_low, many * with_high
                 for side in range(2):
                     at = p + place - 1 + side
                     if at < p or at >= k:

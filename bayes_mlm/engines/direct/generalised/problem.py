@@ -7,7 +7,7 @@ atanh of their partial correlations, log shape. The first two parts are `inner`,
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +21,16 @@ from bayes_mlm.engines.direct.priors import (
     partial_correlation_log_density,
     sd_log_density,
 )
-from bayes_mlm.likelihood import ModelPriors, design_transform, log_density
+from bayes_mlm.likelihood import (
+    MOST_DISTINCT,
+    ModelPriors,
+    Outcomes,
+    code_of,
+    constants,
+    design_transform,
+    likelihood_rows,
+    log_density,
+)
 from bayes_mlm.model import Family, Prior
 
 # Families and links whose rows the lattice takes as products, and what it calls them.
@@ -33,6 +42,10 @@ CODES = {
     ("gamma", "log"): 3,
     ("cumulative", "logit"): 4,
 }
+# Share of the rows that may be distinct for equal ones to be computed once. Where a row without a
+# weight is two multiplications at a node, a weight is a logarithm: six times the work, measured.
+# Of logistic rows each distinct one may have successes and failures.
+_MOST_DISTINCT = {0: MOST_DISTINCT / 6, 1: MOST_DISTINCT, 2: 0.0, 3: 0.0, 4: MOST_DISTINCT / 3}
 LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -78,8 +91,11 @@ class Problem:
     ----------
     code : int
     y, trials, offset : (n,) arrays
+        As of `LikelihoodRows`.
     X, Z : (n, p), (n, q) arrays
         Centred (X) and scaled.
+    outcomes : Outcomes
+        Of every row.
     starts : (J + 1,) array
         First row of each group.
     n_cuts : int
@@ -104,6 +120,7 @@ class Problem:
     offset: Floats
     X: Floats
     Z: Floats
+    outcomes: Outcomes
     starts: Ints
     n_cuts: int
     has_shape: bool
@@ -160,24 +177,33 @@ class Problem:
 
     @cached_property
     def constant(self) -> float:
-        """What the log-likelihood has beyond any parameter."""
-        if self.code == 0:
-            return float(
-                sum(
-                    count * (math.lgamma(m + 1) - math.lgamma(s + 1) - math.lgamma(m - s + 1))
-                    for (m, s), count in _counted(np.column_stack([self.trials, self.y]))
-                )
-            )
-        if self.code in (1, 2):
-            counted = _counted(self.y[:, None])
-            return float(-sum(count * math.lgamma(y + 1) for (y,), count in counted))
-        return float(-np.log(self.y).sum()) if self.code == 3 else 0.0
+        """What the log-likelihood has beyond any parameter, and beyond `Exact.constant`."""
+        if not self.has_shape:
+            return constants(self.family, self.outcomes, {})[0]
+        from scipy.special import gammaln
+
+        y = self.outcomes.y
+        return -self.outcomes.total(gammaln(y + 1.0) if self.code == 2 else np.log(y))
 
     @cached_property
     def distinct(self) -> tuple[Floats, Floats]:
         """Distinct outcomes, and their numbers."""
-        values, counts = np.unique(self.y, return_counts=True)
-        return values, counts.astype(float)
+        values, places = np.unique(self.outcomes.y, return_inverse=True)
+        return values, np.bincount(places, self.outcomes.counts).astype(float)
+
+    def of_groups(self, groups: Ints) -> "Problem":
+        """Return the same with the rows of some groups."""
+        starts = self.starts
+        rows = np.concatenate([np.arange(starts[j], starts[j + 1]) for j in groups])
+        return replace(
+            self,
+            y=self.y[rows],
+            trials=self.trials[rows],
+            offset=self.offset[rows],
+            X=np.ascontiguousarray(self.X[rows]),
+            Z=np.ascontiguousarray(self.Z[rows]),
+            starts=np.concatenate([[0], np.cumsum(np.diff(starts)[groups])]),
+        )
 
     def values(self, x: Floats) -> Values:
         """Read points (N, inner + outer)."""
@@ -283,15 +309,15 @@ class Problem:
 
 def make_problem(design: Design, priors: ModelPriors) -> Problem:
     """Return the rows of a design with at most one grouping factor, scaled and in groups."""
-    order = design.group_term.row_order() if design.q else np.arange(design.n)
-    y, x = design.y[order].astype(float), design.X[order]
+    code = CODES[design.family.name, design.family.link]
+    rows = likelihood_rows(design, _row_code(design), most_distinct=_MOST_DISTINCT[code])
     moments = column_moments(design)
     p, q, cuts = design.p, design.q, design.family.thresholds
     means = np.asarray(moments.x_mean, dtype=float)
     constant = np.array([term == INTERCEPT for term in design.terms], dtype=bool)
     centred = design.has_intercept or cuts is not None
     shift = np.where(constant | (not centred), 0.0, means)
-    sd = np.sqrt(np.square(x - shift).mean(axis=0)) if p else np.zeros(0)
+    sd = _root_mean_square(rows.X - shift, rows.counts) if p else np.zeros(0)
     sd = np.where(constant | ~(sd > 0), 1.0, sd)
     to_beta = np.diag(1.0 / sd)
     if design.has_intercept:
@@ -299,22 +325,19 @@ def make_problem(design: Design, priors: ModelPriors) -> Problem:
         to_beta[place] -= shift / sd
     free, mean, precision, nu = coefficient_priors(design.terms, priors, means)
     transform = design_transform(design, priors) if q else np.zeros((0, 0))
-    z = design.Z[order] @ transform
-    z_sd = np.sqrt(np.square(z).mean(axis=0)) if q else np.zeros(0)
+    z = rows.Z @ transform
+    z_sd = _root_mean_square(z, rows.counts) if q else np.zeros(0)
     z_scale = np.where(z_sd > 0, z_sd, 1.0)
-    codes = design.codes[order] if q else np.zeros(design.n, dtype=np.int64)
-    sizes = np.bincount(codes, minlength=design.J if q else 1)
-    known = design.response.known.get("trials")
-    trials = np.ones(design.n) if known is None else np.broadcast_to(known, design.n)[order]
     return Problem(
         family=design.family,
-        code=CODES[design.family.name, design.family.link],
-        y=y,
-        trials=np.ascontiguousarray(trials, dtype=float),
-        offset=np.ascontiguousarray(design.offset[order], dtype=float),
-        X=np.ascontiguousarray((x - shift) / sd),
+        code=code,
+        y=rows.y,
+        trials=rows.trials,
+        offset=rows.offset,
+        X=np.ascontiguousarray((rows.X - shift) / sd),
         Z=np.ascontiguousarray(z / z_scale),
-        starts=np.concatenate([[0], np.cumsum(sizes)]),
+        outcomes=rows.outcomes,
+        starts=rows.starts,
         n_cuts=0 if cuts is None else len(design.encoding.between_levels),
         has_shape="shape" in priors.auxiliary,
         to_beta=to_beta,
@@ -330,9 +353,15 @@ def make_problem(design: Design, priors: ModelPriors) -> Problem:
     )
 
 
-def _counted(rows: Floats) -> "list[tuple[tuple[float, ...], int]]":
-    values, counts = np.unique(rows, axis=0, return_counts=True)
-    return [(tuple(row), int(one)) for row, one in zip(values.tolist(), counts, strict=True)]
+def _row_code(design: Design) -> int:
+    code = code_of(design.family)
+    assert code is not None  # for mypy: such a model is refused
+    return code
+
+
+def _root_mean_square(columns: Floats, counts: Floats | None) -> Floats:
+    """Return that of each column, over the rows that its values stand for."""
+    return np.asarray(np.sqrt(np.average(np.square(columns), axis=0, weights=counts)))
 
 
 def pairs_of(problem: Problem) -> list[tuple[int, int]]:

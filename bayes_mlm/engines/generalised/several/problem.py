@@ -136,8 +136,8 @@ class JointProblem:
         """Return the part of the log-likelihood without eta, and its derivative in psi."""
         if not aux.size:
             return self.base.fixed_constants[0], 0.0
-        own = {**self.base.auxiliary(aux), "trials": self.base.trials}
-        return constants(self.base.design.family, self.base.y, own)[:2]
+        base = self.base
+        return constants(base.design.family, base.outcomes, base.auxiliary(aux))[:2]
 
     def evaluate(self, x: Floats, *, v: Floats | None = None, derive: bool = True) -> JointPoint:
         """Return the Laplace approximation at a point, its search for the mode begun at v."""
