@@ -92,8 +92,8 @@ class Entry:
             one = self if source.design.family.is_additive else other
             return one.prepare(source, **options)
 
-        def draw(data: Any) -> Figure:
-            return (other if isinstance(data, drawn) else self).draw(data)
+        def draw(data: Any, **look: Any) -> Any:
+            return (other if isinstance(data, drawn) else self).draw(data, **look)
 
         shows = f"{self.shows}; of other families {other.shows}"
         applies = f"{self.applies}; of other families {other.applies}"

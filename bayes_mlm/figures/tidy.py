@@ -21,12 +21,15 @@ from bayes_mlm.figures.contextual import Contextual
 from bayes_mlm.figures.densities import Densities
 from bayes_mlm.figures.divergences import Divergences
 from bayes_mlm.figures.explained import Explained
+from bayes_mlm.figures.group_means import GroupMeans
 from bayes_mlm.figures.influence import GroupInfluence
 from bayes_mlm.figures.loo import LooGroups
+from bayes_mlm.figures.mean_curves import MeanCurve, Observed
 from bayes_mlm.figures.predictive import Predictive
 from bayes_mlm.figures.prior_posterior import PriorPosterior
 from bayes_mlm.figures.prior_sensitivity import PriorSensitivity
 from bayes_mlm.figures.residuals import GroupResiduals, RowResiduals
+from bayes_mlm.figures.response_curves import ResponseCurves
 from bayes_mlm.figures.sampler import SamplerFigure
 from bayes_mlm.figures.shrinkage import Shrinkage
 from bayes_mlm.figures.subgroup_difference import SubgroupDifference
@@ -214,6 +217,42 @@ def _shrinkage(data: Shrinkage) -> Iterator[Block]:
             "unpooled": effect.unpooled,
             "partial": effect.partial,
         }
+
+
+@tabulates(GroupMeans)
+def _group_means(data: GroupMeans) -> Iterator[Block]:
+    yield {
+        "group": data.labels,
+        "rows": data.sizes,
+        "observed": data.observed,
+        "estimate": data.estimate,
+        "lower": data.lower,
+        "upper": data.upper,
+        "expected": data.expected,
+    }
+
+
+@tabulates(ResponseCurves)
+def _response_curves(data: ResponseCurves) -> Iterator[Block]:
+    for part, curves in (("average", data.averaged), ("effects of zero", data.zero)):
+        for curve in curves:
+            yield _mean_curve(part, curve)
+    for observed in data.observed:
+        yield _observed("observed", None, observed)
+    for one in data.groups:
+        yield _mean_curve("group", one.curve)
+        yield _observed("observed of group", one.curve.name, one.observed)
+
+
+def _mean_curve(part: str, curve: MeanCurve) -> dict[str, Any]:
+    found: dict[str, Any] = {"part": part, "name": curve.name, "x": curve.x}
+    found |= {"estimate": curve.centre, "lower": curve.lower, "upper": curve.upper}
+    return found if curve.likelihood is None else {**found, "likelihood": curve.likelihood}
+
+
+def _observed(part: str, name: str | None, one: Observed) -> dict[str, Any]:
+    found: dict[str, Any] = {"part": part, "name": name, "x": one.x, "y": one.y}
+    return {**found, "expected": one.expected, "rows": one.rows}
 
 
 @tabulates(VarianceParts)
