@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from bayes_mlm.fitting import Analysis
     from bayes_mlm.studies import Record
 
-_SUFFIXES = (".png", ".svg", ".pdf")
+_SUFFIXES = (".png", ".svg", ".pdf", ".csv")
 _DPI = 150
 # In matplotlib's warning of a letter that its font lacks.
 _GLYPH = "missing from font"
@@ -81,13 +81,24 @@ def plot(
     prob: Prob = DEFAULT_PROB,
     out: Annotated[
         Path | None,
-        typer.Option(help="File (.png, .svg, .pdf); default: the figure's name, .png, here."),
+        typer.Option(
+            help="File (.png, .svg, .pdf; .csv has the numbers); default: the figure's name, "
+            ".png, here."
+        ),
+    ] = None,
+    theme: Annotated[
+        str, typer.Option(help="default, grey, talk (for slides), or a style of matplotlib.")
+    ] = "default",
+    size: Annotated[
+        str | None,
+        typer.Option(help="Inches: a width (3.3 is a column), or width and height (3.3x4)."),
     ] = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
     """Draw one figure of a model, or of several."""
     from bayes_mlm.engines import Settings
+    from bayes_mlm.figures import Canvas
     from bayes_mlm.report import console as show
     from bayes_mlm.studies import FIGURES, analyse_ladder
 
@@ -100,6 +111,8 @@ def plot(
     entry = FIGURES[name]
     file = Path(f"{entry.name}.png") if out is None else out
     _check(file, inputs=(data, *(model or [])))
+    figsize = _size(size)
+    Canvas(theme=theme, figsize=figsize)  # raises what is wrong before anything is fitted
     options = _options(entry, factor=factor, scale=scale)
     ladder = _records(entry, model or [], data, **vars(reading), **outcome.options)
 
@@ -118,12 +131,10 @@ def plot(
         with status("fetching the rows of a sample", quiet=quiet):
             found = [_with_sample(one, data) for one in found]
         picture = _prepare(entry, found, options)
-    with status(f"drawing {entry.name}", quiet=quiet):
-        figure = entry.draw(picture)
-        kind = file.suffix.lower().removeprefix(".")
-        with warnings.catch_warnings(record=True) as raised:
-            warnings.simplefilter("always")  # each is repeated below
-            write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
+    drawing = status(f"drawing {entry.name}", quiet=quiet)
+    with drawing, warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")  # each is repeated below
+        _write(file, entry, picture, theme=theme, figsize=figsize)
     lacking = [one for one in raised if _GLYPH in str(one.message)]
     if lacking:
         typer.echo("some letters are not in the font, and drawn as boxes", err=True)
@@ -143,6 +154,32 @@ def plot(
         **{part.name: getattr(picture.text, part.name) for part in fields(picture.text)},
         written=file,
     )
+
+
+def _size(text: str | None) -> "float | tuple[float, float] | None":
+    """Return a width, or width and height, in inches."""
+    if text is None:
+        return None
+    try:
+        sizes = [float(part) for part in text.lower().split("x")]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 2):
+        raise SpecError(f"--size {text!r} is no size; give inches: 3.3, or 6.3x4")
+    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def _write(file: Path, entry: "Entry", picture: Any, **look: Any) -> None:
+    """Write a figure, or its numbers, as the ending of the file says."""
+    from bayes_mlm.figures import tidy
+
+    kind = file.suffix.lower().removeprefix(".")
+    if kind == "csv":
+        text = tidy(picture).to_csv()
+        write_file(file, lambda partial: partial.write_text(text, encoding="utf-8"))
+        return
+    figure = entry.draw(picture, **look)
+    write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
 
 
 def _listed(entry: "Entry") -> dict[str, str]:

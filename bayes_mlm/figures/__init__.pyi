@@ -1,3 +1,4 @@
+from .canvas import THEMES as THEMES, Canvas as Canvas, Size as Size, Theme as Theme
 from .catalogue import (
     FIGURES as FIGURES,
     ladder_figures as ladder_figures,
@@ -42,12 +43,14 @@ from .style import (
     SUBGROUP_STYLES as SUBGROUP_STYLES,
     Artist as Artist,
     Axes as Axes,
+    Drawing as Drawing,
     Figure as Figure,
     Style as Style,
-    axes_or_new as axes_or_new,
+    SubFigure as SubFigure,
     engine_style as engine_style,
     figure_of as figure_of,
     model_styles as model_styles,
     new_figure as new_figure,
     styled as styled,
 )
+from .tidy import TidyTable as TidyTable, tabulates as tabulates, tidy as tidy

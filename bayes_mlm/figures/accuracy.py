@@ -13,7 +13,7 @@ from bayes_mlm.engines import (
 )
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, axes_or_new, figure_of, styled
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, Figure, figure_of, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
 _FLOOR = 1e-3
@@ -154,10 +154,10 @@ def direct_accuracy(analysis: Analysis) -> Accuracy | None:
 
 
 @styled
-def plot_accuracy(data: Accuracy, *, ax: Axes | None = None) -> Figure:
+def plot_accuracy(data: Accuracy) -> Figure:
     """Draw each measure of accuracy as a part of its limit."""
     many = len(data.checks)
-    ax = axes_or_new(ax, 0.9 + 0.42 * many)
+    ax = new_figure(0.9 + 0.42 * many).add_subplot()
     low = min([_FLOOR, *(0.5 * check.part for check in data.checks if check.part > 0)])
     high = max([10.0, *(3.0 * check.part for check in data.checks)])
     ax.set_xscale("log")

@@ -9,8 +9,18 @@ from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_patch
-from bayes_mlm.figures.style import BLACK, BLUE, INK, ORANGE, Axes, Figure, new_figure, styled
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
+from bayes_mlm.figures.style import (
+    BLACK,
+    BLUE,
+    INK,
+    ORANGE,
+    Axes,
+    Figure,
+    across,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
 
 # Expectations that differ by more than this factor are drawn on logarithmic axes.
@@ -72,7 +82,7 @@ def calibration_picture(analysis: Analysis) -> CalibrationPicture | None:
 def plot_calibration(data: CalibrationPicture) -> Figure:
     """Draw the calibration curve, and the binned residuals."""
     figure, found = new_figure(3.6), data.found
-    left, right = figure.subplots(1, 2)
+    left, right = across(figure, 2)
     for ax, less in ((left, np.zeros_like(found.expected)), (right, found.expected)):
         _draw_bins(ax, found, less)
         ax.set_xlabel(f"expected {shorten(data.outcome, 30)}")
@@ -94,7 +104,7 @@ def plot_calibration(data: CalibrationPicture) -> Figure:
     if found.outside.any():
         key = legend_key(ls="", marker="D", ms=4.5, color=ORANGE, label="outside them")
         handles.append(key)
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    legend_outside(figure, handles)
     return figure
 
 

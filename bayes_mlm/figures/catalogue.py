@@ -30,6 +30,7 @@ from bayes_mlm.figures import (
     response_curves,
     shrinkage,
     subgroup_difference,
+    tables,
     traces,
     trajectories,
     variance_parts,
@@ -37,6 +38,8 @@ from bayes_mlm.figures import (
 from bayes_mlm.figures.data import FigureData
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.fitting import Analysis
+
+__all__ = ["FIGURES", "ladder_figures", "model_figures", "prepared", "tables"]
 
 FIGURES = Registry[Entry]("figure")
 

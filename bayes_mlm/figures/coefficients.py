@@ -9,7 +9,7 @@ from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, ratio_ticks
+from bayes_mlm.figures.parts import legend_key, legend_outside, ratio_ticks
 from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, engine_style, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -194,10 +194,10 @@ def plot_coefficients(data: Coefficients) -> Figure:
         )
         for engine, label in named.items()
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=len(handles),
+    legend_outside(
+        figure,
+        handles,
+        columns=len(handles),
         title=f"estimate with {percent(data.prob)} interval",
         title_fontsize=8.5,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from bayes_mlm.base import estimate, number, percent
 from bayes_mlm.engines import is_drawing, listed_quantities
 from bayes_mlm.figures.density import Density, density_of
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.style import INK, ORANGE, Axes, Figure, engine_style
 from bayes_mlm.fitting import Analysis, Fit
 
@@ -345,4 +345,4 @@ def legend_below(figure: Figure, items: Iterable[QuantityEstimates], prob: float
                     label=text,
                 )
             )
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2))
+    legend_outside(figure, handles, columns=min(len(handles), 2))

@@ -7,7 +7,7 @@ from bayes_mlm.engines import MAX_R_HAT, MIN_ESS_PER_CHAIN, SAMPLE_DIMS, converg
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit
-from bayes_mlm.figures.style import Figure
+from bayes_mlm.figures.style import Figure, styled
 from bayes_mlm.fitting import Analysis
 
 
@@ -52,6 +52,7 @@ def converged(analysis: Analysis) -> SamplerFigure | None:
     )
 
 
+@styled
 def plot_convergence(data: SamplerFigure) -> Figure:
     """Return the distributions, drawn by `arviz_plots.plot_convergence_dist`."""
     figure = draw_with_arviz("plot_convergence_dist", data.values, 2.4, group="posterior")

@@ -10,7 +10,7 @@ from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_key
 from bayes_mlm.figures.sampler import nuts_fit
-from bayes_mlm.figures.style import GREY, ORANGE, Figure, new_figure, styled
+from bayes_mlm.figures.style import GREY, ORANGE, Figure, across, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
 _MOST = 3
@@ -107,7 +107,7 @@ def plot_divergences(data: Divergences) -> Figure:
     """Draw the draws of some pairs of parameters, those that diverged on top."""
     many = max(1, len(data.panels))
     figure = new_figure(2.9)
-    panels = np.atleast_1d(figure.subplots(1, many))
+    panels = across(figure, many)
     for ax, panel in zip(panels, data.panels, strict=False):
         bad = data.diverging
         ax.plot(panel.x[~bad], panel.y[~bad], "o", ms=1.8, color=GREY, mew=0, alpha=0.5)

@@ -7,7 +7,7 @@ from bayes_mlm.engines import MIN_EBFMI
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit
-from bayes_mlm.figures.style import Figure
+from bayes_mlm.figures.style import Figure, styled
 from bayes_mlm.fitting import Analysis
 
 
@@ -66,6 +66,7 @@ def ebfmi_of(energies: Floats) -> Floats:
     return found
 
 
+@styled
 def plot_energy(data: SamplerFigure) -> Figure:
     """Return the energy plot, drawn by `arviz_plots.plot_energy`."""
     from matplotlib.ticker import MaxNLocator

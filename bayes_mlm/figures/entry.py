@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bayes_mlm.figures.style import Figure
+from bayes_mlm.figures.style import Drawing
 from bayes_mlm.fitting import Analysis
 
 type Section = Literal["data", "posterior", "groups", "diagnostics", "ladder"]
@@ -30,8 +30,8 @@ class Entry:
     prepare : callable
         Computes what the figure shows; returns None where it does not apply.
     draw : callable
-        ``draw(data, ax=None)``: draws what `prepare` returned, on axes or a new figure, and
-        returns the matplotlib figure.
+        ``draw(data, theme=, figsize=, ax=)``, made by `styled`: draws what `prepare` returned and
+        returns the matplotlib figure, or the axes or subfigure that was handed over.
     section : str
         Where the report puts it.
     by_factor : bool
@@ -50,7 +50,7 @@ class Entry:
     applies: str
     of: Literal["model", "ladder"] = "model"
     prepare: Callable[..., Any]
-    draw: Callable[[Any], Figure]
+    draw: Drawing[Any]
     section: Section
     by_factor: bool = False
     by_scale: bool = False
@@ -92,8 +92,8 @@ class Entry:
             one = self if source.design.family.is_additive else other
             return one.prepare(source, **options)
 
-        def draw(data: Any) -> Figure:
-            return (other if isinstance(data, drawn) else self).draw(data)
+        def draw(data: Any, **look: Any) -> Any:
+            return (other if isinstance(data, drawn) else self).draw(data, **look)
 
         shows = f"{self.shows}; of other families {other.shows}"
         applies = f"{self.applies}; of other families {other.applies}"

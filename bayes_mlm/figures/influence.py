@@ -9,7 +9,17 @@ from bayes_mlm.base import Floats, Ints, count, number, percent, scaled, shorten
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import label_points, legend_above, legend_key, legend_patch
-from bayes_mlm.figures.style import BLUE, INK, MANY_GROUPS, ORANGE, Axes, Figure, new_figure, styled
+from bayes_mlm.figures.style import (
+    BLUE,
+    INK,
+    MANY_GROUPS,
+    ORANGE,
+    Axes,
+    Figure,
+    across,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis, Fit
 
 _NAMED = 4
@@ -175,7 +185,7 @@ def plot_influence(data: GroupInfluence) -> Figure:
     """Draw shifts against standardised effects, and spreads against degrees of freedom."""
     figure = new_figure(3.6)
     has_spread = bool(np.isfinite(data.ratio).any())  # families with a residual sd have it
-    left, *right = figure.subplots(1, 2 if has_spread else 1, squeeze=False)[0]
+    left, *right = across(figure, 2 if has_spread else 1)
     dot = 4.0 if data.labels.size <= MANY_GROUPS else 2.2
     _draw_shifts(left, data, dot)
     for ax in right:

@@ -15,10 +15,9 @@ from bayes_mlm.figures.style import (
     INK,
     MANY_GROUPS,
     ORANGE,
-    Axes,
     Figure,
-    axes_or_new,
     figure_of,
+    new_figure,
     styled,
 )
 from bayes_mlm.fitting import Analysis
@@ -129,9 +128,9 @@ def loo_groups(analysis: Analysis) -> LooGroups | None:
 
 
 @styled
-def plot_loo_groups(data: LooGroups, *, ax: Axes | None = None) -> Figure:
+def plot_loo_groups(data: LooGroups) -> Figure:
     """Draw how well each group is predicted, against the k-hat of its weights."""
-    ax = axes_or_new(ax, 3.5)
+    ax = new_figure(3.5).add_subplot()
     # Equal weights have no tail, whose shape is then minus infinity: drawn at the left edge.
     known = np.isfinite(data.k_hat)
     floor = min(-0.1, float(data.k_hat[known].min()) - 0.05) if known.any() else -0.1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import count, shorten_all
 from bayes_mlm.figures.lines import Line
-from bayes_mlm.figures.style import GREY, INK, Artist, Axes, Style, engine_style
+from bayes_mlm.figures.style import GREY, INK, Artist, Axes, Figure, Style, engine_style, width_of
 
 # Beyond this many rows points hide each other, and are counted in hexagons instead.
 _MOST_POINTS = 1500
@@ -17,6 +17,8 @@ _MOST_POINTS = 1500
 _WIDEST = 92
 # Characters of the names at ticks that fit the width of a figure side by side.
 _MOST_LEVEL = 90
+# Points of an inch; ems of a legend's key with the spaces around it and its text.
+_POINTS, _KEY = 72.0, 4.2
 # Ratios farther apart than this have ticks at 1, 2, 5, 10.
 _WIDE = 8.0
 _PALE, _DARK = "#EFEFEF", "#A0A0A0"
@@ -105,6 +107,33 @@ def legend_point(
         mec=style.colour,
         mfc=style.colour if filled else "white",
         label=label,
+    )
+
+
+def legend_outside(figure: Figure, handles: list[Any], *, columns: int = 3, **options: Any) -> None:
+    """Place a legend below all axes, in columns that fit the width of the figure.
+
+    Examples
+    --------
+    >>> from bayes_mlm.figures.style import new_figure
+    >>> figure = new_figure(width=3.3)
+    >>> legend_outside(figure, [legend_patch(label="varying slopes within groups")] * 4)
+    >>> figure.legends[0]._ncols
+    1
+    """
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=rcParams["legend.fontsize"])
+    em = font.get_size_in_points()
+    page = _POINTS * width_of(figure)
+    labels = [str(handle.get_label()) for handle in handles]
+    widths = [text_to_path.get_text_width_height_descent(t, font, False)[0] for t in labels]
+    while columns > 1 and _width([w + _KEY * em for w in widths], columns) > page:
+        columns -= 1
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2, **options
     )
 
 
@@ -204,7 +233,8 @@ def name_ticks(ax: Axes, places: Sequence[float], labels: Iterable[Any]) -> None
     ax.set_xticks(places, names, rotation=0 if level else 90)
 
 
-def _width(widths: list[int], columns: int) -> int:
-    """Return the width in characters of a legend of some columns, filled column by column."""
+def _width(widths: list[Any], columns: int) -> float:
+    """Return the width of a legend of some columns, filled column by column."""
     deep = -(-len(widths) // columns)
-    return sum(max(widths[start : start + deep]) for start in range(0, len(widths), deep))
+    columns_wide = (max(widths[start : start + deep]) for start in range(0, len(widths), deep))
+    return float(sum(columns_wide))

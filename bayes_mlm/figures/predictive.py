@@ -1,6 +1,7 @@
 """Check by replicates of the data what the model implies for rows, groups and extremes."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from bayes_mlm.base import Floats, count, number, percent, rounded, shorten
 from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.rootogram import draw_categories, draw_rootogram
 from bayes_mlm.figures.statistics import (
     LEAST_GROUPS,
@@ -20,7 +21,19 @@ from bayes_mlm.figures.statistics import (
     statistics_of_groups,
     statistics_of_rows,
 )
-from bayes_mlm.figures.style import BLACK, BLUE, INK, Axes, Figure, new_figure, styled
+from bayes_mlm.figures.style import (
+    BLACK,
+    BLUE,
+    INK,
+    NARROW,
+    Axes,
+    Figure,
+    across,
+    new_figure,
+    stack,
+    styled,
+    width_of,
+)
 from bayes_mlm.fitting import Analysis
 
 
@@ -214,14 +227,16 @@ def plot_predictive(data: Predictive) -> Figure:
     Two panels without groups, else three (of 0/1 outcomes, whose sds follow from means) or four.
     """
     below = 0.75 + 0.19 * len(data.statistics)
-    figure = new_figure(2.75 + below)
-    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.45, below)).ravel()
     of = shorten(data.outcome, 20)
     ordered = {shorten(data.mean_name, 26): data.means, f"sd of {of}": data.sds}
     shown = {what: one for what, one in ordered.items() if one is not None}
-    first, *others = top.subplots(
-        1, 1 + len(shown), width_ratios=(1.35, *(1.0 for _ in shown)), squeeze=False
-    )[0]
+    figure = new_figure(2.75 + below)
+    above = 2.45
+    if width_of(figure) < NARROW:
+        above = stack(figure, above, 1 + len(shown))
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(above, below)).ravel()
+    ratios = (1.35, *(1.0 for _ in shown))
+    first, *others = across(cast("Figure", top), 1 + len(shown), ratios=ratios)
     for ax, (what, one) in zip(others, shown.items(), strict=True):
         _draw_ordered(ax, one, what)
     drawn = data.observed, data.centre, data.lower, data.upper
@@ -237,14 +252,13 @@ def plot_predictive(data: Predictive) -> Figure:
         cut = f" up to {int(data.edges[-1])}"
     first.set_xlabel(f"{shorten(data.outcome, 18)}{cut} ({count(data.n, 'row')})")
     draw_statistics(bottom.subplots(), data.statistics)
-    figure.legend(
-        handles=[
+    legend_outside(
+        figure,
+        [
             legend_key(color=BLACK, lw=1.4, label="data"),
             legend_patch(facecolor=BLUE, alpha=0.35, label=f"{percent(data.prob)} of replicates"),
             legend_key(color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="their median"),
         ],
-        loc="outside lower center",
-        ncols=3,
     )
     return figure
 
@@ -263,7 +277,7 @@ def _draw_outcome(ax: Axes, data: Predictive) -> None:
     ax.stairs(100 * data.centre, edges, color=BLUE, lw=1.0, ls=(0, (4.0, 1.5)))
     ax.stairs(100 * data.observed, edges, color=BLACK, lw=1.3)
     highest = 100 * float(max(data.observed.max(), data.upper.max()))
-    ax.set_ylim(0.0, 1.65 * highest)
+    ax.set_ylim(0.0, 1.4 * highest)
     seen = np.flatnonzero((data.upper > 0) | (data.observed > 0))
     ax.set_xlim(edges[seen[0]], edges[seen[-1] + 1])
     for value, share, end, where in (
@@ -275,7 +289,7 @@ def _draw_outcome(ax: Axes, data: Predictive) -> None:
         ax.text(
             0.01 if end == "left" else 0.99,
             0.995,
-            f"{text} of\nreplicated\nvalues\n{where}\n{rounded(value, style='table')}",
+            f"{text}\n{where}\n{rounded(value, style='table')}",
             transform=ax.transAxes,
             ha=end,
             va="top",

@@ -18,7 +18,7 @@ from bayes_mlm.base import EngineError, Floats, count, number, shorten
 from bayes_mlm.engines import has_random_effects, why_not_direct
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.style import BAND, GREY, INK, Figure, model_styles, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -177,7 +177,7 @@ def plot_prior_shifts(data: PriorSensitivity) -> Figure:
         legend_key(color=GREY, lw=0.8, ls=dash, label=f"{limit:g} sds")
         for limit, dash in ((NO_SHIFT, ":"), (LITTLE_SHIFT, "--"))
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    legend_outside(figure, handles)
     return figure
 
 

@@ -3,7 +3,7 @@
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit, selection, slowest
-from bayes_mlm.figures.style import Figure
+from bayes_mlm.figures.style import Figure, styled
 from bayes_mlm.fitting import Analysis
 
 
@@ -33,6 +33,7 @@ def ranks(analysis: Analysis) -> SamplerFigure | None:
     )
 
 
+@styled
 def plot_ranks(data: SamplerFigure) -> Figure:
     """Return rank plots, a panel a parameter, drawn by `arviz_plots.plot_rank`."""
     rows = -(-len(data.values) // 2)

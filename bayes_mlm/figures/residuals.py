@@ -13,13 +13,13 @@ from bayes_mlm.assess import (
     quantile_residuals,
     standardised_residuals,
 )
-from bayes_mlm.base import Floats, Stream, count, number, shorten, shorten_all, stream
+from bayes_mlm.base import Floats, Ints, Stream, count, number, shorten, shorten_all, stream
 from bayes_mlm.design import predictor_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import draw_rows, legend_key, legend_patch
-from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, new_figure, styled
+from bayes_mlm.figures.parts import draw_rows, legend_key, legend_outside, legend_patch
+from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, across, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
 # Standard errors between the spreads of two thirds of the rows, beyond which they differ.
@@ -106,6 +106,8 @@ class GroupResiduals:
         At most three.
     curves : tuple of NormalQQ
         One an effect.
+    places : tuple of ndarray of int
+        Of each curve, the groups of its points.
     named : tuple of tuple of (int, str)
         For each curve, points to name: their place on it and the group's label.
     too_little : tuple of str
@@ -117,6 +119,7 @@ class GroupResiduals:
     labels: np.ndarray
     effects: tuple[str, ...]
     curves: tuple[NormalQQ, ...]
+    places: tuple[Ints, ...]
     named: tuple[tuple[tuple[int, str], ...], ...]
     too_little: tuple[str, ...]
 
@@ -202,7 +205,7 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
     fit = analysis.fits[0].of_factor(factor)
     if fit.design.J < _LEAST_GROUPS:
         return None
-    names, curves, named, too_little = [], [], [], []
+    names, curves, places, named, too_little = [], [], [], [], []
     for k, effect in enumerate(effects_of(analysis.fits[0], analysis.prob, factor)[:3]):
         known = np.flatnonzero(np.isfinite(effect.standardised))
         curve = normal_qq(
@@ -215,8 +218,9 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
         far = out[np.argsort(-np.abs(curve.found[out]))][:4]
         names.append(effect.name)
         curves.append(curve)
+        places.append(known[curve.places])
         far = np.sort(far)
-        labels = shorten_all(fit.design.labels[known[curve.places[far]]], 18)
+        labels = shorten_all(fit.design.labels[places[-1][far]], 18)
         named.append(tuple(zip(far.tolist(), labels, strict=True)))
     if not curves:
         return None
@@ -226,6 +230,7 @@ def group_residuals(analysis: Analysis, factor: str | None = None) -> GroupResid
         labels=fit.design.labels,
         effects=tuple(names),
         curves=tuple(curves),
+        places=tuple(places),
         named=tuple(named),
         too_little=tuple(too_little),
     )
@@ -236,7 +241,7 @@ def plot_row_residuals(data: RowResiduals) -> Figure:
     """Draw residuals against fitted values, and their Q-Q plot."""
     figure = new_figure(3.5)
     ratios = (1.25, 1.0) if data.qq is not None else (1.0,)
-    left, *right = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
+    left, *right = across(figure, len(ratios), ratios=ratios)
     rows = draw_rows(left, data.fitted, data.residual)
     left.axhline(0.0, color=INK, lw=0.8)
     left.errorbar(
@@ -266,7 +271,7 @@ def plot_group_residuals(data: GroupResiduals) -> Figure:
     """Draw the Q-Q plot of each effect of the groups."""
     many = len(data.curves)
     figure = new_figure(3.6 if many < 3 else 2.9)
-    panels = figure.subplots(1, many, squeeze=False).ravel()
+    panels = across(figure, many)
     for ax, effect, curve, named in zip(panels, data.effects, data.curves, data.named, strict=True):
         _draw_qq(ax, curve)
         what = "" if many == 1 else f"{shorten(effect, 18)} "
@@ -302,7 +307,7 @@ def _legend_below(figure: Figure, *curves: NormalQQ, before: Sequence[Any] = ())
         handles.append(legend_patch(facecolor=_SHADE, label="95 % of normal samples"))
     if any(curve.outside.any() for curve in curves):
         handles.append(legend_key(ls="", marker="D", ms=3.2, color=ORANGE, label="outside them"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    legend_outside(figure, handles, columns=2)
 
 
 ROW_RESIDUALS = Entry(

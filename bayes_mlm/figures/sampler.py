@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats, count
+from bayes_mlm.base import EngineError, Floats, count
 from bayes_mlm.engines import SAMPLE_DIMS, convergence, has_chains, listed_quantities
+from bayes_mlm.figures.canvas import current_canvas
 from bayes_mlm.figures.data import Text
-from bayes_mlm.figures.style import WIDTH, Figure, styled
+from bayes_mlm.figures.style import WIDTH, Figure
 from bayes_mlm.fitting import Analysis, Fit
 
 # Panels of a figure of single parameters.
@@ -62,7 +63,6 @@ def slowest(fit: Fit) -> tuple[dict[str, Floats], dict[str, float], int]:
     return {n: v for n, v in named.items() if n in worst}, {n: r_hat[n] for n in worst}, len(named)
 
 
-@styled
 def draw_with_arviz(
     function: str, values: Mapping[str, Floats], height: float, *, group: str, **options: Any
 ) -> Figure:
@@ -80,6 +80,11 @@ def draw_with_arviz(
     **options
         Of the function.
 
+    Raises
+    ------
+    EngineError
+        If axes or a subfigure were handed over to draw in.
+
     References
     ----------
     ArviZ: Martin et al. (2026), Journal of Open Source Software; https://www.arviz.org.
@@ -88,6 +93,12 @@ def draw_with_arviz(
     import xarray as xr
     from matplotlib import pyplot as plt
 
+    canvas = current_canvas()
+    if canvas.ax is not None:
+        raise EngineError(
+            "ArviZ draws this figure whole; omit ax=, or call arviz_plots on fit.data"
+        )
+    size = canvas.size(WIDTH, height)
     chains, draws = next(iter(values.values())).shape[:2]
     dims = (*SAMPLE_DIMS, "parameter")
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -95,7 +106,7 @@ def draw_with_arviz(
     collection = getattr(arviz_plots, function)(
         xr.DataTree.from_dict({group: dataset}),
         backend="matplotlib",
-        figure_kwargs={"figsize": (WIDTH, height), "layout": "constrained"},
+        figure_kwargs={"figsize": size, "layout": "constrained"},
         **options,
     )
     figure: Figure = collection.viz["figure"].item()

@@ -21,6 +21,9 @@ from bayes_mlm.fitting import Analysis, Fit
 _CONDITION = 1e6
 _LEAST_THIRD = 9
 _POINTS_WIDE = 380.0
+# Part of the distance of two sizes that groups of one size take; and sizes so many times apart are
+# on a logarithmic axis.
+_TIES, _WIDE = 0.8, 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,7 +184,7 @@ def unpooled_effects(design: Design, left: Floats) -> Floats:
 
 @styled
 def plot_group_shrinkage(data: Shrinkage) -> Figure:
-    """Draw each group's unpooled effect and its partially pooled one, the smallest group first.
+    """Draw each group's unpooled effect and its partially pooled one, by number of rows.
 
     A panel an effect.
     """
@@ -195,13 +198,13 @@ def plot_group_shrinkage(data: Shrinkage) -> Figure:
         ax.set_ylabel(f"effect on {shorten(data.outcome, 28)}{name}")
         if ax is axes[0]:
             legend_above(ax, handles, columns=2 if len(handles) > 3 else 3)
-    _size_ticks(axes[-1], data)
+    _size_axis(axes[-1], data, _places(data.sizes))
     return figure
 
 
 def _draw_shrunk(ax: Axes, data: Shrinkage, effect: ShrunkEffect) -> list[Any]:
     many = data.sizes.size
-    x = np.arange(many)
+    x = _places(data.sizes)
     room = _POINTS_WIDE / many
     dot = float(np.clip(1.2 * room, 0.9, 5.0))
     known = np.isfinite(effect.unpooled)
@@ -247,26 +250,59 @@ def _draw_shrunk(ax: Axes, data: Shrinkage, effect: ShrunkEffect) -> list[Any]:
     return handles
 
 
-def _size_ticks(ax: Axes, data: Shrinkage) -> None:
-    """Mark where groups of some sizes stand, in a row ordered by size."""
-    sizes, many = data.sizes, data.sizes.size
-    places = np.unique(np.linspace(0, many - 1, min(many, 7)).round().astype(int))
-    ax.set_xlim(-0.02 * many - 0.4, 1.02 * many - 0.6)
-    if many <= MOST_TICKS and sizes[0] == sizes[-1]:
-        name_ticks(ax, range(many), data.labels)
-        each = count(int(sizes[0]), "row")
-        ax.set_xlabel(f"{shorten(data.group)} ({count(many, 'group')} of {each})")
-        return
+def _places(sizes: Ints) -> Floats:
+    """Return where groups are on the axis: at their numbers of rows, those of one size in a row.
+
+    Groups that are all of one size are at their ranks.
+
+    Examples
+    --------
+    >>> _places(np.array([3, 5, 5])).round(2), _places(np.array([4, 4]))
+    (array([3. , 4.8, 5.2]), array([0., 1.]))
+    """
     if sizes[0] == sizes[-1]:
-        each = count(int(sizes[0]), "row")
-        ax.set_xticks([])
-        ax.set_xlabel(f"{count(many, 'group')} of {each}, in order of their unpooled estimate")
+        return np.arange(sizes.size, dtype=np.float64)
+    _, first, ties = np.unique(sizes, return_index=True, return_counts=True)
+    rank = np.arange(sizes.size) - np.repeat(first, ties)
+    return np.asarray(sizes + _TIES * ((rank + 0.5) / np.repeat(ties, ties) - 0.5))
+
+
+def _size_axis(ax: Axes, data: Shrinkage, x: Floats) -> None:
+    """Scale and label the axis of the groups' numbers of rows."""
+    sizes, many = data.sizes, data.sizes.size
+    groups = count(many, "group")
+    if sizes[0] < sizes[-1]:
+        if sizes[-1] > _WIDE * sizes[0]:
+            ax.set_xscale("log")
+            ends = np.log(x[[0, -1]]) + np.array([-0.02, 0.02]) * np.log(x[-1] / x[0])
+            ax.set_xlim(*np.exp(ends))
+            _number_ticks(ax)
+        else:
+            room = 0.02 * (x[-1] - x[0])
+            ax.set_xlim(x[0] - room, x[-1] + room)
+        ax.set_xlabel(f"rows of the {shorten(data.group)} ({groups}, {_rows(int(sizes.sum()))})")
         return
-    ax.set_xticks(places, [f"{sizes[k]:,}" for k in places])
-    ax.set_xlabel(
-        f"rows of the group, the smallest first ({count(many, 'group')}, "
-        f"{count(int(sizes.sum()), 'row')})"
-    )
+    ax.set_xlim(-0.02 * many - 0.4, 1.02 * many - 0.6)
+    each = _rows(int(sizes[0]))
+    if many <= MOST_TICKS:
+        name_ticks(ax, range(many), data.labels)
+        ax.set_xlabel(f"{shorten(data.group)} ({groups} of {each})")
+        return
+    ax.set_xticks([])
+    ax.set_xlabel(f"{groups} of {each}, in order of their unpooled estimate")
+
+
+def _number_ticks(ax: Axes) -> None:
+    """Label a logarithmic axis with whole numbers at 1, 2, 5, 10."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def _rows(many: int) -> str:
+    return count(many, "row")
 
 
 FIGURE = Entry(

@@ -7,9 +7,18 @@ and line styles distinguish the same things in grey.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast, overload
 
 from bayes_mlm.engines import ENGINES
+from bayes_mlm.figures.canvas import (
+    Canvas,
+    GivenAxes,
+    Size,
+    Theme,
+    current_canvas,
+    drawing_on,
+)
+from bayes_mlm.figures.greys import make_grey
 
 if TYPE_CHECKING:
     import matplotlib.artist
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 type Artist = matplotlib.artist.Artist
 type Axes = matplotlib.axes.Axes
 type Figure = matplotlib.figure.Figure
+type SubFigure = matplotlib.figure.SubFigure
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 GREEN, PINK, BLACK, SKY = "#009E73", "#CC79A7", "#000000", "#56B4E9"
@@ -30,6 +40,9 @@ INK = "#595959"
 MANY_GROUPS = 400
 # A figure fills the width of a page's text and about half its height.
 WIDTH, HEIGHT = 6.3, 3.9
+# In a figure narrower than this, in inches, panels stand one below the other, each with this part
+# of the height of the figure.
+NARROW, _STACKED = 4.5, 0.75
 # Okabe & Ito's without yellow, which is too faint on white; and as many markers, less one, so that
 # no pair comes twice among 56 models.
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, BLACK, SKY, "#E69F00", "#7F7F7F")
@@ -129,15 +142,56 @@ def engine_style(engine: str) -> Style:
 
 
 def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:
-    """Make an empty figure, sizes in inches; at the default width it fits a page's text."""
+    """Return an empty figure of a size in inches; at the default width it fits a page's text.
+
+    While a figure is drawn with ``figsize=`` or ``ax=`` (see `styled`), of that size, or what
+    takes the place of a figure there.
+    """
+    from matplotlib.axes import Axes as MatplotlibAxes
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    canvas = current_canvas()
+    if isinstance(canvas.ax, MatplotlibAxes):
+        return cast("Figure", GivenAxes(canvas.ax))
+    if canvas.ax is not None:
+        return cast("Figure", canvas.ax)
+    return Figure(figsize=canvas.size(width, height), layout="constrained")
 
 
-def axes_or_new(ax: Axes | None, height: float = HEIGHT) -> Axes:
-    """Return the axes that were handed over, or those of a new figure."""
-    return new_figure(height).add_subplot() if ax is None else ax
+def width_of(figure: Figure) -> float:
+    """Return the width of a figure, a subfigure or the axes in their place, in inches."""
+    return float(figure.bbox.width / figure.dpi)
+
+
+def across(figure: Figure, many: int, *, ratios: Sequence[float] | None = None) -> list[Axes]:
+    """Return panels side by side; one below the other in a narrow figure.
+
+    That is then taller, unless its height was given.
+
+    Examples
+    --------
+    >>> [[len(across(figure, 2)), figure.get_size_inches().tolist()]
+    ...  for figure in (new_figure(3.0), new_figure(3.0, width=3.3))]
+    [[2, [6.3, 3.0]], [2, [3.3, 4.5]]]
+    """
+    if many == 1 or width_of(figure) >= NARROW:
+        return list(figure.subplots(1, many, width_ratios=ratios, squeeze=False)[0])
+    if hasattr(figure, "get_size_inches"):  # a subfigure has no size that it could change
+        stack(figure, float(figure.get_size_inches()[1]), many)
+    return list(figure.subplots(many, 1, squeeze=False).ravel())
+
+
+def stack(figure: Figure, height: float, many: int) -> float:
+    """Return the height of panels one below the other, that of one being given, in inches.
+
+    The figure becomes as much taller, unless its height was given.
+    """
+    whole = _STACKED * many * height
+    canvas = current_canvas()
+    if canvas.ax is None and not isinstance(canvas.figsize, tuple):
+        wide, tall = figure.get_size_inches()
+        figure.set_size_inches(wide, tall + whole - height)
+    return whole
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -147,14 +201,60 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
-    """Have a function draw in the package's look, and leave matplotlib's settings as they were."""
+class Drawing[D](Protocol):
+    """A function that draws the data of a figure."""
+
+    @overload
+    def __call__(
+        self, data: D, /, *, theme: Theme = "default", figsize: Size | None = None, ax: None = None
+    ) -> Figure: ...
+    @overload
+    def __call__(
+        self, data: D, /, *, theme: Theme = "default", figsize: Size | None = None, ax: Axes
+    ) -> Axes: ...
+    @overload
+    def __call__(
+        self, data: D, /, *, theme: Theme = "default", figsize: Size | None = None, ax: SubFigure
+    ) -> SubFigure: ...
+
+
+def styled[D](draw: Callable[[D], Figure]) -> Drawing[D]:
+    """Have a function draw in the package's look, with the options of every figure.
+
+    Matplotlib's settings are then as they were.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws data on what `new_figure` returns.
+
+    Returns
+    -------
+    callable
+        The function with three options more. ``theme=`` is "default", "grey" (for print without
+        colour), "talk" (larger text, for slides), a style of matplotlib, or a mapping of rcParams;
+        ``figsize=`` the width in inches, or width and height; ``ax=`` axes (of a figure of one
+        axes) or a subfigure (of any) to draw in. It returns the figure, or what was given as ax.
+
+    Raises
+    ------
+    SpecError
+        If there is no such theme, or the size is none.
+    EngineError
+        If axes are given and the figure has several.
+    """
 
     @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+    def drawn(
+        data: D, *, theme: Theme = "default", figsize: Size | None = None, ax: Any = None
+    ) -> Any:
         from matplotlib import rc_context
 
-        with rc_context(_LOOK):
-            return draw(*args, **kwargs)
+        canvas = Canvas(theme=theme, figsize=figsize, ax=ax)
+        with rc_context(_LOOK), rc_context(canvas.settings), drawing_on(canvas):
+            made = draw(data)
+        if canvas.is_grey:
+            make_grey(made if ax is None else ax)
+        return made if ax is None else ax
 
-    return drawn
+    return cast("Drawing[D]", drawn)

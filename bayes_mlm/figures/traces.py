@@ -4,7 +4,7 @@ from bayes_mlm.base import count, scaled
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.sampler import SamplerFigure, draw_with_arviz, nuts_fit, selection, slowest
-from bayes_mlm.figures.style import Figure
+from bayes_mlm.figures.style import Figure, styled
 from bayes_mlm.fitting import Analysis
 
 
@@ -29,6 +29,7 @@ def traces(analysis: Analysis) -> SamplerFigure | None:
     )
 
 
+@styled
 def plot_traces(data: SamplerFigure) -> Figure:
     """Return trace plots, a panel a parameter, drawn by `arviz_plots.plot_trace`."""
     rows = -(-len(data.values) // 2)

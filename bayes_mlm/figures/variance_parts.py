@@ -10,7 +10,7 @@ from bayes_mlm.base import count, percent, rounded, shorten
 from bayes_mlm.engines import ENGINES, has_random_effects, is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.style import (
     BAND,
     BLUE,
@@ -21,6 +21,7 @@ from bayes_mlm.figures.style import (
     SKY,
     Axes,
     Figure,
+    across,
     new_figure,
     styled,
 )
@@ -47,7 +48,6 @@ _MEASURES = {
 }
 
 type _Looks = Mapping[str, tuple[str, str, str]]
-
 # A share this small is rounding of one that is nothing.
 _NOTHING = 1e-9
 # A share below this is written as nothing: a ten-thousandth.
@@ -295,7 +295,7 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     rows = sum(len(column.shares) for column in data.columns)
     figure = new_figure(max(3.4, 1.35 + 0.27 * (rows + len(data.columns))))
     looks = {**_LOOK, **dict(zip(data.factors, cycle(_FACTORS), strict=False))}
-    left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+    left, right = across(figure, 2, ratios=(1.0, 1.15))
     for place, column in enumerate(data.columns):
         _draw_bar(left, place, column, looks, 8 if len(data.columns) < 4 else 6.5)
     names = [_SHORT.get(column.measure) or _place(column.measure) for column in data.columns]
@@ -320,7 +320,7 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     handles.append(
         legend_key(color="black", ls="", marker="D", ms=3.8, mfc="white", label=data.likelihood)
     )
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
+    legend_outside(figure, handles)
     return figure
 
 

@@ -36,7 +36,31 @@ _SECTIONS = {
 _HEAD = """# Gallery
 
 Every figure, drawn when this page was built, by the command below it. `--out` takes `.png`, `.svg`
-and `.pdf`; the report of a model (`bayes-mlm fit ... --out results`) has all that apply to it.
+and `.pdf`, and `.csv` for the numbers of the figure; `--size 3.3` (inches) makes it as wide as a
+column, `--theme grey` prints without colour and `--theme talk` has larger text. The report of a
+model (`bayes-mlm fit ... --out results`) has all that apply to it.
+
+In Python a figure is prepared and drawn in two steps, and `tidy` has its numbers:
+
+```python
+from matplotlib.figure import Figure
+
+from bayes_mlm.figures import tidy
+from bayes_mlm.fitting import analyse, as_request, make_settings
+from bayes_mlm.studies import FIGURES
+
+request = as_request("mathach ~ ses + (1 | schoolid)", "hsb")
+found = analyse(request, make_settings(request, random_seed=1))
+groups = FIGURES["caterpillar"].find(found)
+FIGURES["caterpillar"].draw(groups, theme="grey", figsize=3.3).savefig("groups.pdf")
+page = Figure(figsize=(8, 4), layout="constrained")
+left, right = page.subplots(1, 2)
+FIGURES["caterpillar"].draw(groups, ax=left)
+print(tidy(groups).to_frame())
+```
+
+`draw` returns the matplotlib figure, or what is given as `ax=`: axes take a figure of one axes, a
+subfigure (`page.subfigures(1, 2)[0]`) any.
 
 """
 

@@ -1,5 +1,6 @@
 """`bayes-mlm plot` as a stranger would use it, right and wrong."""
 
+import csv
 from functools import partial
 from xml.etree import ElementTree as ET
 
@@ -57,6 +58,26 @@ def test_the_ending_chooses_the_format(run, tmp_path, name, begins):
     assert [path.name for path in (tmp_path / name).parent.glob(".*")] == []
 
 
+def test_numbers_of_a_figure_are_a_table(run, tmp_path):
+    code, out, _ = run("caterpillar", F, "--data", "students.csv", "--out", "a.csv", "--quiet")
+    assert (code, out) == (0, "written to a.csv\n")
+    with (tmp_path / "a.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["group"] for row in rows) == [str(k) for k in range(8)]
+    assert all(float(row["lower"]) < float(row["estimate"]) < float(row["upper"]) for row in rows)
+
+
+def test_size_and_theme_are_options(run, tmp_path):
+    look = ("--out", "a.svg", "--size", "3.3x4", "--theme", "grey", "--quiet")
+    assert run("caterpillar", F, "--data", "students.csv", *look)[0] == 0
+    root = ET.parse(tmp_path / "a.svg").getroot()
+    assert [float(root.get(side).removesuffix("pt")) for side in ("width", "height")] == [
+        pytest.approx(72 * 3.3),
+        pytest.approx(72 * 4),
+    ]
+    assert "#0072b2" not in (tmp_path / "a.svg").read_text().lower()
+
+
 def test_a_ladder_brings_its_null_models(run):
     code, out, _ = run("explained", "hsb_ses", "--draws", "100")
     assert code == 0
@@ -93,6 +114,9 @@ def test_the_seed_is_fixed(run, tmp_path):
         (["predictive", "hsb_ses", "--out", "a"], "has no ending; allowed: .png"),
         (["predictive", "hsb_ses", "--out", "nowhere/a.png"], "there is no folder 'nowhere'"),
         (["predictive", "y ~ x", "--data", "none.csv"], "none.csv"),
+        (["predictive", "hsb_ses", "--theme", "gray"], "did you mean 'grey'?"),
+        (["predictive", "hsb_ses", "--size", "3 by 4"], "give inches: 3.3, or 6.3x4"),
+        (["predictive", "hsb_ses", "--size", "0"], "in inches between 1.5 and 40"),
         (["predictive", "hsb_ses", "--scale", "ratio"], "has one scale; omit --scale"),
         (["calibration", F, "--data", "students.csv", "--family", "bernouli"], "'bernoulli'"),
     ],

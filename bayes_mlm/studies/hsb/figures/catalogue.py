@@ -8,10 +8,11 @@ from bayes_mlm.studies.hsb.figures import (
     prototypes,
     slopes,
     subgroup_means,
+    tidy,
     within_line,
 )
 
-__all__ = ["FIGURES"]
+__all__ = ["FIGURES", "tidy"]  # the module registers the tables of these figures
 
 for _entry in (
     by_group.FIGURE,

@@ -7,14 +7,12 @@ import numpy as np
 from bayes_mlm.base import count, interval, number, percent, shorten
 from bayes_mlm.figures import (
     SUBGROUP_STYLES,
-    Axes,
     Cloud,
     Entry,
     Figure,
     Line,
     Style,
     Text,
-    axes_or_new,
     cloud_of,
     draw_likelihood,
     draw_line,
@@ -24,6 +22,7 @@ from bayes_mlm.figures import (
     legend_above,
     legend_point,
     line_along,
+    new_figure,
     roles_of,
     span,
     styled,
@@ -112,9 +111,9 @@ def extreme_groups(analysis: Analysis) -> Extremes | None:
 
 
 @styled
-def plot_extremes(data: Extremes, *, ax: Axes | None = None) -> Figure:
+def plot_extremes(data: Extremes) -> Figure:
     """Draw the no-pooling lines of the groups with the lowest and the highest mean."""
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     cloud = data.cloud
     handles = [draw_rows(ax, cloud.x, cloud.y)]
     for which, place, line, style in zip(

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.figures import (
     MANY_GROUPS,
-    Axes,
     Cloud,
     Entry,
     Figure,
     Line,
     Style,
     Text,
-    axes_or_new,
     cloud_of,
     draw_line,
     draw_rows,
@@ -22,6 +20,7 @@ from bayes_mlm.figures import (
     legend_point,
     line_along,
     model_styles,
+    new_figure,
     reference_roles,
     roles_of,
     simplest,
@@ -113,9 +112,9 @@ def pooled_and_between(analyses: Sequence[Analysis]) -> PooledBetween | None:
 
 
 @styled
-def plot_pooled_between(data: PooledBetween, *, ax: Axes | None = None) -> Figure:
+def plot_pooled_between(data: PooledBetween) -> Figure:
     """Draw the line through all rows and the line through the group means, with bands."""
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     cloud, pooled, between = data.cloud, data.pooled, data.between
     styles = model_styles([pooled.model, between.model])
     total = Style(styles[pooled.model].colour, "", _DASHES[1])

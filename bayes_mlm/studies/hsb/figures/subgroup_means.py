@@ -10,14 +10,12 @@ from bayes_mlm.figures import (
     GREY,
     MANY_GROUPS,
     SUBGROUP_STYLES,
-    Axes,
     Cloud,
     Entry,
     Figure,
     Line,
     Roles,
     Text,
-    axes_or_new,
     cloud_of,
     draw_line,
     figure_of,
@@ -25,6 +23,7 @@ from bayes_mlm.figures import (
     legend_key,
     legend_point,
     line_along,
+    new_figure,
     roles_of,
     span,
     straight,
@@ -171,9 +170,9 @@ def _subgroup(analysis: Analysis, roles: Roles, cloud: Cloud, k: int) -> Subgrou
 
 
 @styled
-def plot_subgroup_means(data: SubgroupMeans, *, ax: Axes | None = None) -> Figure:
+def plot_subgroup_means(data: SubgroupMeans) -> Figure:
     """Draw the group means by subgroup, with the model's lines and bands."""
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     cloud = data.cloud
     handles: list[Any] = []
     many = cloud.sizes.size > MANY_GROUPS

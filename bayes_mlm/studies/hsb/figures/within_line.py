@@ -6,13 +6,11 @@ import numpy as np
 
 from bayes_mlm.base import Floats, count, number, percent, shorten
 from bayes_mlm.figures import (
-    Axes,
     Cloud,
     Entry,
     Figure,
     Line,
     Text,
-    axes_or_new,
     cloud_of,
     draw_likelihood,
     draw_line,
@@ -21,6 +19,7 @@ from bayes_mlm.figures import (
     legend_above,
     line_along,
     model_styles,
+    new_figure,
     roles_of,
     span,
     styled,
@@ -92,9 +91,9 @@ def within_line(analysis: Analysis) -> WithinLine | None:
 
 
 @styled
-def plot_within_line(data: WithinLine, *, ax: Axes | None = None) -> Figure:
+def plot_within_line(data: WithinLine) -> Figure:
     """Draw the line along the deviations from the group means, with its band."""
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     cloud, line = data.cloud, data.line
     style = model_styles([line.model])[line.model]
     handles = [

@@ -1,0 +1,96 @@
+"""Options of every figure: theme, size, axes and subfigures handed over."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bayes_mlm.base import BayesMLMError, EngineError, SpecError
+from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
+from bayes_mlm.figures.greys import grey_of
+from bayes_mlm.figures.shrinkage import plot_group_shrinkage, shrinkage
+from bayes_mlm.figures.style import BLUE, GREEN, ORANGE, PINK, SKY
+from bayes_mlm.figures.variance_parts import plot_variance_parts, variance_parts
+from bayes_mlm.studies import FIGURES
+
+
+def test_every_figure_is_drawn_grey_in_a_size_and_in_a_subfigure(pictures):
+    assert len(pictures) > 18
+    before = dict(mpl.rcParams)
+    page = Figure(figsize=(8.0, 5.0), layout="constrained")
+    parts = page.subfigures(1, len(pictures))
+    for part, (name, picture) in zip(parts, pictures.items(), strict=True):
+        draw = FIGURES[name].draw
+        assert draw(picture, ax=part) is part
+        assert part.get_axes() or part.subfigs, name
+        figure = draw(picture, theme="grey", figsize=(5.0, 4.0))
+        assert figure.get_size_inches().tolist() == [5.0, 4.0]
+        for line in figure.findobj(Line2D):
+            assert len(set(to_rgb(line.get_color()))) == 1, name
+    assert dict(mpl.rcParams) == before
+
+
+# Of one axes where the model has one effect; those that are not here have several.
+ONE_AXES = {
+    "accuracy",
+    "caterpillar",
+    "group-residuals",
+    "shrinkage",
+    "loo-groups",
+    "subgroup-means",
+}
+
+
+def test_axes_take_a_figure_of_one_axes(pictures):
+    for name in ONE_AXES:
+        ax = Figure(layout="constrained").add_subplot()
+        assert FIGURES[name].draw(pictures[name], ax=ax) is ax
+        assert ax.lines or ax.collections, name
+        assert ax.figure.axes == [ax]
+
+
+@pytest.mark.parametrize(
+    "name", ["variance-parts", "predictive", "coefficients", "group-influence"]
+)
+def test_axes_are_refused_by_figures_of_several(pictures, name):
+    with pytest.raises(EngineError, match=r"ax=figure.subfigures\(1, 2\)\[0\]"):
+        FIGURES[name].draw(pictures[name], ax=Figure().add_subplot())
+
+
+def test_the_greys_differ_from_each_other():
+    levels = sorted(grey_of(colour)[0] for colour in (BLUE, ORANGE, GREEN, PINK, SKY))
+    assert np.diff(levels).min() > 0.08
+
+
+def test_a_theme_is_a_name_a_style_of_matplotlib_or_settings(hsb):
+    picture = caterpillar(hsb["hsb_ses"])
+    sizes = [
+        plot_caterpillar(picture, theme=theme).axes[0].xaxis.label.get_size()
+        for theme in ("default", "talk", "fivethirtyeight", {"axes.labelsize": 17.0})
+    ]
+    assert sizes[0] == 9.0
+    assert sizes[1] == pytest.approx(11.7)
+    assert sizes[2] != 9.0
+    assert sizes[3] == 17.0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"theme": "gray"}, "unknown theme 'gray'; did you mean 'grey'?"),
+        ({"theme": {"axes.labelsiz": 3}}, "no settings of matplotlib: axes.labelsiz"),
+        ({"figsize": (3.0, 0.0)}, "a width and a height, in inches"),
+        ({"figsize": float("nan")}, "in inches"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(hsb, options, says):
+    with pytest.raises(SpecError, match=says.replace("?", r"\?")):
+        plot_group_shrinkage(shrinkage(hsb["hsb_ses"]), **options)
+
+
+def test_axes_have_a_size_already(hsb):
+    ax = Figure().add_subplot()
+    with pytest.raises(BayesMLMError, match="omit figsize="):
+        plot_variance_parts(variance_parts(hsb["hsb_ses"]), ax=ax, figsize=3.0)
