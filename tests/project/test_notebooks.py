@@ -22,6 +22,8 @@ NOTEBOOKS = (
     "06_classes_in_schools",
     "07_passed_or_failed",
 )
+# Those that end with a cell that computes the answer to their question.
+ANSWERED = ("02_your_own_data", "06_classes_in_schools")
 LONGEST = "03_bayes_and_reml"  # it compiles for NUTS, so it starts first
 # Enough for every figure and every verdict to exist; not enough for the verdicts to be clean.
 FEW_DRAWS = 100
@@ -91,6 +93,22 @@ def test_it_runs_from_top_to_bottom(fresh, name):
     cells = code_cells(fresh[name])
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert [cell.source for cell in cells] == [cell.source for cell in code_cells(committed(name))]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_begins_with_a_question(name):
+    question = committed(name).cells[0].source.split("\n\n")[1]
+    assert re.search(r"\?\*$", question), question
+    assert question.startswith("*")
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_it_ends_with_the_answer_in_numbers(name):
+    last = committed(name).cells[-1]
+    assert last.cell_type == "code"
+    said = "".join(one["data"]["text/markdown"] for one in last.outputs)
+    assert said.startswith("**Answer.** ")
+    assert len(re.findall(r"\d+(?:\.\d+)?", said)) >= 4
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
