@@ -87,7 +87,6 @@ class Entry:
         drawn : type
             Of the other's data.
         """
-
         shows = f"{self.shows}; of other families {other.shows}"
         applies = f"{self.applies}; of other families {other.applies}"
         return replace(

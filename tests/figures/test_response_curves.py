@@ -206,7 +206,7 @@ def test_the_figures_show_what_the_data_hold():
 @pytest.mark.parametrize("name", ["trajectories", "shrinkage"])
 def test_another_process_can_draw_them(name):
     entry = FIGURES[name]
-    again = pickle.loads(pickle.dumps(entry.draw))
+    again = pickle.loads(pickle.dumps(entry.draw))  # noqa: S301  (made here)
     assert len(again(entry.find(passed())).axes) >= 1
 
 
