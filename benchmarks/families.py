@@ -184,7 +184,7 @@ def main() -> None:
     lines += ["", f"{machine()}. " + ", ".join(f"{k} {v}" for k, v in versions().items()), ""]
     title = "# Maximum likelihood of outcomes that are not Gaussian"
     text = "\n".join([title, "", *table_lines("ML", rows), *lines])
-    save("families", found, text, readme=False)
+    save("families", found, text)
 
 
 if __name__ == "__main__":

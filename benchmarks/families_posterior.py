@@ -99,7 +99,7 @@ def write(found: dict[str, Any], rows: list[str]) -> None:
         "| posterior | bayes_mlm | asked | clean |", "|---|--:|--:|---|", *rows, "",
         f"{machine()}. " + ", ".join(f"{k} {v}" for k, v in versions().items()), "",
     ])  # fmt: skip
-    save("families_posterior", found, text, readme=False)
+    save("families_posterior", found, text)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 DuckDB's own time for the bare query (group, count, sums and products of the same columns) is the
 bound. Results go to ``benchmarks/large.json``, tables to ``benchmarks/large.md``, and how time
-grows to ``benchmarks/growth.png``; with ``--readme`` the tables go to the README too.
+grows to ``benchmarks/growth.png``.
 """
 
 import argparse
@@ -43,12 +43,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="runs of each process")
     parser.add_argument("--parts", type=int, default=20, help="files of five million rows")
-    parser.add_argument("--readme", action="store_true", help="put the tables into the README too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), asked.repeats, asked.parts)
     rows = list(compare(found))
-    save("large", found, table(rows, found), readme=asked.readme)
+    save("large", found, table(rows, found))
     draw(found, HERE / "growth.png")
     if any(one.met is False for one in rows):
         sys.exit("a target was missed")

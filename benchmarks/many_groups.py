@@ -56,13 +56,13 @@ def main() -> None:
                 one["lme4"] = last_json(["Rscript", str(script), str(path.with_suffix(".csv"))])
             found[name] = one
             measured = {"load": os.getloadavg()[1], "shapes": found}
-            save("many_groups", measured, table(measured), readme=False)
+            save("many_groups", measured, table(measured))
         if asked.before:
             path = Path(folder) / "0.parquet"
             for e in ("reml", "direct"):
                 before = last_json(python(tool, "fit", path, e, 1, "--classes"))
                 next(iter(found.values()))[f"{e} before"] = before
-            save("many_groups", measured, table(measured), readme=False)
+            save("many_groups", measured, table(measured))
 
 
 def table(measured: dict) -> str:

@@ -17,11 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 TOOLS = HERE / "tools"
-# Where the README shows each file of results.
-MARKS = {"results": "benchmarks", "large": "large data"}
-END = "<!-- end -->"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +73,8 @@ def table_lines(title: str, rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def save(name: str, found: dict[str, Any], text: str, *, readme: bool) -> None:
-    """Keep raw numbers and tables, print the tables, and put them into the README if asked."""
+def save(name: str, found: dict[str, Any], text: str) -> None:
+    """Keep raw numbers and tables, and print the tables."""
     results = {
         "machine": machine(),
         "versions": versions(),
@@ -87,19 +83,7 @@ def save(name: str, found: dict[str, Any], text: str, *, readme: bool) -> None:
     }
     (HERE / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (HERE / f"{name}.md").write_text(text, encoding="utf-8")
-    if readme:
-        write_readme(text, MARKS[name])
     print(text)
-
-
-def write_readme(text: str, name: str) -> None:
-    """Put a table between the marks of its name."""
-    path = ROOT / "README.md"
-    readme = path.read_text(encoding="utf-8")
-    start = f"<!-- output: {name} -->"
-    head, rest = readme.split(start)
-    _, tail = rest.split(END, 1)
-    path.write_text(f"{head}{start}\n{text}{END}{tail}", encoding="utf-8")
 
 
 def in_turns(commands: dict[str, list[str]], repeats: int) -> dict[str, Any]:

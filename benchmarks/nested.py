@@ -41,7 +41,7 @@ def main() -> None:
     busy = f"load average {os.getloadavg()[1]:.0f}"
     how = f"Medians of {asked.repeats} fresh processes; caches warm."
     ending = f"{machine()}, {busy}. {names}. {how}"
-    save("nested", found, "\n".join([*lines, "", ending, ""]), readme=False)
+    save("nested", found, "\n".join([*lines, "", ending, ""]))
     if any(one.met is False for one in rows):
         sys.exit("a target was missed")
 

@@ -2,8 +2,8 @@
 
 Every tool runs in a process of its own, in turns with the others, on the same data. What counts
 is the ratio within one run; the seconds are this machine's. A peer that is not installed is left
-out. Results go to ``benchmarks/results.json`` and, as tables, to ``benchmarks/results.md``; with
-``--readme`` to the README too.
+out. Results go to ``benchmarks/results.json`` and, as tables, to ``benchmarks/results.md``,
+which the site includes and the README quotes.
 """
 
 import argparse
@@ -41,12 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="runs of each quick process")
     parser.add_argument("--slow-repeats", type=int, default=2, help="runs of each slow process")
-    parser.add_argument("--readme", action="store_true", help="put the table into the README too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows, scaling, found = measure(Path(folder), asked.repeats, asked.slow_repeats)
     text = table(rows, scaling)
-    save("results", found, text, readme=asked.readme)
+    save("results", found, text)
     if any(row.met is False for row in rows):
         sys.exit("a target was missed")
 

@@ -131,7 +131,7 @@ def main() -> None:
             "",
         ]
     )
-    save("several_factors", found, text, readme=False)
+    save("several_factors", found, text)
 
 
 if __name__ == "__main__":

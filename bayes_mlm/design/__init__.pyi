@@ -91,6 +91,7 @@ from .terms import (
 from .time_coding import code_time as code_time
 from .wording import (
     event_name as event_name,
+    expected_name as expected_name,
     mean_name as mean_name,
     predictor_name as predictor_name,
 )

@@ -32,3 +32,22 @@ def mean_name(design: Design) -> str:
     if design.response.trials is not None:
         return f"share of {title} among trials"
     return f"mean {'category ' if design.family.outcome == 'ordered levels' else ''}of {title}"
+
+
+def expected_name(design: Design, *, rate: bool = False) -> str:
+    """Return what is expected of one outcome, in words; with `rate` of a unit of exposure.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_contraception
+    >>> women = load_contraception()
+    >>> expected_name(build_design("use ~ urban + (1 | district)", women, family="bernoulli"))
+    'probability of use = Y'
+    """
+    family, title, event = design.family, design.outcome_title, event_name(design)
+    if family.thresholds is not None:
+        return f"expected score of {title}"
+    if rate:
+        return f"rate of {title}"
+    named = family.outcome != "two levels" or event != title
+    return f"{family.mean_name} of {event if named else f'{title} = 1'}"

@@ -1,7 +1,7 @@
 """One kind of figure as an entry of the catalogue."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bayes_mlm.figures.style import Figure
@@ -76,3 +76,27 @@ class Entry:
         if models and not suited:
             models[0].design.family.require_residual_sd(f"the figure {self.name!r}")
         return self.prepare(source if isinstance(source, Analysis) else suited, **options)
+
+    def or_of_outcomes(self, other: "Entry", drawn: type) -> "Entry":
+        """Return one entry of two figures: this of additive outcomes, the other of all others.
+
+        Parameters
+        ----------
+        other : Entry
+            The same on the scale of the outcome: probabilities, rates or means.
+        drawn : type
+            Of the other's data.
+        """
+
+        def prepare(source: Analysis, **options: str) -> Any:
+            one = self if source.design.family.is_additive else other
+            return one.prepare(source, **options)
+
+        def draw(data: Any) -> Figure:
+            return (other if isinstance(data, drawn) else self).draw(data)
+
+        shows = f"{self.shows}; of other families {other.shows}"
+        applies = f"{self.applies}; of other families {other.applies}"
+        return replace(
+            self, prepare=prepare, draw=draw, additive=False, shows=shows, applies=applies
+        )

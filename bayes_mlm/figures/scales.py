@@ -1,17 +1,21 @@
 """Group effects as they are, as ratios, and as expected outcomes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from bayes_mlm.base import Floats, UnsupportedModelError, check_choice
-from bayes_mlm.design import INTERCEPT, column_moments, mean_name, predictor_name
+from bayes_mlm.design import INTERCEPT, Design, column_moments, mean_name, predictor_name
 from bayes_mlm.engines import samples
 from bayes_mlm.figures.effects import GroupEffect
+from bayes_mlm.figures.style import Axes
 from bayes_mlm.fitting import Estimate, Fit
 
 SCALES = ("link", "ratio", "response")
+# Means of a log link whose largest is so many times the middle one are far apart.
+_FAR = 6.0
+ON_LOGS = " The vertical axis is logarithmic, but for a part near zero."
 
 
 def on_scale(
@@ -72,3 +76,25 @@ def _moved(
         replace(one, mean=move(one.mean), lower=move(one.lower), upper=move(one.upper))
         for one in effects
     )
+
+
+def is_wide(design: Design, means: Iterable[Floats]) -> bool:
+    """Return whether means of a family with a log link are better seen on a logarithmic axis."""
+    values = np.concatenate(list(means))
+    return design.family.link == "log" and bool(values.max() > _FAR * np.median(values))
+
+
+def means_on_logs(ax: Axes, means: Floats) -> None:
+    """Make the vertical axis logarithmic, but for a part near zero, which means may be."""
+    least = float(means[means > 0.0].min())
+    ax.set_yscale(
+        "function",
+        functions=(
+            lambda y: np.arcsinh(np.asarray(y) / least),
+            lambda z: least * np.sinh(np.asarray(z)),
+        ),
+    )
+    steps = 10.0 ** np.arange(np.floor(np.log10(least)), np.ceil(np.log10(means.max())) + 1.0)
+    ticks = np.outer(steps, [1.0, 2.0, 5.0]).ravel()
+    shown = [0.0, *ticks[(ticks >= 0.99 * least) & (ticks <= 1.3 * means.max())].tolist()]
+    ax.set_yticks(shown, [f"{one:g}" for one in shown])

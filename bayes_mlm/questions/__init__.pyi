@@ -26,6 +26,13 @@ from .lines import (
     group_lines as group_lines,
     population_line as population_line,
 )
+from .lines.averages import (
+    OutcomeRows as OutcomeRows,
+    RowSets as RowSets,
+    average_curve as average_curve,
+    averages_by_set as averages_by_set,
+    outcome_rows as outcome_rows,
+)
 from .lines.level_two import (
     check_random_effects as check_random_effects,
     coefficient_weights as coefficient_weights,

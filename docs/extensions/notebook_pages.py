@@ -25,4 +25,4 @@ def _copy(app: Sphinx) -> None:
 def _relink(_: Sphinx, name: str, content: list[str]) -> None:
     """Links of a page on a code host lead out of the folder of pages; here they stay in it."""
     up = "../" * name.count("/")
-    content[0] = content[0].replace("](../notebooks/", f"]({up}notebooks/")
+    content[0] = content[0].replace(f"]({up}../notebooks/", f"]({up}notebooks/")

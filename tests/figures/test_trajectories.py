@@ -8,6 +8,7 @@ from bayes_mlm import load_record
 from bayes_mlm.figures.trajectories import (
     MOST_LINES,
     N_PANELS,
+    Trajectories,
     plot_trajectories,
     seen,
     trajectories,
@@ -96,5 +97,6 @@ def test_the_figure_shows_every_line_and_fits_the_page(model, data, tmp_path):
 
 def test_the_figure_is_in_the_catalogue():
     (entry,) = [entry for entry in FIGURES.values() if entry.name == "trajectories"]
-    assert entry.prepare is trajectories
-    assert entry.draw is plot_trajectories
+    found = entry.find(analysed("sleepstudy_growth"))
+    assert isinstance(found, Trajectories)
+    assert len(entry.draw(found).axes) == 1 + N_PANELS

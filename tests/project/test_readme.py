@@ -1,4 +1,4 @@
-"""The README's example runs as printed, and its figures are ours."""
+"""Examples of the README and of pages that it leads to run as printed; its figures are ours."""
 
 import re
 import shlex
@@ -16,6 +16,21 @@ from tests.helpers.examples import block, run_as_file
 
 README = ROOT / "README.md"
 PAGE = README.read_text("utf-8")
+DOCS = ROOT / "docs"
+REPRODUCED, COMMANDS, LARGE, FAMILIES, ARVIZ = (
+    (DOCS / name).read_text("utf-8")
+    for name in (
+        "start/reproduce.md",
+        "start/commands.md",
+        "how-to/large-data.md",
+        "concepts/families.md",
+        "pymc.md",
+    )
+)
+
+
+def test_it_is_short():
+    assert len(PAGE.splitlines()) <= 300
 
 
 def test_the_example_runs(monkeypatch, capsys, mock_fit, tmp_path):
@@ -32,7 +47,7 @@ def test_the_example_runs(monkeypatch, capsys, mock_fit, tmp_path):
 
 def test_the_example_of_large_data_runs(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    names = run_as_file(block(PAGE, "example: large"), tmp_path)
+    names = run_as_file(block(LARGE, "example: large"), tmp_path)
     assert names["fitted"].design.n == int((names["students"].minority == 0).sum())
     assert "a random sample: 40 of" in capsys.readouterr().out
     again = names["fit"](tmp_path / "schools.sums", random_seed=1)
@@ -40,10 +55,10 @@ def test_the_example_of_large_data_runs(capsys, monkeypatch, tmp_path):
 
 
 def test_the_example_of_families_prints_what_is_shown(capsys, tmp_path):
-    names = run_as_file(block(PAGE, "example: families"), tmp_path)
+    names = run_as_file(block(FAMILIES, "example: families"), tmp_path)
     assert names["women"].verdict.ok
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
-    shown = block(PAGE, "output: families", "text").splitlines()
+    shown = block(FAMILIES, "output: families", "text").splitlines()
     assert len(shown) > 15
     for line in filter(None, shown):
         assert line.split() in printed, line
@@ -51,7 +66,7 @@ def test_the_example_of_families_prints_what_is_shown(capsys, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")  # ArviZ warns of a large k-hat where slopes vary
 def test_the_example_of_arviz_runs(tmp_path):
-    names = run_as_file(block(PAGE, "example: arviz"), tmp_path)
+    names = run_as_file(block(ARVIZ, "example: arviz"), tmp_path)
     for found in (names["by_rows"], names["by_subjects"], names["exact"]):
         assert list(found.index) == ["slopes", "intercepts"]
 
@@ -62,13 +77,14 @@ def test_the_counts_are_ours():
     assert "twelve models" in PAGE
 
 
-def test_the_printed_output_is_real():
+@pytest.mark.parametrize("page", [PAGE, REPRODUCED], ids=["README", "site"])
+def test_the_printed_output_is_real(page):
     """The REML column of the output shown is what REML gives (it has no randomness)."""
     from bayes_mlm.design.build import design_of
     from bayes_mlm.fitting import Estimate, estimate_design
     from bayes_mlm.fitting.estimates import estimate_texts
 
-    shown = block(PAGE, "output: reproduce", "text")
+    shown = block(page, "output: reproduce", "text")
     design = design_of(load_record("hsb_sector_ses"))
     for row in Estimate(solution=estimate_design(design).solution, design=design).summary():
         if row.quantity.startswith(("beta", "sigma", "icc")):
@@ -76,23 +92,51 @@ def test_the_printed_output_is_real():
             assert f" {estimate_texts(row).estimate} " in line, row.quantity
 
 
-@pytest.mark.parametrize(("mark", "file"), [("benchmarks", "results"), ("large data", "large")])
-def test_the_benchmarks_shown_are_those_that_were_run(mark, file):
-    shown = PAGE.split(f"<!-- output: {mark} -->\n")[1].split("<!-- end")[0]
-    results = README.parent / "benchmarks" / f"{file}.md"
-    assert shown.startswith(results.read_text("utf-8"))
-    assert "(missed)" not in shown
+def rows_of(text: str) -> set[tuple[str, ...]]:
+    """Return the first three cells of each row of the tables of a text."""
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {tuple(cell.strip("| ") for cell in row[:3]) for row in rows}
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/pooling.png", "benchmarks/growth.png"])
-def test_links_lead_somewhere(name):
-    assert name in PAGE
-    assert (README.parent / name).is_file()
+def test_the_benchmarks_shown_are_those_that_were_run():
+    shown = PAGE.split("<!-- output: speed -->\n")[1].split("<!-- end")[0]
+    folder = README.parent / "benchmarks"
+    measured = [rows_of(path.read_text("utf-8")) for path in folder.glob("*.md")]
+    rows = rows_of(shown) - {("", "bayes_mlm", "peer")}
+    assert len(rows) >= 8
+    assert rows <= set().union(*measured), rows - set().union(*measured)
+    # What was slower is shown too.
+    assert ("whole process, CSV to table, Pastes", "1.31 s", "1.00 s") in rows
+
+
+def test_the_site_has_the_benchmarks_in_full():
+    page = (DOCS / "validation.md").read_text("utf-8")
+    for name in ("results", "large", "several_factors", "mixedlm"):
+        assert f"```{{include}} ../benchmarks/{name}.md" in page
+    for name in ("results", "large"):
+        assert "(missed)" not in (ROOT / "benchmarks" / f"{name}.md").read_text("utf-8")
+
+
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", PAGE)
+    files = [one for one in targets if not one.startswith("https:")]
+    assert {"CONTRIBUTING.md", "docs/pooling.png", "docs/limitations.md"} <= set(files)
+    assert len(files) > 20
+    for one in files:
+        assert (README.parent / one).exists(), one
+
+
+def test_every_page_that_took_over_from_it_can_be_reached():
+    for one in ("start/reproduce", "start/commands", "reference/files", "how-to/large-data"):
+        assert f"docs/{one}.md" in PAGE
+    for one in ("limitations", "concepts/families", "concepts/change", "pymc", "coming-from/index"):
+        assert f"docs/{one}.md" in PAGE
 
 
 def _commands() -> list[str]:
     """List the lines of the shell blocks, in order, but for those that set up or redo it all."""
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    pages = "".join((PAGE, COMMANDS, FAMILIES, LARGE))
+    blocks = re.findall(r"```sh\n(.*?)```", pages, re.DOTALL)
     lines = [line.partition("    #")[0].strip() for one in blocks for line in one.splitlines()]
     lines = [part.strip() for line in lines for part in line.split("&&")]
     # `reproduce` is held by test_study, and what is drawn by NUTS takes a minute.

@@ -122,12 +122,13 @@ def test_ml_is_called_ml():
     assert "profile for sigma." in estimates_view(found).legend[0]
 
 
-def test_figures_of_outcomes_and_lines_on_one_scale_are_refused():
+def test_figures_of_outcomes_and_lines_on_one_scale_are_of_outcomes_or_refused():
     found = passed()
     shown = {entry.name: data for entry, data in model_figures(found)}
-    assert not {"shrinkage", "trajectories"} & shown.keys()
-    with pytest.raises(UnsupportedModelError, match=r"the figure 'shrinkage' needs a residual sd"):
-        FIGURES["shrinkage"].find(found)
+    assert {"shrinkage", "trajectories"} <= shown.keys()
+    assert shown["shrinkage"].outcome == shown["trajectories"].outcome == "probability of y = 1"
+    with pytest.raises(UnsupportedModelError, match=r"the figure 'prototypes' needs a residual sd"):
+        FIGURES["prototypes"].find(found)
     assert "randomised quantile residuals" in shown["row-residuals"].text.caption
     influence = shown["group-influence"]
     assert np.ptp(influence.effect) > 1.0

@@ -26,6 +26,7 @@ def average_means(
     integrated: bool,
     added: Added = None,
     scores: Floats,
+    weights: Floats | None = None,
 ) -> Floats:
     """Return expected outcomes averaged over rows, at every point.
 
@@ -41,6 +42,8 @@ def average_means(
         Some points to what the effects of known groups add to the linear predictors (b, n).
     scores : ndarray, shape (K,)
         Of ordered categories.
+    weights : ndarray, shape (n,), optional
+        Of the rows, by default equal.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def average_means(
         The mean, of one trial; of ordered outcomes the probability of each category and the
         expected score.
     """
-    shares = np.full(rows.n, 1.0 / rows.n)
+    shares = np.full(rows.n, 1.0 / rows.n) if weights is None else weights / weights.sum()
     if added is None:
         rows, shares = rows.collapsed(shares)
     own = has_own_mean(family)

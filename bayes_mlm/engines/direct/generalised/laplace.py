@@ -1,16 +1,17 @@
 """The Laplace approximation of coefficients and group effects at one value of the outer part."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import Floats
+from bayes_mlm.base import Floats, Ints
 from bayes_mlm.engines.direct.generalised.problem import Problem
 from bayes_mlm.likelihood import code_of, constants
 
 _STEPS = 80
-_SMALL = 1e-5
+# The value is corrected by half the decrement: what is left is of its power 3/2.
+_SMALL = 1e-3
 # A Newton decrement above it is of no mode: far out, where the root is nearly singular.
 _FOUND = 1e-2
 
@@ -138,6 +139,12 @@ class Expansion:
     pull: Floats
     inner: Floats
     cross: Floats
+
+    def of_groups(self, groups: Ints) -> "Expansion":
+        """Return the expansions of some groups."""
+        return replace(
+            self, pull=self.pull[groups], inner=self.inner[groups], cross=self.cross[groups]
+        )
 
 
 def expand(problem: Problem, node: Node) -> Expansion:

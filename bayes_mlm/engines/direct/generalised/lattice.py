@@ -2,7 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -297,6 +297,19 @@ class Exact:
                 self.bins[number] = self._find(at, worst, self.bins[number])
                 run(number, again)
         return out + self.constant(at)
+
+    def of_groups(self, groups: Ints) -> "Exact":
+        """Return the same of some groups, with their lattices."""
+        found = replace(
+            self, problem=self.problem.of_groups(groups), expansion=self.expansion.of_groups(groups)
+        )
+        found.cuts = self.cuts
+        for of_nodes, *lattice in self.bins:
+            sizes = np.diff(of_nodes)[groups]
+            nodes = np.concatenate([np.arange(of_nodes[j], of_nodes[j + 1]) for j in groups])
+            nk, nl, rim = (one[nodes] for one in lattice)
+            found.bins.append((np.concatenate([[0], np.cumsum(sizes)]), nk, nl, rim))
+        return found
 
     def constant(self, at: Values) -> Floats:
         """Return what the log-likelihood has beyond the integrals: (N,)."""

@@ -7,7 +7,7 @@ atanh of their partial correlations, log shape. The first two parts are `inner`,
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -190,6 +190,20 @@ class Problem:
         """Distinct outcomes, and their numbers."""
         values, places = np.unique(self.outcomes.y, return_inverse=True)
         return values, np.bincount(places, self.outcomes.counts).astype(float)
+
+    def of_groups(self, groups: Ints) -> "Problem":
+        """Return the same with the rows of some groups."""
+        starts = self.starts
+        rows = np.concatenate([np.arange(starts[j], starts[j + 1]) for j in groups])
+        return replace(
+            self,
+            y=self.y[rows],
+            trials=self.trials[rows],
+            offset=self.offset[rows],
+            X=np.ascontiguousarray(self.X[rows]),
+            Z=np.ascontiguousarray(self.Z[rows]),
+            starts=np.concatenate([[0], np.cumsum(np.diff(starts)[groups])]),
+        )
 
     def values(self, x: Floats) -> Values:
         """Read points (N, inner + outer)."""

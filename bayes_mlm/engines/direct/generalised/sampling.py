@@ -11,6 +11,7 @@ from bayes_mlm.engines.direct.generalised.laplace import Node, expand
 from bayes_mlm.engines.direct.generalised.lattice import Exact
 from bayes_mlm.engines.direct.generalised.problem import Problem
 from bayes_mlm.engines.direct.generalised.proposal import Proposal, Proposals
+from bayes_mlm.engines.direct.generalised.tables import Tables, can_tabulate
 from bayes_mlm.engines.direct.importance import systematic
 from bayes_mlm.engines.direct.pareto import smooth_weights
 
@@ -24,8 +25,10 @@ _MOST_BATCHES = 4
 _HOPELESS = 200.0
 # Part of the pilot, the least probable by Laplace's approximation, that lattices are not made for.
 _FAR = 0.05
-# Draws at which the integral is evaluated again on a finer lattice.
-_CHECKED = 64
+# Draws at which the integral is evaluated again on a finer lattice; rows, and groups, that do.
+_CHECKED, _CHECKED_ROWS, _CHECKED_GROUPS = 64, 10_000, 64
+# Error of the log-likelihood with which tables are not used.
+_MOST_ERROR = 0.03
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +69,10 @@ def draw_points(
 ) -> Found:
     """Draw from the posterior: proposals, exact weights, smoothed and resampled."""
     proposal = Proposal(problem, rng)
-    exact = Exact(problem, expand(problem, _nearest(proposal)))
+    pilot = max(PILOT, 4 * proposal.n_terms)
+    at = proposal.draw(pilot)
+    likely = at.x[np.argsort(-at.approximate)[: int((1.0 - _FAR) * pilot)]]
+    exact = _integrals(problem, _nearest(proposal), likely)
 
     def log_posterior(at: Proposals, **wanted: Any) -> Floats:
         prior = problem.log_prior_inner(problem.values(at.x), at.x)
@@ -78,9 +84,6 @@ def draw_points(
         return np.where(fine & np.isfinite(found), found, -np.inf)
 
     keep = effects and keep and problem.q > 0
-    pilot = max(PILOT, 4 * proposal.n_terms)
-    at = proposal.draw(pilot)
-    exact.prepare(at.x[np.argsort(-at.approximate)[: int((1.0 - _FAR) * pilot)]])
     summarised = effects and not keep and problem.q > 0
     every_moment = np.empty((pilot, problem.n_groups, 5)) if summarised else None
     target = log_posterior(at, moments=every_moment)
@@ -153,19 +156,33 @@ def _nearest(proposal: Proposal) -> Node:
     return good[int(np.argmin(gaps))]
 
 
-def _check_integral(problem: Problem, exact: Exact, x: Floats) -> tuple[float, float]:
+def _integrals(problem: Problem, node: Node, points: Floats) -> Exact | Tables:
+    """Return what evaluates the log-likelihood about a node: tables if they do at the points."""
+    if can_tabulate(problem, points):
+        tables = Tables(problem, node)
+        few = points[np.linspace(0, len(points) - 1, _CHECKED).astype(int)]
+        if tables.complete and _check_integral(problem, tables, few)[1] < _MOST_ERROR:
+            return tables
+    exact = Exact(problem, expand(problem, node))
+    exact.prepare(points)
+    return exact
+
+
+def _check_integral(problem: Problem, exact: Exact | Tables, x: Floats) -> tuple[float, float]:
     """Return mean and sd of the error of the log-likelihood, by a lattice half as wide and deeper.
 
-    The mean is of the marginal likelihood alone.
+    The mean is of the marginal likelihood alone. Of a great many rows some groups stand for all.
     """
     if not problem.q:
         return 0.0, 0.0
-    fine = Exact(
-        problem, exact.expansion, refine=0.5 * exact.refine, depth=exact.depth**2, tolerance=1e-8
-    )
-    fine.widest = 0.5 * exact.widest
+    some, every = problem.n_groups, problem.n_groups
+    if problem.n > 2 * _CHECKED_ROWS:
+        some = min(every, max(round(every * _CHECKED_ROWS / problem.n), _CHECKED_GROUPS))
+    if some < every:
+        exact = exact.of_groups(np.linspace(0, every - 1, some).astype(np.int64))
+    fine = Exact(exact.problem, exact.expansion, refine=0.65, depth=1e-10, tolerance=1e-8)
     fine.prepare(x, bins=1)
-    gap = fine(x) - exact(x)
+    gap = (fine(x) - exact(x)) * every / some
     return float(gap.mean()), float(gap.std())
 
 
