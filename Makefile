@@ -32,7 +32,7 @@ report: setup
 
 test: lint
 	@sh scripts/browser
-	$(PYTHON_RUN) -m pytest -q -n auto --dist loadfile $(if $(ARGS),$(ARGS),--cov)
+	$(PYTHON_RUN) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(if $(ARGS),$(ARGS),--cov)
 
 test-slow: setup-dev
 	$(PYTHON_RUN) -m pytest -q -m slow $(ARGS)

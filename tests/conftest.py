@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,33 @@ os.environ.pop("FORCE_COLOR", None)
 # No deadline: the first example pays for a cold import. Derandomised: a run can be repeated.
 settings.register_profile("bayes_mlm", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("bayes_mlm")
+
+
+# Files that take longest, by measure, begin first: a process that is left alone with one of them at
+# the end makes the whole run wait. The rest follows by the number of tests, as xdist has it.
+LONGEST = (
+    "project/test_contract.py",
+    "engines/test_nuts.py",
+    "project/test_notebooks.py",
+    "engines/test_generalised.py",
+    "project/test_site.py",
+    "project/test_own_family.py",
+    "engines/test_pymc_use.py",
+    "fitting/test_arviz.py",
+    "fitting/test_several_factors.py",
+    "model/test_residual_posterior.py",
+    "likelihood/test_pymc_in_use.py",
+    "data/test_lazy_spark.py",
+    "report/test_browser.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests into the order in which processes take the files (`make test`)."""
+    places = {Path(__file__).parent / name: k for k, name in enumerate(LONGEST)}
+    assert all(path.exists() for path in places), "a file of LONGEST has another name now"
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (places.get(item.path, len(places)), -counts[item.path]))
 
 
 @pytest.fixture(scope="session")

@@ -49,11 +49,14 @@ from .registry import Registry as Registry
 from .rendering import (
     RENDERERS as RENDERERS,
     STYLE as STYLE,
+    Emphasised as Emphasised,
     Span as Span,
     View as View,
     escape_markdown as escape_markdown,
     format_rows as format_rows,
     render as render,
+    require_word as require_word,
+    to_word as to_word,
 )
 from .rendering.terminal import TerminalTable as TerminalTable
 from .result_table import (

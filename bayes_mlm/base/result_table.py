@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from bayes_mlm.base.rendering import STYLE, View, render
+from bayes_mlm.base.rendering import STYLE, View, render, to_word
 from bayes_mlm.base.text import Digits, count, digits, probability, scaled
 from bayes_mlm.base.verdict import Verdict
 
@@ -85,6 +85,16 @@ class Tabular(ABC):
             If there is no such form.
         """
         return render(self.view(), form)
+
+    def to_word(self) -> bytes:
+        """Return the table as a document of Word; write it to a file that ends in ``.docx``.
+
+        Raises
+        ------
+        StorageError
+            If python-docx is not installed: ``pip install 'bayes-mlm[word]'``.
+        """
+        return to_word(self.view())
 
     def __str__(self) -> str:
         """Return the aligned table with its legend."""

@@ -19,6 +19,7 @@ _LIBRARIES = {
     "pyreadstat": "files of Stata, SPSS and SAS",
     "python-calamine": "workbooks",
     "rdata": "files of R",
+    "python-docx": "tables in documents of Word",
     "pyspark": "tables on a cluster",
     "polars": "frames of polars",
     "ibis-framework": "tables of Ibis",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, StorageError, visible
+from bayes_mlm.base import DEFAULT_PROB, EngineError, StorageError, require_word, visible
 from bayes_mlm.cli.files import check_file, write_file
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
@@ -24,7 +24,8 @@ from bayes_mlm.cli.showing import all_verdicts
 from bayes_mlm.cli.words import of_words
 from bayes_mlm.engines import AUTO, engine_names, has_chains, is_drawing
 
-Format = Literal["markdown", "latex", "html"]
+Format = Literal["markdown", "latex", "html", "word"]
+TableStyles = Literal["plain", "apa", "econometrics"]
 _SUFFIXES: dict[str, Format] = {
     ".md": "markdown",
     ".txt": "markdown",
@@ -32,6 +33,7 @@ _SUFFIXES: dict[str, Format] = {
     ".tex": "latex",
     ".html": "html",
     ".htm": "html",
+    ".docx": "word",
 }
 
 
@@ -61,6 +63,14 @@ def table(
             "--interval", help="Print intervals below the estimates, not standard errors."
         ),
     ] = False,
+    style: Annotated[
+        TableStyles,
+        typer.Option("--style", help="As in the report, by the APA manual, or as in economics."),
+    ] = "plain",
+    stars: Annotated[
+        bool,
+        typer.Option("--stars", help="Mark p-values of REML, ML and OLS; posteriors have none."),
+    ] = False,
     outcome: Outcome = Outcome(),
     exponentiate: Exponentiate = False,
     reading: Reading = Reading(),
@@ -72,7 +82,7 @@ def table(
 ) -> None:
     """Tabulate models for a paper.
 
-    In Markdown, LaTeX (booktabs) or HTML, one column per model: coefficients, sds between and
+    In Markdown, LaTeX (booktabs), HTML or Word, one column per model: coefficients, sds between and
     within groups, ICC, R², sizes, and notes.
     """
     from bayes_mlm.engines import Settings
@@ -83,7 +93,16 @@ def table(
     chosen = format or ("markdown" if out is not None and out.is_dir() else _format_of(out))
     if out is not None:
         check_file(out, "table.tex", inputs=(data, *(model or [])), also=tuple(_SUFFIXES))
+    if chosen == "word":
+        if out is None:
+            raise StorageError("a document of Word needs a file: add --out table.docx")
+        require_word()
     engines = _engines(engine or ["auto"])
+    if stars and all(map(is_drawing, engines)):
+        raise EngineError(
+            "--stars: they mark p-values, and a posterior has none; add --engine reml, ml or ols, "
+            "or omit --stars"
+        )
     names = model or []
     refuse_repeats(names)
     ladder = [as_record(one, data, **vars(reading), **outcome.options) for one in names]
@@ -107,12 +126,15 @@ def table(
         likelihood=any(not is_drawing(one) for one in engines),
         interval=interval,
         exponentiate=exponentiate,
+        style=style,
+        stars=stars,
     )
-    made = laid_out.render("page" if chosen == "html" else chosen)
+    made = laid_out.render({"html": "page", "word": "console"}.get(chosen, chosen))
+    content = laid_out.to_word() if chosen == "word" else made.encode("utf-8")
     if out is None:
         output.console.print(made, soft_wrap=True, end="")
     else:
-        write_file(out, lambda partial: partial.write_text(made, encoding="utf-8"))
+        write_file(out, lambda partial: partial.write_bytes(content))
     # Separate from the table, whose notes contain it too.
     bad = [one.spec.name for one in analyses if not one.ok]
     if bad:

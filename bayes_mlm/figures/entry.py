@@ -87,16 +87,34 @@ class Entry:
         drawn : type
             Of the other's data.
         """
-
-        def prepare(source: Analysis, **options: str) -> Any:
-            one = self if source.design.family.is_additive else other
-            return one.prepare(source, **options)
-
-        def draw(data: Any) -> Figure:
-            return (other if isinstance(data, drawn) else self).draw(data)
-
         shows = f"{self.shows}; of other families {other.shows}"
         applies = f"{self.applies}; of other families {other.applies}"
         return replace(
-            self, prepare=prepare, draw=draw, additive=False, shows=shows, applies=applies
+            self,
+            prepare=_Prepare(own=self.prepare, other=other.prepare),
+            draw=_Draw(own=self.draw, other=other.draw, drawn=drawn),
+            additive=False,
+            shows=shows,
+            applies=applies,
         )
+
+
+# Classes, not functions in a function, since figures are drawn in other processes.
+@dataclass(frozen=True, kw_only=True)
+class _Prepare:
+    own: Callable[..., Any]
+    other: Callable[..., Any]
+
+    def __call__(self, source: Analysis, **options: str) -> Any:
+        one = self.own if source.design.family.is_additive else self.other
+        return one(source, **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draw:
+    own: Callable[[Any], Figure]
+    other: Callable[[Any], Figure]
+    drawn: type
+
+    def __call__(self, data: Any) -> Figure:
+        return (self.other if isinstance(data, self.drawn) else self.own)(data)

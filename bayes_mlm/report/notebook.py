@@ -92,12 +92,20 @@ def show_table(
     likelihood: bool = True,
     interval: bool = False,
     exponentiate: bool = False,
+    style: str = "plain",
 ) -> None:
     """Show a table of models for a paper; options as of `publication_table`."""
     from IPython.display import display
 
-    options = {"likelihood": likelihood, "interval": interval, "exponentiate": exponentiate}
-    display(publication_table(analyses, **options))
+    display(
+        publication_table(
+            analyses,
+            likelihood=likelihood,
+            interval=interval,
+            exponentiate=exponentiate,
+            style=style,
+        )
+    )
 
 
 def show_text(text: str) -> None:

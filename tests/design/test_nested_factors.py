@@ -137,10 +137,7 @@ def test_new_rows_find_their_pair(schools):
 
 
 def test_a_nested_fit_is_saved_and_predicts(schools, tmp_path):
-    made = fit(
-        "y ~ ses + (1 | school/class)", schools, engine="nuts", draws=50, tune=100, chains=2,
-        random_seed=3, progressbar=False,
-    )  # fmt: skip
+    made = fit("y ~ ses + (1 | school/class)", schools, draws=50, chains=2, random_seed=3)
     save_fit(made, tmp_path / "fit.nc")
     again = load_fit(tmp_path / "fit.nc")
     assert again.design.factors == ("school", "class:school")

@@ -1,5 +1,6 @@
 """Figures of groups in probabilities, rates and means: against the draws and integrals by hand."""
 
+import pickle
 from dataclasses import replace
 from functools import cache
 
@@ -200,6 +201,13 @@ def test_the_figures_show_what_the_data_hold():
     assert first.get_ylabel() == "probability of y = 1"
     (axes,) = plot_group_means(group_means(passed())).axes
     assert [len(line.get_xdata()) for line in axes.lines] == [J] * 3
+
+
+@pytest.mark.parametrize("name", ["trajectories", "shrinkage"])
+def test_another_process_can_draw_them(name):
+    entry = FIGURES[name]
+    again = pickle.loads(pickle.dumps(entry.draw))  # noqa: S301  (made here)
+    assert len(again(entry.find(passed())).axes) >= 1
 
 
 def test_rows_of_a_design_are_outcomes_over_weights():

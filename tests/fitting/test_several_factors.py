@@ -86,14 +86,16 @@ def test_dimensions_are_named_after_the_factors(fitted):
     assert (constant["h"].values[constant["codes_h"].values] == constant["h_of_obs"].values).all()
 
 
-def test_penicillin_is_near_lme4():
+# Compiling for NUTS costs half a minute, which `fitted` spends on a model of the same kind.
+@pytest.mark.parametrize("engine", ["direct", pytest.param("nuts", marks=pytest.mark.slow)])
+def test_penicillin_is_near_lme4(engine):
     """lme4 1.1-31 (reference/several_factors.json): ML and REML sds within a posterior sd."""
     text = (REFERENCE / "several_factors.json").read_text(encoding="utf-8")
     case = next(one for one in json.loads(text)["cases"] if one["id"] == "penicillin")
     found = fit(
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
         case["rows"],
-        engine="nuts",
+        engine=engine,
         random_seed=1,
         draws=500,
         tune=500,

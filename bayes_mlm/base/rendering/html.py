@@ -2,6 +2,7 @@
 
 from html import escape
 
+from bayes_mlm.base.rendering.emphasis import Emphasised
 from bayes_mlm.base.rendering.escaping import escape_text
 from bayes_mlm.base.rendering.view import View
 
@@ -11,6 +12,7 @@ STYLE = """\
 .result-table table { border-collapse: collapse; border: 0 solid; border-width: 2px 0;
   font-variant-numeric: tabular-nums; }
 .result-table table caption { text-align: left; font-weight: bold; padding: 0.5rem 0; }
+.result-table table caption.slanted { font-weight: normal; }
 .result-table table th, .result-table table td { padding: 0.15rem 0.6rem; text-align: right;
   vertical-align: top; font-weight: normal; background: none; }
 .result-table table tbody th { text-align: left; white-space: nowrap; }
@@ -18,7 +20,9 @@ STYLE = """\
 .result-table table th[scope=rowgroup] { font-style: italic; padding-top: 0.5rem; }
 .result-table table thead th { text-align: center; }
 .result-table table thead tr:last-child > * { border-bottom: 1px solid; }
+.result-table table tr.rule > * { border-top: 1px solid; padding-top: 0.3rem; }
 .result-notes { font-size: 0.85rem; max-width: 60rem; padding-left: 1.2rem; }
+.result-notes.prose { list-style: none; padding-left: 0; }
 """
 _PAGE = "body { font: 1rem/1.4 serif; margin: 2rem; color: #111; background: #fff; }"
 
@@ -36,7 +40,8 @@ def to_page(view: View) -> str:
 def to_html(view: View) -> str:
     """Return a table with headers for a screen reader, and its legend; `STYLE` goes with it."""
     lines = ['<div class="result-table" tabindex="0">', "<table>"]
-    lines += [f"<caption>{escape_html(view.title)}</caption>"] if view.title else []
+    kind = ' class="slanted"' if isinstance(view.title, Emphasised) else ""
+    lines += [f"<caption{kind}>{escape_html(view.title)}</caption>"] if view.title else []
     lines.append("<thead>")
     if view.spans:
         lines.append(f"<tr>{''.join(_head(one.text, one.columns) for one in view.spans)}</tr>")
@@ -45,17 +50,21 @@ def to_html(view: View) -> str:
         for one, numeric in zip(view.headings, view.numeric, strict=True)
     )
     lines += [f"<tr>{''.join(heads)}</tr>", "</thead>"]
+    at = 0
     for section, rows in view.parts():
         lines.append("<tbody>")
         if section:
             span = f'scope="rowgroup" colspan="{len(view.headings)}"'
             lines.append(f"<tr><th {span}>{escape_html(section)}</th></tr>")
-        lines += [_row(view, row) for row in rows]
+        for row in rows:
+            lines.append(_row(view, row, ruled=at in view.rules))
+            at += 1
         lines.append("</tbody>")
     lines += ["</table>", "</div>"]
     if view.legend:
         items = [f"<li>{escape_html(line)}</li>" for line in view.legend]
-        lines += ['<ul class="result-notes">', *items, "</ul>"]
+        kind = " prose" if isinstance(view.legend[0], Emphasised) else ""
+        lines += [f'<ul class="result-notes{kind}">', *items, "</ul>"]
     return "\n".join([*lines, ""])
 
 
@@ -67,7 +76,7 @@ def escape_html(text: str) -> str:
     >>> escape_html("<b> & σ_u")
     '&lt;b&gt; &amp; σ<sub>u</sub>'
     """
-    return escape_text(text, _symbol, escape)
+    return escape_text(text, _symbol, escape, lambda one: f"<em>{one}</em>")
 
 
 def _head(text: str, columns: int = 1, *, text_column: bool = False) -> str:
@@ -80,7 +89,7 @@ def _head(text: str, columns: int = 1, *, text_column: bool = False) -> str:
     )
 
 
-def _row(view: View, lines: list[tuple[str, ...]]) -> str:
+def _row(view: View, lines: list[tuple[str, ...]], *, ruled: bool) -> str:
     first, *others = (
         "<br>".join(escape_html(one) for one in cell if one) for cell in zip(*lines, strict=True)
     )
@@ -88,7 +97,8 @@ def _row(view: View, lines: list[tuple[str, ...]]) -> str:
         f"<td{'' if numeric else ' class="text"'}>{cell}</td>"
         for cell, numeric in zip(others, view.numeric[1:], strict=True)
     ]
-    return f'<tr><th scope="row">{first}</th>{"".join(cells)}</tr>'
+    kind = ' class="rule"' if ruled else ""
+    return f'<tr{kind}><th scope="row">{first}</th>{"".join(cells)}</tr>'
 
 
 def _symbol(found: str) -> str:

@@ -76,7 +76,7 @@ def escape_latex(text: str) -> str:
     >>> print(escape_latex("a_b & 50% of σ_u"))
     a\_b \& 50\% of $\sigma_u$
     """
-    return escape_text(text, _symbol, _escape)
+    return escape_text(text, _symbol, _escape, lambda one: rf"\emph{{{one}}}")
 
 
 def _tabular(view: View, full: bool) -> Iterator[str]:
@@ -89,11 +89,15 @@ def _tabular(view: View, full: bool) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     shown = iter([_line(line, widths) for line in lines])
     yield from (next(shown), r"\midrule")
+    at = 0
     for k, (section, part) in enumerate(view.parts()):
         if section:
             yield from [r"\midrule"] if k else []
             yield rf"\emph{{{escape_latex(section)}}}{' &' * len(columns)} \\"
-        yield from islice(shown, sum(map(len, part)))
+        for row in part:
+            yield from [r"\midrule"] if at in view.rules else []
+            yield from islice(shown, len(row))
+            at += 1
     yield from (r"\bottomrule", r"\end{tabular}")
 
 

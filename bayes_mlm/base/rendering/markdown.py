@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from bayes_mlm.base.rendering.emphasis import Emphasised
 from bayes_mlm.base.rendering.escaping import escape_text
 from bayes_mlm.base.rendering.view import View
 
@@ -41,8 +42,11 @@ def to_markdown(view: View) -> str:
     body = [[_pad(cell, *spec) for cell, spec in zip(line, specs, strict=True)] for line in lines]
     rule = [f"{'-' * (width + 1)}:" if right else f":{'-' * (width + 1)}" for width, right in specs]
     text = "\n".join(f"|{'|'.join(cells)}|" for cells in (body[0], rule, *body[1:]))
-    title = f"**{escape_markdown(view.title)}**\n\n" if view.title else ""
-    legend = "\n".join(f"- {escape_markdown(line)}" for line in view.legend)
+    bold = "" if isinstance(view.title, Emphasised) else "**"  # one of italics has no bold
+    title = f"{bold}{escape_markdown(view.title)}{bold}\n\n" if view.title else ""
+    prose = bool(view.legend) and isinstance(view.legend[0], Emphasised)
+    between, mark = ("\n\n", "") if prose else ("\n", "- ")
+    legend = between.join(f"{mark}{escape_markdown(line)}" for line in view.legend)
     return f"{title}{text}\n" + (f"\n{legend}\n" if legend else "")
 
 
@@ -58,6 +62,7 @@ def escape_markdown(text: str) -> str:
         text,
         lambda symbol: symbol.replace("_", r"\_"),
         lambda other: _SPECIAL.sub(r"\\\g<0>", other).translate(_ENTITIES),
+        lambda italic: f"*{italic}*" if italic else "",
     )
 
 

@@ -49,6 +49,10 @@ class View:
         Second lines of the cells, such as standard errors; empty where all have one line.
     values : tuple of tuple of float or None
         Of each row, the cells that are one number, in full precision; empty where not needed.
+    rules : frozenset of int
+        Rows that have a rule above them, besides those of the sections.
+    estimates : bool
+        Whether each column but the first is of numbers, whatever words are among them.
     """
 
     title: str = ""
@@ -60,10 +64,14 @@ class View:
     spans: tuple[Span, ...] = ()
     below: tuple[tuple[str, ...], ...] = ()
     values: tuple[tuple[float | None, ...], ...] = ()
+    rules: frozenset[int] = frozenset()
+    estimates: bool = False
 
     @cached_property
     def numeric(self) -> tuple[bool, ...]:
         """Whether each column has numbers only."""
+        if self.estimates:
+            return (False, *(True,) * (len(self.headings) - 1))
         columns = zip(*self.cells, strict=True)
         return tuple(split(one) is not None for one in columns) or (False,) * len(self.headings)
 

@@ -1,14 +1,16 @@
 """Layout of models in columns, as they are printed in papers."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bayes_mlm.base import EngineError, count, digits, share_digits
 from bayes_mlm.design import Design, predictor_name
-from bayes_mlm.engines import ENGINES
-from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts, ratio_of
+from bayes_mlm.engines import ENGINES, is_drawing
+from bayes_mlm.fitting import Analysis, QuantityRow, Value, estimate_texts, ratio_of
 from bayes_mlm.likelihood import effect_pairs, group_parameters, group_views, parameters_of
 from bayes_mlm.report.publication.notes import notes_of
 from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of, sources_of
+from bayes_mlm.report.publication.styles import STYLES
 from bayes_mlm.report.publication.table import Cell, ModelColumn, PublicationTable, Row
 
 # The label of a row, and its cells.
@@ -24,6 +26,8 @@ def publication_table(
     likelihood: bool = True,
     interval: bool = False,
     exponentiate: bool = False,
+    style: str = "plain",
+    stars: bool = False,
 ) -> PublicationTable:
     """Arrange analysed models in columns.
 
@@ -38,6 +42,12 @@ def publication_table(
         Whether to print intervals below the estimates, instead of posterior sds or standard errors.
     exponentiate : bool
         Whether to print odds, rate or hazard ratios in place of coefficients.
+    style : {"plain", "apa", "econometrics"}
+        How it is laid out: as in the report; as the Publication Manual of the APA has it; as in
+        journals of economics. More are registered in `STYLES`.
+    stars : bool
+        Whether to mark coefficients by the p-values of their Wald tests, at the levels of the
+        style. Posteriors have no p-value, and no star.
 
     Returns
     -------
@@ -48,7 +58,7 @@ def publication_table(
     Raises
     ------
     EngineError
-        If there is nothing to lay out.
+        If there is nothing to lay out, no such style, or no column that could have stars.
     UnsupportedModelError
         If coefficients are to be exponentiated and the family of a model has no ratios.
 
@@ -64,10 +74,17 @@ def publication_table(
     """
     if not analyses:
         raise EngineError("a table needs a model; give one or more")
+    levels = STYLES[style].levels if stars else ()
+    plain = list(sources_of(analyses, likelihood))  # tests are of coefficients, not of ratios
+    if stars and all(map(_is_drawn, plain)):
+        raise EngineError(
+            "stars mark p-values, and every column is of a posterior, which has none; add a column "
+            "by likelihood (--engine auto --engine reml, or ml), or omit the stars"
+        )
     analyses = [one.exponentiated() for one in analyses] if exponentiate else analyses
     sources = list(sources_of(analyses, likelihood))
     parts = {
-        "Fixed part": _fixed(sources, interval, exponentiate=exponentiate),
+        "Fixed part": _fixed(sources, plain, interval, levels, exponentiate=exponentiate),
         "Random part": _random(sources, interval),
         "Size and fit": _size(sources),
     }
@@ -82,19 +99,45 @@ def publication_table(
                 number=source.number,
                 model=name_of(source.analysis),
                 engine=ENGINES[source.summary.engine].label,
+                outcome=source.analysis.design.outcome_title,
+                interval=source.summary.interval,
+                drawn=_is_drawn(source),
             )
             for source in sources
         ),
         rows=tuple(
-            Row(section=section, label=label, cells=tuple(cells))
+            Row(
+                section=section,
+                label=label,
+                cells=tuple(cells),
+                bounded=any(cell.source and _is_bounded(cell.source) for cell in cells),
+            )
             for section, lines in parts.items()
             for label, cells in lines
         ),
-        notes=tuple(notes_of(sources, interval)),
+        notes=tuple(notes_of(sources, interval, wide=len(sources) <= STYLES[style].wide)),
+        style=style,
+        interval=interval,
+        levels=levels,
     )
 
 
-def _fixed(sources: Sequence[Source], interval: bool, *, exponentiate: bool) -> Iterator[_Line]:
+def _is_drawn(source: Source) -> bool:
+    return is_drawing(source.summary.engine)
+
+
+def _is_bounded(row: QuantityRow) -> bool:
+    return row.quantity.startswith(("icc", "rho_", "r2_"))
+
+
+def _fixed(
+    sources: Sequence[Source],
+    plain: Sequence[Source],
+    interval: bool,
+    levels: Sequence[float],
+    *,
+    exponentiate: bool,
+) -> Iterator[_Line]:
     designs = [source.analysis.design for source in sources]
     terms = dict.fromkeys(term for design in designs for term in design.terms)
     for term in terms:
@@ -108,7 +151,19 @@ def _fixed(sources: Sequence[Source], interval: bool, *, exponentiate: bool) -> 
             if exponentiate:
                 kinds = dict.fromkeys(name.partition("[")[0].replace("_", " ") for name in names)
                 title = f"{title} ({', '.join(kinds)})"
-            yield _row(title, rows, interval)
+            label, cells = _row(title, rows, interval)
+            counts = [_stars(one, f"beta[{term}]", levels) for one in plain]
+            yield label, [replace(cell, stars=k) for cell, k in zip(cells, counts, strict=True)]
+
+
+def _stars(source: Source, name: str, levels: Sequence[float]) -> int:
+    """Return the number of levels that the p-value of a coefficient's Wald test is below."""
+    row = source.summary.get(name)
+    if row is None or not row.sd or _is_drawn(source):
+        return 0
+    found = (one for one in source.analysis.estimates if one.engine == source.summary.engine)
+    p = Value(estimate=row.estimate, se=row.sd, df=next(found).solution.df).p_value
+    return sum(p < level for level in levels)
 
 
 def _title(designs: Sequence[Design], term: str) -> str:
@@ -211,9 +266,16 @@ def _row(label: str, estimates: Sequence[QuantityRow | None], interval: bool) ->
         if one is None or chosen is None:
             cells.append(Cell())
             continue
-        if interval:
-            below = chosen.interval(one.lower, one.upper)
-        else:
-            below = "" if one.sd is None else f"({chosen.error(one.sd)})"
-        cells.append(Cell(text=chosen.number(one.estimate), below=below, source=one))
+        error = "" if one.sd is None else chosen.error(one.sd)
+        span = chosen.interval(one.lower, one.upper)
+        below = span if interval else f"({error})" if error else ""
+        cells.append(
+            Cell(
+                text=chosen.number(one.estimate),
+                below=below,
+                error=error,
+                interval=span,
+                source=one,
+            )
+        )
     return label, cells

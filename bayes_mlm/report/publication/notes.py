@@ -8,14 +8,23 @@ from bayes_mlm.likelihood import group_views
 from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of
 
 
-def notes_of(sources: Sequence[Source], interval: bool) -> Iterator[str]:
-    """Return the notes below a table: models, estimates, cautions, failed checks."""
+def notes_of(sources: Sequence[Source], interval: bool, *, wide: bool = False) -> Iterator[str]:
+    """Return the notes below a table: models, estimates, cautions, failed checks.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    interval : bool
+        Whether intervals stand below the estimates, or in place of the errors.
+    wide : bool
+        Whether errors and intervals have columns of their own.
+    """
     for number, analysis in enumerate(_models(sources), start=1):
         name, model = name_of(analysis), analysis.spec
         kind = model.kind.replace("_", " ")
         text = analysis.design.errors_text
         yield f"({number}) {name + ': ' if name else ''}{model.formula} [{kind}]{text}."
-    yield _about_estimates(sources, interval)
+    yield _about_estimates(sources, interval, wide)
     yield from filter(None, (remark(sources) for remark in _REMARKS))
     yield from dict.fromkeys(f"{note}." for one in sources for note in one.summary.notes)
     for source in sources:
@@ -30,23 +39,29 @@ def _models(sources: Sequence[Source]) -> list[Analysis]:
     return list({source.number: source.analysis for source in sources}.values())
 
 
-def _about_estimates(sources: Sequence[Source], interval: bool) -> str:
-    """Describe the estimates, and what is printed below them."""
+def _about_estimates(sources: Sequence[Source], interval: bool, wide: bool) -> str:
+    """Describe the estimates, and what is printed below or next to them."""
     by = {source.summary.engine: source.summary for source in sources}
     drawn = [summary for engine, summary in by.items() if is_drawing(engine)]
     likelihood = [summary for engine, summary in by.items() if not is_drawing(engine)]
-    below = []
+    errors, spans = [], []
     if drawn:
-        spans = f"{drawn[0].interval} (highest density interval)"
-        below.append(f"{spans if interval else 'sd'} of the posterior")
+        errors.append("sd of the posterior")
+        spans.append(f"{drawn[0].interval} (highest density interval) of the posterior")
     if likelihood:
         named = " and ".join(ENGINES[summary.engine].label for summary in likelihood)
-        spans = f"{likelihood[0].interval} (t or Wald for coefficients, profile for σ and ICC)"
-        below.append(f"{spans if interval else 'standard error'} of {named}")
+        kind = "t or Wald for coefficients, profile for σ and ICC"
+        errors.append(f"standard error of {named}")
+        spans.append(f"{likelihood[0].interval} ({kind}) of {named}")
+    shown = []
+    if not interval:
+        shown.append(f"{'Errors' if wide else 'In parentheses'}: {'; '.join(errors)}.")
+    if interval or wide:
+        shown.append(f"In brackets: {'; '.join(spans)}.")
     estimates = "; ".join(
         f"{one.label}: {one.estimates}" for name, one in ENGINES.items() if name in by
     )
-    return f"{estimates}. In {'brackets' if interval else 'parentheses'}: {'; '.join(below)}."
+    return f"{estimates}. {' '.join(shown)}"
 
 
 def _about_variation(sources: Sequence[Source]) -> str:

@@ -1,11 +1,11 @@
 """Table of models for a paper: a column a model and engine, a row a quantity."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from bayes_mlm.base import Span, Tabular, View
+from bayes_mlm.base import EngineError, Registry, Span, Tabular, View
 from bayes_mlm.fitting import QuantityRow
 
 
@@ -17,12 +17,19 @@ class Cell:
     ----------
     text, below : str
         Rounded; empty where there is none.
+    error, interval : str
+        The same estimate's error, and its interval in brackets; one of them is `below`.
+    stars : int
+        Number of stars of its p-value.
     source : QuantityRow, optional
         The same in full precision.
     """
 
     text: str = ""
     below: str = ""
+    error: str = field(default="", repr=False)
+    interval: str = field(default="", repr=False)
+    stars: int = field(default=0, repr=False)
     source: QuantityRow | None = field(default=None, repr=False)
 
 
@@ -38,11 +45,14 @@ class Row:
         "ses:sector", "σ_u", "R² between".
     cells : tuple of Cell
         One a column.
+    bounded : bool
+        Whether the quantity cannot exceed 1: a correlation, a share.
     """
 
     section: str
     label: str
     cells: tuple[Cell, ...]
+    bounded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +67,20 @@ class ModelColumn:
         The record's name; empty for a model that was given as a formula.
     engine : str
         Label of the engine.
+    outcome : str
+        What the model is of.
+    interval : str
+        What its intervals are: "95% HDI".
+    drawn : bool
+        Whether its estimates are of a posterior.
     """
 
     number: int
     model: str
     engine: str
+    outcome: str = ""
+    interval: str = ""
+    drawn: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -75,6 +94,12 @@ class PublicationTable(Tabular):
     rows : tuple of Row
     notes : tuple of str
         One or more sentences each, to make the table self-contained.
+    style : str
+        Style of the view, a name in `STYLES`.
+    interval : bool
+        Whether intervals stand below the estimates, or errors.
+    levels : tuple of float
+        Levels of the p-values that stars stand for; empty without stars.
 
     Examples
     --------
@@ -93,6 +118,9 @@ class PublicationTable(Tabular):
     columns: tuple[ModelColumn, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    style: str = "plain"
+    interval: bool = False
+    levels: tuple[float, ...] = ()
 
     def __repr__(self) -> str:
         """Return the title and the models, on one line."""
@@ -114,19 +142,41 @@ class PublicationTable(Tabular):
                     yield (row.section, row.label, *which, *values)
 
     def view(self) -> View:
-        """Return the table as text: engines under the models, errors below the estimates."""
+        """Return the table as text, in its style."""
+        return STYLES[self.style].view(self)
+
+    def starred(self, cell: Cell) -> str:
+        """Return the text of a cell with its stars."""
+        return cell.text + "*" * cell.stars
+
+    def model_spans(self) -> tuple[Span, ...]:
+        """Return a heading for each model, over the columns of its engines."""
         spans = [Span()]
         for (number, model), group in groupby(self.columns, lambda one: (one.number, one.model)):
             columns = len(list(group))
             spans.append(
                 Span(text=f"({number}) {model}".rstrip(), columns=columns, short=f"({number})")
             )
-        return View(
-            title=self.title,
-            headings=("engine", *(column.engine for column in self.columns)),
-            spans=tuple(spans),
-            cells=tuple((row.label, *(cell.text for cell in row.cells)) for row in self.rows),
-            below=tuple(("", *(cell.below for cell in row.cells)) for row in self.rows),
-            sections=tuple(row.section for row in self.rows),
-            legend=self.notes,
-        )
+        return tuple(spans)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableStyle:
+    """How tables for papers are laid out.
+
+    Parameters
+    ----------
+    view : callable
+        Returns the view of a table.
+    levels : tuple of float
+        Levels of p-values, largest first, that one, two and three stars stand for.
+    wide : int
+        Most columns of estimates whose errors and intervals have columns of their own, not lines.
+    """
+
+    view: Callable[[PublicationTable], View]
+    levels: tuple[float, ...]
+    wide: int = 0
+
+
+STYLES = Registry[TableStyle]("table style", EngineError)
