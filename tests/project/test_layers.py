@@ -114,6 +114,7 @@ COMPILED = {
     "group_blocks",
     "group_kernels",
     "draw_kernels",
+    "table_kernels",
     "neighbours",
     "joint_kernels",
 }
