@@ -6,6 +6,8 @@ from bayes_mlm.engines import ENGINES, has_chains, is_drawing
 from bayes_mlm.fitting import Analysis, Compared, QuantityRow, estimate_texts
 from bayes_mlm.report.equations import coefficient
 
+PRINTED = "Printed: published value; * marks one that is wrong or imprecise."
+
 
 def estimates_view(analysis: Analysis, style: Style = "terminal") -> View:
     """Return a row for each quantity: by each engine, their difference, the printed figure.
@@ -92,7 +94,7 @@ def _page_caption(analysis: Analysis, spans: list[Span], drawn: bool, printed: b
     if drawn and analysis.estimates:
         texts.append(f"Difference: posterior mean less {engines[-1]}, in posterior sds.")
     if printed:
-        texts.append("Printed: published value; * marks one that is wrong or imprecise.")
+        texts.append(PRINTED)
     return texts
 
 

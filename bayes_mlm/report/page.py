@@ -20,9 +20,10 @@ from bayes_mlm.report.publication import publication_table
 from bayes_mlm.report.remarks import coded_outcome, describe_intervals
 from bayes_mlm.report.sections import PageSection, choose_sections
 from bayes_mlm.report.tables import (
+    MOST_COLUMNS,
     PageTable,
     corrections_table,
-    estimates_table,
+    estimates_tables,
     ratios_table,
     reasons_table,
     variables_table,
@@ -68,7 +69,8 @@ class Model:
     words : str
         The model in words.
     equations : tuple of Equation
-    estimates : PageTable
+    estimates : tuple of PageTable
+        Of at most eight columns each.
     ratios : PageTable or None
         Coefficients as odds, rate or hazard ratios, where the family has them.
     verdicts : tuple of (bool, str)
@@ -86,7 +88,7 @@ class Model:
     size: str
     words: str
     equations: tuple[Equation, ...]
-    estimates: PageTable
+    estimates: tuple[PageTable, ...]
     ratios: PageTable | None
     verdicts: tuple[tuple[bool, str], ...]
     notes: tuple[str, ...]
@@ -316,7 +318,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
         size=size,
         words=describe_model(design),
         equations=equations(design),
-        estimates=estimates_table(analysis, f"{anchor}-estimates"),
+        estimates=estimates_tables(analysis, f"{anchor}-estimates"),
         ratios=ratios_table(analysis, f"{anchor}-ratios"),
         verdicts=tuple(verdicts),
         notes=(*filter(None, [design.encoding.titles_text]), *design.notes),
@@ -329,7 +331,8 @@ def _ladder(analyses: Sequence[Analysis]) -> str:
         replace(one, summaries=tuple(dict.fromkeys((one.summaries[0], one.summaries[-1]))))
         for one in analyses
     ]
-    return publication_table(single, likelihood=False).render("html")
+    table = publication_table(single, likelihood=False)
+    return "\n".join(part.render("html") for part in table.in_parts(MOST_COLUMNS - 1))
 
 
 def _data_facts(main: Analysis) -> list[tuple[str, str]]:

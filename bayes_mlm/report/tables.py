@@ -9,10 +9,14 @@ from bayes_mlm.design import INTERCEPT, Design, column_moments, event_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, ratio_of
 from bayes_mlm.moments import GroupMoments
-from bayes_mlm.report.estimates import estimates_view
+from bayes_mlm.report.estimates import PRINTED, estimates_view
 
 if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow
+
+
+# Of a table that is to be read on paper.
+MOST_COLUMNS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +97,42 @@ def page_table(
     return PageTable(name=name, view=View(title=caption, headings=tuple(headings), cells=cells))
 
 
-def estimates_table(analysis: Analysis, name: str) -> PageTable:
-    """Return each quantity of a model by each engine."""
-    return PageTable(name=name, view=estimates_view(analysis, "table"))
+def estimates_tables(analysis: Analysis, name: str) -> tuple[PageTable, ...]:
+    """Return each quantity of a model by each engine, in tables of at most `MOST_COLUMNS`.
+
+    The first has the preferred engine next to the likelihood estimate; further posteriors and
+    printed figures follow in a second.
+    """
+    view = estimates_view(analysis, "table")
+    if len(view.headings) <= MOST_COLUMNS:
+        return (PageTable(name=name, view=view),)
+    engines = [
+        places
+        for span, places in zip(view.spans, _places(view), strict=True)
+        if span.text and places
+    ]
+    first = [0, *engines[0], *(engines[-1] if len(engines) > 1 else ())]
+    first += [k for k, heading in enumerate(view.headings) if heading == "difference"]
+    second = [0, *(k for k in range(1, len(view.headings)) if k not in first)]
+    rest = view.only(second)
+    names = [span.text for span in rest.spans if span.text]
+    names = [f"by {one}" for one in names] + ["as printed"] * ("printed" in view.headings)
+    listed = " and ".join(names)
+    title, marked = view.title.removesuffix(PRINTED).rstrip(), view.title.endswith(PRINTED)
+    more = f"{analysis.spec.name}, {listed}." + f" {PRINTED}" * marked
+    return (
+        PageTable(name=name, view=replace(view.only(first), title=title)),
+        PageTable(name=f"{name}-more", view=replace(rest, title=more, legend=())),
+    )
+
+
+def _places(view: View) -> list[list[int]]:
+    """Return the places of the columns under each span."""
+    found, start = [], 0
+    for span in view.spans:
+        found.append(list(range(start, start + span.columns)))
+        start += span.columns
+    return found
 
 
 def ratios_table(analysis: Analysis, name: str) -> PageTable | None:

@@ -1,8 +1,8 @@
 """Table of models for a paper: a column a model and engine, a row a quantity."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
 from typing import Any
 
 from bayes_mlm.base import EngineError, Registry, Span, Tabular, View
@@ -126,6 +126,29 @@ class PublicationTable(Tabular):
         """Return the title and the models, on one line."""
         models = dict.fromkeys(column.model for column in self.columns)
         return f"<PublicationTable {self.title!r}: {', '.join(models)}>"
+
+    def in_parts(self, most: int) -> tuple["PublicationTable", ...]:
+        """Return the table in parts of at most so many columns of numbers, alike in width.
+
+        Rows that are empty in a part are left out of it; the notes stand below the last.
+        """
+        n = -(-len(self.columns) // most)
+        if n < 2:
+            return (self,)
+        ends = [round(k * len(self.columns) / n) for k in range(n + 1)]
+        parts = []
+        for k, (start, end) in enumerate(pairwise(ends), start=1):
+            rows = (replace(row, cells=row.cells[start:end]) for row in self.rows)
+            parts.append(
+                replace(
+                    self,
+                    title=f"{self.title} ({k} of {n})",
+                    columns=self.columns[start:end],
+                    rows=tuple(row for row in rows if any(cell.text for cell in row.cells)),
+                    notes=self.notes if k == n else (),
+                )
+            )
+        return tuple(parts)
 
     @property
     def names(self) -> tuple[str, ...]:
