@@ -125,6 +125,9 @@ def check_page(source):
         heads = [one for one in inside if one["tag"] == "th"]
         assert heads
         assert all(one["attributes"].get("scope") for one in heads)
+        for row in (one for one in inside if one["tag"] == "tr"):
+            cells = [one for one in inside if row in one["inside"] and one["tag"] in ("td", "th")]
+            assert sum(int(one["attributes"].get("colspan", 1)) for one in cells) <= 8
     check_harmless(source, page)
     assert len(source) < 5_000_000  # a few megabytes at most
 

@@ -82,6 +82,12 @@ class View:
         ----------
         columns : sequence of int
             Places, in order; the first is that of the names of rows.
+
+        Examples
+        --------
+        >>> table = View(headings=("", "a", "b"), cells=(("x", "1", ""), ("y", "", "2")))
+        >>> table.only([0, 2]).cells
+        (('y', '2'),)
         """
         named = [span for span in self.spans for _ in range(span.columns)]
         kept = [named[place] for place in columns] if named else []
