@@ -100,30 +100,36 @@ def page_table(
 def estimates_tables(analysis: Analysis, name: str) -> tuple[PageTable, ...]:
     """Return each quantity of a model by each engine, in tables of at most `MOST_COLUMNS`.
 
-    The first has the preferred engine next to the likelihood estimate; further posteriors and
-    printed figures follow in a second.
+    The preferred engine comes first, then the likelihood estimate, further posteriors, and printed
+    figures, as many in a table as it has room for.
     """
     view = estimates_view(analysis, "table")
     if len(view.headings) <= MOST_COLUMNS:
         return (PageTable(name=name, view=view),)
-    engines = [
-        places
-        for span, places in zip(view.spans, _places(view), strict=True)
-        if span.text and places
-    ]
-    first = [0, *engines[0], *(engines[-1] if len(engines) > 1 else ())]
-    first += [k for k, heading in enumerate(view.headings) if heading == "difference"]
-    second = [0, *(k for k in range(1, len(view.headings)) if k not in first)]
-    rest = view.only(second)
-    names = [span.text for span in rest.spans if span.text]
-    names = [f"by {one}" for one in names] + ["as printed"] * ("printed" in view.headings)
-    listed = " and ".join(names)
-    title, marked = view.title.removesuffix(PRINTED).rstrip(), view.title.endswith(PRINTED)
-    more = f"{analysis.spec.name}, {listed}." + f" {PRINTED}" * marked
-    return (
-        PageTable(name=name, view=replace(view.only(first), title=title)),
-        PageTable(name=f"{name}-more", view=replace(rest, title=more, legend=())),
-    )
+    engines = [one for span, one in zip(view.spans, _places(view), strict=True) if span.text]
+    extra = {heading: k for k, heading in enumerate(view.headings) if k > max(engines[-1])}
+    first, *others = engines
+    likelihood = [*others.pop(), *filter(None, [extra.get("difference")])] if others else []
+    tables: list[list[int]] = [[]]
+    for part in (first, likelihood, *others, [*filter(None, [extra.get("printed")])]):
+        if len(tables[-1]) + len(part) > MOST_COLUMNS - 1:
+            tables.append([])
+        tables[-1] += part
+    title = view.title.removesuffix(PRINTED).rstrip()
+    found = []
+    for k, places in enumerate(tables):
+        part = view.only([0, *places])
+        names = [f"by {span.text}" for span in part.spans if span.text]
+        names += ["as printed"] * ("printed" in part.headings)
+        text = f"{analysis.spec.name}, {' and '.join(names)}." if k else title
+        text += f" {PRINTED}" * ("printed" in part.headings)
+        found.append(
+            PageTable(
+                name=f"{name}-{k + 1}" if k else name,
+                view=replace(part, title=text, legend=() if k else view.legend),
+            )
+        )
+    return tuple(found)
 
 
 def _places(view: View) -> list[list[int]]:
