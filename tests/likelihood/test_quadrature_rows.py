@@ -14,6 +14,7 @@ from bayes_mlm.likelihood.quadrature.codes import (
     ORDERED_PROBIT,
     POISSON,
     PROBIT,
+    Outcomes,
     code_of,
     constants,
 )
@@ -72,8 +73,9 @@ CASES = [
 def test_rows_and_their_derivatives_are_exact(code, y, w, aux):
     mp.mp.dps = 60
     family = next(FAMILIES[name] for (name, _), number in reversed(CODES.items()) if number == code)
-    known = {"trials": np.array([float(w)]), "shape": np.exp(aux[0]) if aux else 1.0}
-    constant, slope, curve = constants(family, np.array([float(y)]), known)
+    known = {"shape": np.exp(aux[0]) if aux else 1.0}
+    outcomes = Outcomes(y=np.array([float(y)]), trials=np.array([float(w)]))
+    constant, slope, curve = constants(family, outcomes, known)
     cuts = [-np.inf, *aux, np.inf]
     low, high = (cuts[int(y)], cuts[int(y) + 1]) if code >= ORDERED_LOGIT else (0.0, 0.0)
     for tail in ETAS:
