@@ -118,15 +118,15 @@ def estimates_tables(analysis: Analysis, name: str) -> tuple[PageTable, ...]:
     title = view.title.removesuffix(PRINTED).rstrip()
     found = []
     for k, places in enumerate(tables):
-        part = view.only([0, *places])
-        names = [f"by {span.text}" for span in part.spans if span.text]
-        names += ["as printed"] * ("printed" in part.headings)
+        shown = view.only([0, *places])
+        names = [f"by {span.text}" for span in shown.spans if span.text]
+        names += ["as printed"] * ("printed" in shown.headings)
         text = f"{analysis.spec.name}, {' and '.join(names)}." if k else title
-        text += f" {PRINTED}" * ("printed" in part.headings)
+        text += f" {PRINTED}" * ("printed" in shown.headings)
         found.append(
             PageTable(
                 name=f"{name}-{k + 1}" if k else name,
-                view=replace(part, title=text, legend=() if k else view.legend),
+                view=replace(shown, title=text, legend=() if k else view.legend),
             )
         )
     return tuple(found)
