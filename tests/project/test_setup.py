@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from bayes_mlm.report.sections import SECTIONS
 from tests.helpers import ROOT
 
 PINS = {level: ROOT / "requirements" / f"{level}.txt" for level in ("run", "dev", "bench")}
@@ -295,8 +296,9 @@ def test_wheel_and_sdist_carry_what_they_should(tmp_path: Path) -> None:
     assert records
     assert data
     templates = ROOT / "bayes_mlm" / "report" / "templates"
-    pages = {f"bayes_mlm/report/templates/{path.name}" for path in templates.iterdir()}
-    assert len(pages) == 4
+    files = (path for path in templates.rglob("*") if path.is_file())
+    pages = {path.relative_to(ROOT).as_posix() for path in files}
+    assert len(pages) == 4 + len(SECTIONS)  # a template for each section of the report
     assert records | data | pages | {"bayes_mlm/py.typed", "bayes_mlm/__init__.py"} <= inside
     assert {path.split("/")[0] for path in inside} == {
         "bayes_mlm",
