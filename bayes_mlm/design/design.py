@@ -79,9 +79,6 @@ class Design(GroupedRows):
     crossed : CrossedTable or None
         Of two crossed random intercepts whose cells are too many to sum: sums by level and lists of
         neighbours; `aggregated` then has all rows as one cell.
-    patterns : Design or None
-        Of an outcome that is not Gaussian, in place of the rows: the distinct ones, with their
-        numbers as ``response.weights``.
     batches : tuple of str
         Of merged moments: a checksum of each set of rows, by which none is added twice.
     sample_of : Design or None
@@ -103,7 +100,6 @@ class Design(GroupedRows):
     family: Family = GAUSSIAN
     residual: ResidualRows | None = None
     crossed: CrossedTable | None = None
-    patterns: "Design | None" = None
     batches: tuple[str, ...] = ()
     sample_of: "Design | None" = None
     inputs: Mapping[str, Floats] = field(default_factory=dict)

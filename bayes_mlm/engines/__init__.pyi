@@ -1,5 +1,5 @@
 from .caution import cautions as cautions, cautions_on_model as cautions_on_model
-from .degrees_of_freedom import DF_METHODS as DF_METHODS, DfMethod as DfMethod
+from .degrees_of_freedom import DF_METHODS as DF_METHODS
 from .diagnostics import (
     MAX_R_HAT as MAX_R_HAT,
     MIN_EBFMI as MIN_EBFMI,

@@ -1,6 +1,5 @@
 """Methods by which coefficients of a likelihood estimate are tested, each with what it refuses."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,23 +18,8 @@ if TYPE_CHECKING:
     type Solution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
 
 
-@dataclass(frozen=True, kw_only=True)
-class DfMethod:
-    """A method of degrees of freedom.
-
-    Parameters
-    ----------
-    label : str
-        As tables name it.
-    tests : callable
-        From a solution and its design to a covariance and degrees of freedom.
-    """
-
-    label: str
-    tests: "Callable[[Solution, Design], CoefficientTests]"
-
-
-DF_METHODS = Registry[DfMethod]("df", EngineError)
+# From a solution and its design to a covariance with degrees of freedom, whose label tables show.
+DF_METHODS: "Registry[Callable[[Solution, Design], CoefficientTests]]" = Registry("df", EngineError)
 
 
 def _satterthwaite(solution: "Solution", design: Design) -> CoefficientTests:
@@ -94,7 +78,7 @@ def _normal(solution: "Solution", design: Design) -> CoefficientTests:
     return KnownDf(label="normal", covariance=solution.beta_cov, degrees=degrees)
 
 
-DF_METHODS.register("satterthwaite", DfMethod(label="Satterthwaite", tests=_satterthwaite))
-DF_METHODS.register("kenward-roger", DfMethod(label="Kenward-Roger", tests=_kenward_roger))
-DF_METHODS.register("between-within", DfMethod(label="between-within", tests=_between_within))
-DF_METHODS.register("normal", DfMethod(label="normal", tests=_normal))
+DF_METHODS.register("satterthwaite", _satterthwaite)
+DF_METHODS.register("kenward-roger", _kenward_roger)
+DF_METHODS.register("between-within", _between_within)
+DF_METHODS.register("normal", _normal)

@@ -69,11 +69,6 @@ class GroupCurve:
     curve: MeanCurve
     observed: Observed
 
-    @property
-    def change(self) -> float:
-        """From the first to the last point."""
-        return float(self.curve.centre[-1] - self.curve.centre[0])
-
 
 def predictor_of(population: Population, group: str) -> tuple[str, bool] | None:
     """Return the numeric predictor to draw along, and whether it varies within groups."""

@@ -6,14 +6,11 @@ its study); `tidy` and the command line do the rest.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import UnsupportedModelError, csv_text
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bayes_mlm.base import Tabular, UnsupportedModelError, View
 
 # Columns of equal length; a single value stands in every row.
 type Block = Mapping[str, Any]
@@ -32,8 +29,8 @@ def tabulates(kind: type) -> Callable[[Blocks], Blocks]:
     return register
 
 
-@dataclass(frozen=True)
-class TidyTable:
+@dataclass(frozen=True, repr=False)
+class TidyTable(Tabular):
     """The numbers of a figure.
 
     Parameters
@@ -48,15 +45,24 @@ class TidyTable:
         """Return the number of rows."""
         return len(next(iter(self.columns.values()), []))
 
-    def to_frame(self) -> "pd.DataFrame":
-        """Return a pandas data frame."""
-        import pandas as pd
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self.columns)
 
-        return pd.DataFrame(dict(self.columns))
+    def raw(self) -> Iterator[tuple[Any, ...]]:
+        """Return the rows."""
+        return zip(*self.columns.values(), strict=True)
 
-    def to_csv(self) -> str:
-        """Return CSV text; what is not defined is left empty."""
-        return csv_text(tuple(self.columns), zip(*self.columns.values(), strict=True))
+    def view(self) -> View:
+        """Return the table as text, numbers with four significant digits."""
+        return View(headings=self.names, cells=tuple(tuple(map(_text, row)) for row in self.raw()))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def tidy(data: Any) -> TidyTable:

@@ -20,7 +20,6 @@ from bayes_mlm.likelihood.quadrature.codes import (
 ADDED = (LOGIT, PROBIT, CLOGLOG, POISSON)
 # Rows below which nothing is saved by finding those that are equal.
 _FEW = 200
-
 # Rows of whole groups by which it is judged whether many are equal; the share that may differ.
 _SAMPLE = 20_000
 MOST_DISTINCT = 0.5
@@ -96,22 +95,26 @@ def likelihood_rows(
         Rows of equal predictors in a group (and, but of successes and Poisson counts, of equal
         outcomes) are one where at most this share of all are distinct; 0 leaves them.
     """
-    rows = design if design.patterns is None else design.patterns
-    q = rows.q if effects else 0
-    y, trials = np.ascontiguousarray(rows.y, dtype=np.float64), rows.response.trials
+    q = design.q if effects else 0
+    y, trials = np.ascontiguousarray(design.y, dtype=np.float64), design.response.trials
     trials = np.ones(y.size) if trials is None else np.ascontiguousarray(trials, dtype=float)
-    outcomes = Outcomes(y=y, trials=trials, counts=rows.response.weights)
+    outcomes = Outcomes(y=y, trials=trials, counts=design.response.weights)
     counts = outcomes.counts
-    offset = np.broadcast_to(np.asarray(rows.offset, dtype=float), (y.size,))
-    codes = rows.group_term.codes if q else np.zeros(y.size, dtype=np.int64)
+    offset = np.broadcast_to(np.asarray(design.offset, dtype=float), (y.size,))
+    codes = design.group_term.codes if q else np.zeros(y.size, dtype=np.int64)
     found = None
     if code != GAMMA and y.size >= _FEW and most_distinct:
-        columns = [*rows.X.T, *(rows.Z.T if q else ()), offset, *(() if code in ADDED else (y,))]
-        n_groups = rows.group_term.J if q else 1
+        columns = [
+            *design.X.T,
+            *(design.Z.T if q else ()),
+            offset,
+            *(() if code in ADDED else (y,)),
+        ]
+        n_groups = design.group_term.J if q else 1
         found = find_patterns(codes, columns, n_groups, most_distinct)
     if counts is not None:
         y, trials = (y * counts, trials * counts) if code in ADDED else (y, counts)
-    order = rows.group_term.row_order() if q else None
+    order = design.group_term.row_order() if q else None
     if found is not None:
         order = found.first
         y = found.total(y) if code in ADDED else y[order]
@@ -129,10 +132,10 @@ def likelihood_rows(
         return np.ascontiguousarray(values if order is None else values[order])
 
     ordered = codes if order is None else codes[order]
-    starts = np.searchsorted(ordered, np.arange(rows.group_term.J + 1)) if q else [0, y.size]
+    starts = np.searchsorted(ordered, np.arange(design.group_term.J + 1)) if q else [0, y.size]
     return LikelihoodRows(
-        X=of(rows.X),
-        Z=of(rows.Z) if q else np.empty((y.size, 0)),
+        X=of(design.X),
+        Z=of(design.Z) if q else np.empty((y.size, 0)),
         y=y,
         trials=trials,
         offset=of(offset),

@@ -193,7 +193,7 @@ def coefficient_tests(
     method = DF_METHODS[df]
     found = estimate_of(result, prob)
     solution = found.solution
-    tests = method.tests(solution, found.design)
+    tests = method(solution, found.design)
     weights = np.eye(len(solution.beta))
     errors = np.sqrt(np.diagonal(tests.covariance))
     rows = tuple(
@@ -252,7 +252,7 @@ def _cautions(found: Estimate, df: str) -> tuple[str, ...]:
         return ()
     if df != "satterthwaite" or len(found.design.factors) > 1:
         return (_BOUNDARY,)
-    other = DF_METHODS["kenward-roger"].tests(found.solution, found.design)
+    other = DF_METHODS["kenward-roger"](found.solution, found.design)
     degrees = other.df(np.eye(len(found.solution.beta)))
     listed = ", ".join(
         f"{term} {_df(float(one))}" for term, one in zip(found.solution.terms, degrees, strict=True)

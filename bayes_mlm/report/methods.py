@@ -57,7 +57,6 @@ def methods(analyses: Sequence[Analysis]) -> MethodsText:
     Returns
     -------
     MethodsText
-    -------
 
     Examples
     --------
@@ -132,7 +131,7 @@ def _priors(main: Analysis) -> Iterator[_Sentence]:
 
 
 def _posterior(main: Analysis) -> Iterator[_Sentence]:
-    for fit, summary in zip(main.fits, main.summaries, strict=False):
+    for fit in main.fits:
         settings = fit.settings
         draws = f"{settings.chains} × {count(settings.draws)} draws"
         seed = f"seed {settings.random_seed}"
@@ -146,6 +145,7 @@ def _posterior(main: Analysis) -> Iterator[_Sentence]:
         else:
             how = fit.report.how if fit.report else fit.reason
             yield _Sentence(f"The posterior was drawn directly, {how}: {draws}, {seed}", ("bayes",))
+    for summary in main.summaries[: min(1, len(main.fits))]:
         yield _Sentence(f"We report posterior means with {summary.interval} (highest density)")
 
 

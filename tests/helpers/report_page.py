@@ -62,7 +62,7 @@ class Page(HTMLParser):
         ]
 
     def table(self, name):
-        """Give the rows of a table's body: lists of its cells."""
+        """Return the rows of a table's body, each the list of its cells."""
         (table,) = self.all("table", id=name)
         rows = [one for one in self.all("tr") if table in one["inside"]]
         cells = [one for one in self.elements if one["tag"] in ("td", "th")]
@@ -105,7 +105,7 @@ def by_nuts(mock_fit):
 
 
 def check_page(source):
-    """Hold what every report must be."""
+    """Check what every report must be."""
     page = Page(source)
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("header")) == 1
     assert page.all("html", lang="en")
@@ -133,7 +133,7 @@ def check_page(source):
 
 
 def check_harmless(source, page):
-    """Hold that nothing is fetched, and that no name became an element."""
+    """Check that nothing is fetched, and that no name became an element."""
     policy = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
     assert policy, "no content security policy"
     content = policy[0]["attributes"]["content"]

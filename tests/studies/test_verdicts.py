@@ -1,4 +1,4 @@
-"""A printed figure beside its computed one: reproduced, corrected, or different."""
+"""A printed figure and the computed one: reproduced, corrected, or different."""
 
 from dataclasses import replace
 

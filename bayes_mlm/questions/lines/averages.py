@@ -6,11 +6,10 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design import Design
-from bayes_mlm.engines import GeneralisedFit
-from bayes_mlm.fitting import Estimate, Fit, ParameterPoints, expected_outcomes
+from bayes_mlm.fitting import Estimate, Fit, ParameterPoints
 from bayes_mlm.questions.effects.values import effects_on
 from bayes_mlm.questions.response.average import average_means, means_at
-from bayes_mlm.questions.response.conditional import ConditionalEffects
+from bayes_mlm.questions.response.known import known_means
 from bayes_mlm.questions.response.rows import Question, ResponseRows, entries, scores_of
 from bayes_mlm.questions.response.smooth import normal_nodes
 
@@ -119,7 +118,7 @@ def averages_by_set(
     family, scores, rows = result.design.family, scores_of(result.design), sets.rows
     points = result.parameter_points()
     if isinstance(result, Estimate) and question == "existing_group":
-        return sets.average(_known_means(result, points, rows))[None]
+        return sets.average(known_means(result, points, rows))[None]
     chosen = _chosen(points, rows.n, draws) if points.is_drawn else np.zeros(1, dtype=np.int64)
     added = None
     if isinstance(result, Fit) and question == "existing_group":
@@ -173,24 +172,3 @@ def _chosen(points: ParameterPoints, n: int, most: int) -> Ints:
     """Return the places of some draws, evenly, the fewer the more rows there are."""
     many = int(np.clip(_NUMBERS // n, _FEWEST, most))
     return np.unique(np.linspace(0, points.size - 1, many).astype(np.int64))
-
-
-def _known_means(estimate: Estimate, points: ParameterPoints, rows: ResponseRows) -> Floats:
-    """Return the expected outcome (n,) of each row over the effects of its groups."""
-    family, scores = estimate.design.family, scores_of(estimate.design)
-    solution = estimate.solution
-    if isinstance(solution, GeneralisedFit):
-        groups = np.unique(rows.codes[0])
-        effects = ConditionalEffects(design=estimate.design, solution=solution, groups=groups)
-        return effects.means(family, points, 0, rows, scores)[:, -1]
-    aux = {name: one[:1] for name, one in points.auxiliary.items()}
-    found = []
-    for start in range(0, rows.n, step := 2_000):
-        some = rows.take(slice(start, start + step))
-        pairs = list(zip(some.Z, some.codes, strict=True))
-        eta, variance = expected_outcomes(solution, estimate.design, some.X, pairs)
-        sd = np.sqrt(np.maximum(variance, 0.0))
-        nodes, weights = normal_nodes(float(sd.max()))
-        at = (eta + some.offset)[:, None] + sd[:, None] * nodes
-        found.append(means_at(family, at, aux, scores)[..., -1] @ weights)
-    return np.concatenate(found)

@@ -1,5 +1,6 @@
 """Averages over rows of known groups of expected outcomes, at a maximum of the likelihood."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,40 @@ def known_averages(estimate: Estimate, points: ParameterPoints, rows: ResponseRo
     return Averages(values=np.stack(values), root=root)
 
 
+def known_means(estimate: Estimate, points: ParameterPoints, rows: ResponseRows) -> Floats:
+    """Return the expected outcome (n,) of each row over the effects of its groups.
+
+    Of one trial; of ordered categories the expected score.
+    """
+    family, solution, scores = estimate.design.family, estimate.solution, scores_of(estimate.design)
+    if isinstance(solution, GeneralisedFit):
+        groups = np.unique(rows.codes[0])
+        effects = ConditionalEffects(design=estimate.design, solution=solution, groups=groups)
+        return effects.means(family, points, 0, rows, scores)[:, -1]
+    assert isinstance(solution, GeneralisedSeveralFit)
+    aux = {name: one[:1] for name, one in points.auxiliary.items()}
+    return np.concatenate(
+        [
+            means_at(family, eta, aux, scores)[..., -1] @ weights
+            for _, eta, weights in _predictors(estimate, solution, rows)
+        ]
+    )
+
+
+def _predictors(
+    estimate: Estimate, solution: GeneralisedSeveralFit, rows: ResponseRows
+) -> Iterator[tuple[ResponseRows, Floats, Floats]]:
+    """Yield rows, linear predictors (b, k) about the joint mode, and the weights (k,) of these."""
+    levels = sum(len(one.labels) for one in solution.factors)
+    for start in range(0, rows.n, step := max(1, _BLOCK // levels)):
+        some = rows.take(slice(start, start + step))
+        pairs = list(zip(some.Z, some.codes, strict=True))
+        eta, variance = expected_outcomes(solution, estimate.design, some.X, pairs)
+        sd = np.sqrt(np.maximum(variance, 0.0))
+        nodes, weights = normal_nodes(float(sd.max()))
+        yield some, (eta + some.offset)[:, None] + sd[:, None] * nodes, weights
+
+
 def _about_joint_mode(
     estimate: Estimate,
     solution: GeneralisedSeveralFit,
@@ -74,13 +109,8 @@ def _about_joint_mode(
     values = np.zeros((points.size, k))
     of_beta = np.zeros((k, rows.X.shape[1]))
     of_u = {f: np.zeros((k, m, rows.Z[f].shape[1])) for f, m in enumerate(levels)}
-    for start in range(0, rows.n, step := max(1, _BLOCK // sum(levels))):
-        some = rows.take(slice(start, start + step))
+    for some, eta, weights in _predictors(estimate, solution, rows):
         pairs = list(zip(some.Z, some.codes, strict=True))
-        eta, variance = expected_outcomes(solution, estimate.design, some.X, pairs)
-        sd = np.sqrt(np.maximum(variance, 0.0))
-        nodes, weights = normal_nodes(float(sd.max()))
-        eta = (eta + some.offset)[:, None] + sd[:, None] * nodes
 
         def means(s: int, shift: float, eta: Floats = eta, weights: Floats = weights) -> Floats:
             aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}

@@ -6,7 +6,7 @@ the span of z is first taken into w: u = w - T (b - b0), with T the effects' reg
 (hierarchical centring; Papaspiliopoulos, Roberts & Skold 2007, Statistical Science 22(1)). What is
 left of a predictor is its deviation within groups, whose coefficient a great many rows determine.
 The prior of w is exact, and so are draws of u by rejection: the table decides where it surely can,
-the rows elsewhere. `error_of` compares the whole with lattices of every point.
+the rows elsewhere. They are used only where they agree with lattices of some points (`sampling`).
 """
 
 import math
@@ -177,10 +177,11 @@ class Tables:
             drawn = np.empty((LANES, groups if u is not None else 0, 2))
             sums = np.empty((LANES, groups if moments is not None else 0, 5))
             bits = np.empty(LANES, np.int64)
+            precision = np.ascontiguousarray(_precisions(at, problem.q)[:, which])
             from_tables(
                 self.table, self.kept, self.rim, self.of_kept, self.of_nodes, self.half, self.u,
                 self.axes, self.rough, self.tied, move.T.ravel(), product.T.ravel(),
-                np.ascontiguousarray(self.precisions(at)[:, which]), value, edge, seed + 1 + first,
+                precision, value, edge, seed + 1 + first,
                 drawn, sums, tally, self.code, problem.y, problem.trials, problem.offset,
                 problem.X, self.Z, problem.starts, self.top, g, np.zeros(SCRATCH), bits,
                 bits.view(np.float64), np.empty(most), np.empty(most),
@@ -222,10 +223,6 @@ class Tables:
         if moments is not None and sums is not None:
             moments[which] = sums
 
-    def precisions(self, at: Values) -> Floats:
-        """Return the precisions (3, N) of the effects: 00, 01, 11."""
-        return _precisions(at, self.problem.q)
-
     def constant(self, at: Values) -> Floats:
         """Return what the log-likelihood has beyond the sums over nodes: (N,)."""
         problem, q, root = self.problem, self.problem.q, at.root()
@@ -240,6 +237,7 @@ class Tables:
 
 
 def _precisions(at: Values, q: int) -> Floats:
+    """Return the precisions (3, N) of the effects: 00, 01, 11."""
     root = at.root()
     found = np.zeros((3, root.shape[1]))
     i0, i1 = 1.0 / root[0], 1.0 / root[2]

@@ -16,7 +16,6 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import STATIONARY, Certificate
-from bayes_mlm.engines.reml.factor import SINGULAR
 from bayes_mlm.engines.reml.inference import VarianceErrors, wald_intervals
 from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
 from bayes_mlm.engines.reml.several.held import lower
@@ -116,12 +115,8 @@ def fit_several(
     loglik = -0.5 * optimum.deviance - df * math.log(products.y_scale)
     if method == "REML":
         loglik += products.log_det
-    singular = any(_smallest(one) < SINGULAR for one in optimum.lam)
-    variances = variances_at(optimum, method, singular=singular)
+    variances = variances_at(optimum, method)
     sigma_e = math.sqrt(variances.sigma2)
-    # The chart has no direction in which a correlation leaves 1 or -1.
-    bent = any(len(one) > 1 and _smallest(one) < SINGULAR for one in optimum.lam)
-    tests = None if bent else variances.tests
     n_par = products.p + len(coordinates(plan)) + 1
     scale = products.y_scale**2 * optimum.factor.r2 / df
     beta = products.original_beta(optimum.factor.beta)
@@ -146,19 +141,15 @@ def fit_several(
         beta=beta,
         beta_cov=beta_cov,
         beta_interval=wald_intervals(beta, beta_cov, level),
-        tests=tests,
+        tests=variances.tests,
         sigma_e=sigma_e,
         sigma_e_se=sigma_e_se,
         sigma_e_interval=intervals.sigma_e,
         factors=_factors(design, optimum, variances, scale, errors, intervals),
-        singular=singular,
+        singular=any(optimum.singular),
         certificate=_certify(optimum),
         equations=FactorisedEquations(plan=plan, lam=tuple(optimum.lam)),
     )
-
-
-def _smallest(root: Floats) -> float:
-    return float(np.linalg.svd(root, compute_uv=False)[-1])
 
 
 def _has_shares(design: Design) -> bool:

@@ -33,8 +33,9 @@ class Variances:
         where the likelihood is not quadratic.
     free : tuple of ndarray of bool, shape (q, q)
         Of each factor, the entries of the relative factor that are estimated.
-    tests : Satterthwaite
-        Degrees of freedom of the coefficients.
+    tests : Satterthwaite or None
+        Degrees of freedom of the coefficients; None where a covariance with correlations is
+        singular: the chart has no direction in which a correlation leaves 1 or -1.
     """
 
     covariances: tuple[Floats, ...]
@@ -42,7 +43,7 @@ class Variances:
     sigma2: float
     information: Floats | None
     free: tuple[Flags, ...]
-    tests: Satterthwaite
+    tests: Satterthwaite | None
 
     def is_free(self, f: int, pair: tuple[int, int]) -> bool:
         """Return whether two effects of a factor may correlate."""
@@ -91,7 +92,7 @@ class Variances:
         return np.append(of_chart, total)
 
 
-def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Variances:
+def variances_at(optimum: Optimum, method: Method) -> Variances:
     """Return the variances of an optimum with what their standard errors need."""
     plan = optimum.factor.plan
     products, df = plan.products, residual_df(plan, method)
@@ -107,26 +108,29 @@ def variances_at(optimum: Optimum, method: Method, *, singular: bool) -> Varianc
                 half = np.outer(root[:, a], root[:, b])
                 moves[d] = sigma2 * (half + half.T)
         slopes.append(moves)
-    along = df * (log_r2 := _log_r2(optimum))
-    profiled, moves_of_beta = curvature(optimum, method)
-    information = 0.5 * np.block(
-        [
-            [profiled + np.outer(along, log_r2), -along[:, None]],
-            [-along[None], np.array([[float(df)]])],
-        ]
-    )
-    scale = optimum.factor.r2 / df
-    beta_cov = scale * products.original_covariance(optimum.factor.beta_cov)
-    tests = Satterthwaite(
-        covariance=beta_cov,
-        slopes=np.concatenate([scale * moves_of_beta, beta_cov[None]]),
-        parameters=inverse_information(information),
-    )
+    information, tests = None, None
+    correlated = [bool(np.tril(one.free, -1).any()) for one in products.factors]
+    if not any(map(all, zip(optimum.singular, correlated, strict=True))):
+        along = df * (log_r2 := _log_r2(optimum))
+        profiled, moves_of_beta = curvature(optimum, method)
+        information = 0.5 * np.block(
+            [
+                [profiled + np.outer(along, log_r2), -along[:, None]],
+                [-along[None], np.array([[float(df)]])],
+            ]
+        )
+        scale = optimum.factor.r2 / df
+        beta_cov = scale * products.original_covariance(optimum.factor.beta_cov)
+        tests = Satterthwaite(
+            covariance=beta_cov,
+            slopes=np.concatenate([scale * moves_of_beta, beta_cov[None]]),
+            parameters=inverse_information(information),
+        )
     return Variances(
         covariances=tuple(covariances),
         slopes=tuple(slopes),
         sigma2=sigma2,
-        information=None if singular else information,
+        information=None if any(optimum.singular) else information,
         free=tuple(one.free for one in products.factors),
         tests=tests,
     )

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, one_thread
+from bayes_mlm.engines.reml.factor import SINGULAR
 from bayes_mlm.engines.reml.several.deviance import (
     coordinates,
     deviance_of,
@@ -110,6 +111,12 @@ class Optimum:
     gain: float
     starts: tuple[Start, ...]
     n_evaluations: int
+
+    @property
+    def singular(self) -> tuple[bool, ...]:
+        """Whether the covariance of the effects of each factor is, in the order of the plan."""
+        values = (np.linalg.svd(one, compute_uv=False)[-1] for one in self.lam)
+        return tuple(bool(one < SINGULAR) for one in values)
 
 
 def moved(plan: Plan, lam: list[Floats], step: Floats) -> list[Floats]:
