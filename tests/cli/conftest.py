@@ -12,7 +12,7 @@ def run(monkeypatch, run_command, tmp_path):
     (tmp_path / "students.csv").write_text(STUDENTS)
     # The figures of a report would take seconds each time; test_report and test_browser test it.
     monkeypatch.setattr("bayes_mlm.report.images._processors", lambda: 1)
-    monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda _: iter(()))
+    monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda *_: iter(()))
     return run_command
 
 

@@ -115,7 +115,8 @@ WRONG = [
     (["math ~ sex", "--data", "students.csv"], 1, "'sex'"),
     (["hsb_ses", "--engine", "lme4"], 2, "allowed: auto, direct, nuts, reml"),
     (["hsb_ses", "--engine", "auto", "--engine", "direct"], 1, "omit it"),
-    (["hsb_ses", "--format", "word"], 2, "word"),
+    (["hsb_ses", "--format", "odt"], 2, "allowed: markdown, latex, html, word"),
+    (["hsb_ses", "--format", "word"], 1, "add --out table.docx"),
     (["hsb_ses", "--prob", "94"], 1, "probability"),
     (["hsb_ses", "--draws", "0"], 1, "draws"),
     (["hsb_ses", "--out", "folder"], 1, "is a folder"),
@@ -141,8 +142,8 @@ def test_a_mistake_is_one_line(run, monkeypatch, arguments, code, message):
 
 
 def test_an_unknown_ending_is_refused_before_anything_is_fitted(run, tmp_path):
-    code, out, err = run("hsb_null", "--out", "table.docx")
+    code, out, err = run("hsb_null", "--out", "table.odt")
     assert (code, out) == (1, "")
     assert "does not end in .md" in err
-    assert not (tmp_path / "table.docx").exists()
+    assert not (tmp_path / "table.odt").exists()
     assert run("hsb_null", "--engine", "reml", "--out", "t.txt", "--format", "markdown")[0] == 0

@@ -79,9 +79,11 @@ def test_the_interpolant_is_exact_at_nodes_and_near_between():
 def test_draws_are_those_of_exact_evaluations(formula, data, monkeypatch):
     """Means within 0.08 sd (4.5 Monte Carlo errors), sds within 10 %, effects' too."""
     design, priors = made(formula, data())
+    monkeypatch.setattr(sampling, "EXACT_SECONDS", math.inf)  # however slow the machine
     exact = sample_direct(design, priors, random_seed=1, draws=5000)
+    assert exact.report.method != "interpolation"
     monkeypatch.setattr(sampling, "EXACT_SECONDS", 0.0)
-    found = sample_direct(design, priors, random_seed=2)
+    found = sample_direct(design, priors, random_seed=2, draws=5000)
     report = found.report
     assert (report.method, report.trusted) == ("interpolation", True)
     assert report.n_evaluations < 3000

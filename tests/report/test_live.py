@@ -191,7 +191,7 @@ def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     sums = live_model(analysis.fits[0], least_rows=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bayes_mlm.report.rendering.choose_figures", lambda _: iter(()))
+        patch.setattr("bayes_mlm.report.rendering.choose_figures", lambda *_: iter(()))
         path.write_text(render_report([analysis], Origin(title="live"), live=sums), "utf-8")
     return path
 
@@ -300,7 +300,7 @@ def test_labels_do_not_end_the_script():
 
 
 def test_the_command_writes_it_and_says_what_it_needs(run_command, tmp_path, monkeypatch):
-    monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda _: iter(()))
+    monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda *_: iter(()))
     assert "add --out" in run_command("fit", "hsb_null", "--live")[2]
     code, _, error = run_command(
         "fit", "hsb_random_slope", "--live", "--out", tmp_path / "a", "--quiet"

@@ -136,7 +136,8 @@ def test_figures_go_into_axes_that_are_given(study):
     ):
         figure = Figure()
         axes = figure.add_subplot()
-        assert draw(picture, ax=axes) is figure
+        assert draw(picture, ax=axes) is axes
+        assert figure.axes == [axes]
         assert axes.has_data()
 
 
