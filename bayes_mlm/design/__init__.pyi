@@ -70,6 +70,7 @@ from .layouts import (
 )
 from .moments_of_columns import (
     column_moments as column_moments,
+    mean_offset as mean_offset,
     moments_of_rows as moments_of_rows,
     moments_without as moments_without,
     outcome_means as outcome_means,

@@ -167,7 +167,7 @@ class Design(GroupedRows):
         RowsNeededError
             If it has moments alone.
         """
-        if self.aggregated is not None:
+        if not self.has_rows:
             refuse_rows("values", remedy)
         return self
 
@@ -247,7 +247,7 @@ class Design(GroupedRows):
 
     def is_nested(self, place: int, other: int) -> bool:
         """Return whether each group of one factor lies in one group of another, by their places."""
-        if self.crossed is not None:
+        if self.crossed is not None or place == other:
             return place == other
         found = self.aggregated
         inner, outer = (

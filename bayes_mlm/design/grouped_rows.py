@@ -19,17 +19,21 @@ class GroupedRows:
 
     Parameters
     ----------
-    response, group_terms, aggregated
+    response, group_terms, aggregated, patterns
         As of `Design`.
     """
 
     response: Response
     group_terms: tuple[GroupTerm, ...] = ()
     aggregated: CellMoments | None = None
+    patterns: "GroupedRows | None" = None
 
     @property
     def n(self) -> int:
         """Number of rows."""
+        if self.patterns is not None:
+            weights = self.patterns.response.weights
+            return self.patterns.n if weights is None else int(weights.sum())
         return int(self.response.y.size) if self.aggregated is None else self.aggregated.n
 
     @property
@@ -44,8 +48,8 @@ class GroupedRows:
 
     @property
     def has_rows(self) -> bool:
-        """Whether the design has rows, and not their moments alone."""
-        return self.aggregated is None
+        """Whether the design has rows, and not their moments or the distinct ones alone."""
+        return self.aggregated is None and self.patterns is None
 
     def single_term(
         self, what: str = "this", remedy: str = "use a model with one group term"
@@ -74,7 +78,7 @@ class GroupedRows:
 
     @cached_property
     def _no_groups(self) -> GroupTerm:
-        rows = self.aggregated is None
+        rows = self.has_rows
         return GroupTerm(
             factor="",
             labels=np.zeros(1, dtype=np.int64),

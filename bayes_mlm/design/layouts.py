@@ -30,6 +30,7 @@ from bayes_mlm.data import (
     with_interactions,
 )
 from bayes_mlm.design.aggregated.layouts import base_of, instead_of_kind, lay_out_sums
+from bayes_mlm.design.aggregated.patterns import without_rows
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode, known_of
 from bayes_mlm.design.estimability import check_estimable
@@ -82,6 +83,8 @@ def for_kind(design: Design, kind: str) -> Design:
             f"partial pooling needs group effects, and the formula '{design.formula}' has none; "
             f"add a term such as (1 | {design.group or 'group'})"
         )
+    if design.patterns is not None:
+        return without_rows(for_kind(design.patterns, kind))
     if not design.has_rows:
         return lay_out_sums(design, kind)
     if kind == "pooled":

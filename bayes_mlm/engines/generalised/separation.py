@@ -110,7 +110,8 @@ def notes_on_separation(design: Design) -> tuple[str, ...]:
 
     None of families without a compiled likelihood, nor of more than 100,000 rows.
     """
-    if code_of(design.family) is None or design.n > _MOST_ROWS:
+    n = design.n if design.patterns is None else design.patterns.n
+    if code_of(design.family) is None or n > _MOST_ROWS:
         return ()
     found, problem = [], make_problem(design, effects=False, collapse=True)
     columns = separated(problem)

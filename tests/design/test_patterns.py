@@ -1,0 +1,183 @@
+"""Outcomes that are not Gaussian out of core: distinct rows, counted, against the rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_mlm import (
+    build_design,
+    comparisons,
+    fit,
+    for_kind,
+    predict,
+    save_fit,
+    sum_more_rows,
+    sum_rows,
+)
+from bayes_mlm.base import BayesMLMError, DataError, RowsNeededError
+from bayes_mlm.design import column_moments, mean_offset
+from bayes_mlm.design.aggregated import patterns
+from bayes_mlm.likelihood import code_of, likelihood_rows, model_priors
+
+duckdb = pytest.importorskip("duckdb")
+
+N, J = 6000, 25
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Rows whose predictors take few values; trials and exposures vary."""
+    rng = np.random.default_rng(7)
+    g, x, w = rng.integers(0, J, N), rng.integers(0, 2, N) * 1.0, rng.integers(1, 3, N) * 1.0
+    band = np.array(["low", "mid", "high"])[rng.integers(0, 3, N)]
+    eta = -0.4 + 0.5 * x + 0.3 * (band == "mid") + 0.7 * rng.normal(size=J)[g]
+    happens, trials = 1.0 / (1.0 + np.exp(-eta)), rng.integers(1, 4, N)
+    return pd.DataFrame(
+        {
+            "g": [f"s{k}" for k in g],
+            "x": x,
+            "band": band,
+            "w": w,
+            "n": trials,
+            "y": np.where(rng.random(N) < happens, "yes", "no"),
+            "s": rng.binomial(trials, happens),
+            "c": rng.poisson(w * np.exp(eta)),
+            "k": np.minimum(rng.poisson(np.exp(eta)), 3),
+        }
+    )
+
+
+MODELS = [
+    ("bernoulli", "y ~ scale(x) * band + (1 | g)"),
+    ("bernoulli(probit)", "y ~ x + (1 | g)"),
+    ("binomial", "s | trials(n) ~ x + band + (1 + x | g)"),
+    ("poisson", "c ~ x + within(x) + offset(log(w)) + (1 | g)"),
+    ("negative_binomial", "c ~ x + offset(log(w)) + (1 | g)"),
+    ("cumulative", "C(k) ~ x + band + (1 | g)"),
+]
+
+
+def counted(formula, table, family):
+    return sum_rows(formula, duckdb.from_df(table), family=family)
+
+
+@pytest.mark.parametrize(("family", "formula"), MODELS)
+def test_distinct_rows_are_the_rows(table, family, formula):
+    """What is learned of the columns, default priors and notes are those of the rows."""
+    few, rows = counted(formula, table, family), build_design(formula, table, family=family)
+    assert few.n == rows.n == N
+    assert few.patterns.n < N / 2
+    assert few.patterns.response.weights.sum() == N
+    assert (few.terms, few.effects) == (rows.terms, rows.effects)
+    np.testing.assert_array_equal(few.labels, rows.labels)
+    np.testing.assert_array_equal(few.group_sizes, rows.group_sizes)
+    np.testing.assert_allclose(few.base.means, rows.base.means, atol=1e-12)
+    assert mean_offset(few) == pytest.approx(mean_offset(rows), rel=1e-12)
+    one, other = column_moments(few), column_moments(rows)
+    for name in ("y_mean", "y_sd", "x_mean", "x_sd", "z_mean", "z_sd"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-12)
+    priors = [model_priors(design).by_name(design) for design in (few, rows)]
+    assert [str(one) for one in priors[0].values()] == [str(one) for one in priors[1].values()]
+    assert few.notes[:-1] == rows.notes
+    assert "of 6,000 are distinct" in few.notes[-1]
+
+
+@pytest.mark.parametrize(("family", "formula"), MODELS)
+def test_ml_of_distinct_rows_is_that_of_rows(table, family, formula):
+    lazy = duckdb.from_df(table)
+    few = fit(formula, lazy, family=family, engine="ml", rows="sum").solution
+    rows = fit(formula, table, family=family, engine="ml").solution
+    assert few.loglik == pytest.approx(rows.loglik, rel=1e-12)
+    np.testing.assert_allclose(few.beta, rows.beta, atol=1e-8)
+    np.testing.assert_allclose(few.cov_u, rows.cov_u, atol=1e-7)
+    np.testing.assert_allclose(few.u, rows.u, atol=1e-7)
+    assert few.bic == pytest.approx(rows.bic, rel=1e-12)
+
+
+@pytest.mark.parametrize(("family", "formula"), [MODELS[0], MODELS[3], MODELS[5]])
+def test_draws_of_distinct_rows_are_those_of_rows(table, family, formula):
+    lazy, asked = duckdb.from_df(table), {"family": family, "engine": "direct", "random_seed": 1}
+    few = fit(formula, lazy, rows="sum", **asked)
+    rows = fit(formula, table, **asked)
+    for name in ("beta", "sigma_u"):
+        np.testing.assert_allclose(few.draws[name], rows.draws[name], atol=1e-5)
+
+
+def test_the_order_of_the_rows_does_not_matter(table):
+    made = [counted("y ~ x * band + (1 | g)", one, "bernoulli") for one in (table, table[::-1])]
+    first, second = (likelihood_rows(one, code_of(one.family)) for one in made)
+    for name in ("X", "Z", "y", "trials", "starts"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_kinds_are_those_of_the_rows(table):
+    formula = "y ~ x + band + (1 | g)"
+    few, rows = (
+        counted(formula, table, "bernoulli"),
+        build_design(formula, table, family="bernoulli"),
+    )
+    for kind in ("mundlak", "within", "pooled"):
+        one, other = for_kind(few, kind), for_kind(rows, kind)
+        assert one.terms == other.terms
+        assert not one.has_rows
+        total = one.patterns.response.weights @ one.patterns.X
+        np.testing.assert_allclose(total, other.X.sum(axis=0), atol=1e-8)
+
+
+def test_questions_answer_or_say_that_they_need_the_rows(table, tmp_path):
+    formula, lazy = "y ~ x + (1 | g)", duckdb.from_df(table)
+    few = fit(formula, lazy, family="bernoulli", rows="sum", random_seed=1)
+    rows = fit(formula, table, family="bernoulli", random_seed=1)
+    new = {"x": [0.0, 1.0], "g": ["s1", "s2"]}
+    for question in ("population", "new_group", "existing_group"):
+        one, other = (predict(fitted, new, question=question) for fitted in (few, rows))
+        ours, theirs = one.to_frame()["mean"], other.to_frame()["mean"]
+        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+    for question in (
+        lambda: comparisons(few, "x"),
+        lambda: few.data,
+        lambda: save_fit(few, tmp_path / "f.nc"),
+    ):
+        with pytest.raises(RowsNeededError, match="rows"):
+            question()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(BayesMLMError, match="count those of all data together"):
+        sum_more_rows(few.design, lazy)
+
+
+@pytest.mark.parametrize(
+    ("family", "formula", "says"),
+    [
+        ("gamma", "w ~ x + (1 | g)", "gamma outcomes need the rows, as few of them are equal"),
+        ("bernoulli", "y ~ x + (1 | g) + (1 | band)", "2 grouping factors need the rows"),
+        ("bernoulli", "band ~ x + (1 | g)", "3 categories"),
+        ("binomial", "n | trials(s) ~ x + (1 | g)", "its distinct rows: successes exceed trials"),
+        ("poisson", "y ~ x + (1 | g)", "is text"),
+        ("poisson", "half ~ x + (1 | g)", "counts are 0, 1, 2"),
+        ("bernoulli", "gone ~ x + (1 | g)", "2 missing values"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(table, family, formula, says):
+    gone = np.where(np.arange(N) < 2, np.nan, table.x)
+    data = table.assign(half=table.x + 0.5, gone=gone)
+    with pytest.raises(BayesMLMError, match=says):
+        counted(formula, data, family)
+
+
+def test_engines_that_need_rows_say_so(table):
+    lazy = duckdb.from_df(table)
+    with pytest.raises(BayesMLMError, match='use engine="ml", or keep the rows'):
+        fit("c ~ x + (1 | g)", lazy, family="negative_binomial", rows="sum")
+    with pytest.raises(BayesMLMError, match="NUTS engine cannot fit this model"):
+        fit("y ~ x + (1 | g)", lazy, family="bernoulli", engine="nuts", rows="sum")
+
+
+def test_too_many_distinct_rows_are_refused(table, monkeypatch):
+    few = counted("y ~ x + (1 | g)", table, "bernoulli").patterns.n
+    for most in (few, few - 1, 20):  # as many; found in the result; found in the first rows
+        monkeypatch.setattr(patterns, "MAX_PATTERNS", most)
+        if most == few:
+            assert counted("y ~ x + (1 | g)", table, "bernoulli").patterns.n == few
+            continue
+        with pytest.raises(DataError, match=f"more than {most} of the 6,000 rows"):
+            counted("y ~ x + (1 | g)", table, "bernoulli")
