@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,22 @@ class GroupedRows:
 
     Parameters
     ----------
-    response, group_terms, aggregated, patterns
-        As of `Design`.
+    response : Response
+        The outcome.
+    group_terms : tuple of GroupTerm
+        One for each grouping factor; a factor that is known without effects has q = 0.
+    aggregated : CellMoments or None
+        Sufficient statistics of the model's columns, by combination of the levels of its factors,
+        in place of the rows.
+    patterns : Design or None
+        Of an outcome that is not Gaussian, in place of the rows: the distinct ones, with their
+        numbers as ``response.weights``.
     """
 
     response: Response
     group_terms: tuple[GroupTerm, ...] = ()
     aggregated: CellMoments | None = None
-    patterns: "GroupedRows | None" = None
+    patterns: Self | None = None
 
     @property
     def n(self) -> int:
@@ -35,6 +43,14 @@ class GroupedRows:
             weights = self.patterns.response.weights
             return self.patterns.n if weights is None else int(weights.sum())
         return int(self.response.y.size) if self.aggregated is None else self.aggregated.n
+
+    @property
+    def weighted_rows(self) -> Self:
+        """The rows that sums and means are over, each as often as ``response.weights`` says.
+
+        All rows, without weights; or the distinct ones, where these alone were read.
+        """
+        return self if self.patterns is None else self.patterns
 
     @property
     def has_group_effects(self) -> bool:

@@ -112,6 +112,8 @@ def for_kind(design: Design, kind: str) -> Design:
 
 def without_effects(design: Design) -> Design:
     """Return the design without group effects; its factors stay."""
+    if design.patterns is not None:
+        return without_rows(without_effects(design.patterns))
     none = np.empty((design.n, 0))
     bare = tuple(changed(term, Z=none, effects=()) for term in design.group_terms)
     return replace(design, group_terms=bare)

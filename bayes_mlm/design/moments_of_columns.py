@@ -99,7 +99,7 @@ def _of_patterns(rows: Design) -> ColumnMoments:
 
 def mean_offset(design: Design) -> float:
     """Return the mean of the offset over all rows."""
-    rows = design if design.patterns is None else design.patterns
+    rows = design.weighted_rows
     if rows.response.offset is None:
         return 0.0
     return float(np.average(rows.response.offset, weights=rows.response.weights))

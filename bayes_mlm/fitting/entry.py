@@ -171,10 +171,8 @@ def fit_design(
         )
     request = request.request
     priors = model_priors(design, request.model.priors)
-    none = (
-        len(design.factors) > 1 or design.patterns is not None
-    )  # moments are of rows, by a factor
-    moments = design.moments() if statistics is None and not none else statistics
+    several = len(design.factors) > 1  # moments are by one factor
+    moments = design.moments() if statistics is None and not several else statistics
     task = Task(
         design=design,
         priors=priors,

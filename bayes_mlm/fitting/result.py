@@ -12,7 +12,6 @@ from bayes_mlm.base import (
     DEFAULT_PROB,
     Floats,
     Ints,
-    RowsNeededError,
     Stream,
     Verdict,
     check_choice,
@@ -386,12 +385,6 @@ class Fit:
         from bayes_mlm.fitting.tree.assemble import lay_out_tree  # a fit does not need it
 
         check_choice("by", by, ("row", "group"))
-        if self.design.patterns is not None:
-            raise RowsNeededError(
-                "the tree of a fit, and its file, have the rows of the data, of which only "
-                'distinct ones were read; keep the rows (rows="keep", --rows keep), or fit a '
-                "sample of groups"
-            )
         laid_out = lay_out_tree(self, mu=mu)
         return (laid_out.by_group() if by == "group" else laid_out).to_datatree()
 

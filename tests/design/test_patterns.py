@@ -6,9 +6,9 @@ import pytest
 
 from bayes_mlm import (
     build_design,
-    comparisons,
     fit,
     for_kind,
+    load_fit,
     predict,
     save_fit,
     sum_more_rows,
@@ -124,25 +124,66 @@ def test_kinds_are_those_of_the_rows(table):
         np.testing.assert_allclose(total, other.X.sum(axis=0), atol=1e-8)
 
 
-def test_questions_answer_or_say_that_they_need_the_rows(table, tmp_path):
-    formula, lazy = "y ~ x + (1 | g)", duckdb.from_df(table)
-    few = fit(formula, lazy, family="bernoulli", rows="sum", random_seed=1)
-    rows = fit(formula, table, family="bernoulli", random_seed=1)
-    new = {"x": [0.0, 1.0], "g": ["s1", "s2"]}
+@pytest.fixture(scope="module")
+def fits(table):
+    """The posterior of a model by its distinct rows, and by all."""
+    asked = {"family": "bernoulli", "random_seed": 1, "draws": 200}
+    formula, lazy = "y ~ log(w) * x + band + (1 | g)", duckdb.from_df(table)
+    return fit(formula, lazy, rows="sum", **asked), fit(formula, table, **asked)
+
+
+def test_predictions_are_those_of_the_rows(fits):
+    new = {"x": [0.0, 1.0], "g": ["s1", "s2"], "w": [1.0, 2.0], "band": ["low", "mid"]}
     for question in ("population", "new_group", "existing_group"):
-        one, other = (predict(fitted, new, question=question) for fitted in (few, rows))
-        ours, theirs = one.to_frame()["mean"], other.to_frame()["mean"]
-        np.testing.assert_allclose(ours, theirs, atol=2e-3)
-    for question in (
-        lambda: comparisons(few, "x"),
-        lambda: few.data,
-        lambda: save_fit(few, tmp_path / "f.nc"),
-    ):
-        with pytest.raises(RowsNeededError, match="rows"):
+        ours, theirs = (predict(one, new, question=question).to_frame()["mean"] for one in fits)
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_what_needs_rows_says_so(fits, table):
+    few, _ = fits
+    for question in (lambda: few.design.y, lambda: few.design.X, few.design.rows):
+        with pytest.raises(RowsNeededError, match='keep the rows \\(rows="keep"\\)'):
             question()
-    assert not list(tmp_path.iterdir())
     with pytest.raises(BayesMLMError, match="count those of all data together"):
-        sum_more_rows(few.design, lazy)
+        sum_more_rows(few.design, duckdb.from_df(table))
+
+
+def test_a_saved_fit_has_the_distinct_rows(fits, tmp_path):
+    few, _ = fits
+    again = load_fit(save_fit(few, tmp_path / "fit.nc", groups="none")).design
+    one, other = few.design.patterns, again.patterns
+    for name in ("X", "y", "Z", "codes", "group_sizes"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    np.testing.assert_array_equal(one.response.weights, other.response.weights)
+    np.testing.assert_array_equal(one.inputs["w"], other.inputs["w"])
+    assert not again.has_rows
+    assert again.n == N
+    assert "observed_data" not in few.data.children
+    assert few.data.constant_data["weights"].sum() == N
+
+
+def test_moments_are_those_of_the_rows(fits):
+    one, other = (fitted.design.moments() for fitted in fits)
+    np.testing.assert_array_equal(one.counts, other.counts)
+    np.testing.assert_allclose(one.means + one.centre, other.means + other.centre, atol=1e-12)
+    np.testing.assert_allclose(one.scatter, other.scatter, atol=1e-9)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_command_line_fits_and_reports(table, run_command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table.to_parquet("rows.parquet")
+    asked = ("fit", "s | trials(n) ~ x + (1 | g)", "--data", "rows.parquet", "--engine", "ml")
+    asked = (*asked, "--family", "binomial", "--quiet")
+    code, few, _ = run_command(*asked, "--rows", "sum", "--out", "few")
+    assert code == 0
+    _, rows, _ = run_command(*asked, "--rows", "keep")
+    printed, _, rest = few.partition("rows of rows.parquet (duckdb) were counted where they lie")
+    assert "of 6,000 are distinct" in rest
+    assert printed.strip() == rows.strip()
+    assert "--rows sum" in (tmp_path / "few/model.toml").read_text(encoding="utf-8")
+    page = (tmp_path / "few/report.html").read_text(encoding="utf-8")
+    assert f"of {N:,} are distinct" in page
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,8 @@ def sum_rows(
 ) -> Design:
     """Aggregate data to the sums of a model by group, in the engine that stores them.
 
+    Of an outcome that is not Gaussian, which has no such sums, the distinct rows are counted.
+
     Parameters
     ----------
     formula : str or Formula
@@ -91,14 +93,17 @@ def sum_rows(
     data : Scan or frame
         A lazy or eager frame of DuckDB, Apache Spark, polars, pandas or pyarrow, or the result
         of `open_data`.
-    group, missing, group_level, strip, family
-        As of `build_design`. Of whole numbers and categories the distinct rows are counted instead.
+    group, missing, group_level, strip
+        As of `build_design`.
+    family : str or Family
+        As of `build_design`; of outcomes that are whole numbers or categories.
 
     Returns
     -------
     Design
         Aggregated, without rows: fits, REML, group effects, leave-one-group-out and predictions
-        need none; what needs rows raises `RowsNeededError`.
+        need none; what needs rows raises `RowsNeededError`. Of other families `weighted_rows` are
+        the distinct ones.
 
     Raises
     ------
@@ -119,6 +124,10 @@ def sum_rows(
     >>> design = sum_rows("mathach ~ ses + (1 | schoolid)", duckdb.sql("from students"))
     >>> design.n, design.J, round(fit_reml(design).icc, 4)
     (7185, 160, 0.1141)
+    >>> design = sum_rows("female ~ sector + (1 | schoolid)", duckdb.sql("from students"),
+    ...                   family="bernoulli")
+    >>> design.n, design.weighted_rows.n
+    (7185, 283)
     """
     scan = as_scan(data)
     if not isinstance(formula, (str, Formula)):

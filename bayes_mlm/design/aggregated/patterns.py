@@ -28,11 +28,12 @@ from bayes_mlm.design.aggregated.learning import (
     Learned,
     LearnedOutcome,
     distinct_values,
+    weighted_levels,
 )
 from bayes_mlm.design.aggregated.request import Request, check_group_level, notes_on_labels_of
 from bayes_mlm.design.aggregated.written import WrittenColumns, write_columns
 from bayes_mlm.design.design import Design
-from bayes_mlm.design.encoding import Encoding
+from bayes_mlm.design.encoding import Encoding, columns_of_inputs
 from bayes_mlm.design.encoding.columns import notes_on_independent
 from bayes_mlm.design.encoding.levels import notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
@@ -42,7 +43,7 @@ from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.outcome import check_coded, learn_outcome, outcome_notes
 from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response
 from bayes_mlm.formula import Formula
-from bayes_mlm.model import Family
+from bayes_mlm.model import Family, plain_rows
 
 # Distinct rows beyond which they are not read.
 MAX_PATTERNS = 2_000_000
@@ -151,9 +152,9 @@ def count_patterns(
         f"rows of {scan.source} ({scan.engine}) were counted where they lie: {rows.y.size:,} of "
         f"{stats.n:,} are distinct; figures and checks of rows need a sample of groups",
     )
-    rows = replace(rows, notes=notes)
-    check_estimable(rows)
-    return without_rows(rows)
+    counted = without_rows(replace(rows, notes=notes))
+    check_estimable(counted)
+    return counted
 
 
 def without_rows(patterns: Design) -> Design:
@@ -173,6 +174,7 @@ def without_rows(patterns: Design) -> Design:
         response=Response(name=patterns.outcome),
         fixed=FixedColumns(terms=patterns.terms),
         group_terms=terms,
+        inputs={},
         patterns=patterns,
     )
 
@@ -190,6 +192,9 @@ def _read(
     every = {**written.plain, **written.extra}
     places = {name: f"x{k}_" for k, name in enumerate(every)}
     columns = {places[name]: one for name, one in every.items()}
+    of_inputs = _inputs(scan, encoding)
+    inputs = {name: f"i{k}_" for k, name in enumerate(of_inputs)}
+    columns |= {inputs[name]: one for name, one in of_inputs.items()}
     frame = scan.frame.select(**keys, **columns)
     if n > 2 * MAX_PATTERNS and not is_distributed(scan.frame.to_native()):
         # As many among the first rows are enough to refuse, before all are compared.
@@ -197,21 +202,21 @@ def _read(
         _refuse_many(scan, int(collect(scan, few)["n"][0]), n)
     grouped = frame.group_by(*keys, *columns).agg(nw.len().alias("n_"))
     grouped = grouped.head(MAX_PATTERNS + 1).sort(*keys, *columns)
-    found = collect(scan, grouped)
-    weights = found["n_"].astype(np.float64)
+    read = collect(scan, grouped)
+    weights = read["n_"].astype(np.float64)
     _refuse_many(scan, weights.size, n)
-    at = [found[places[name]].astype(np.float64) for name in written.plain]
+    at = [read[places[name]].astype(np.float64) for name in written.plain]
     ones = np.ones(weights.size)
     laid_out = [ones if place is None else at[place] for place in written.place]
     p = len(encoding.terms)
     X = np.column_stack([*laid_out[:p], np.empty((weights.size, 0))])
     extra = dict(zip(("offset", "trials"), (None, None), strict=True)) | {
-        name.strip(): found[places[name]].astype(np.float64) for name in written.extra
+        name.strip(): read[places[name]].astype(np.float64) for name in written.extra
     }
     terms = []
     effects = encoding.effects or ((),) * len(request.factors)
     for place, (factor, names) in enumerate(zip(request.factors, effects, strict=True)):
-        labels, codes = _groups([found[f"group{k}_"] for k in range(len(request.keys))])
+        labels, codes = _groups([read[f"group{k}_"] for k in range(len(request.keys))])
         Z = laid_out[p : p + len(names)]
         bars = request.formula.correlated
         terms.append(
@@ -233,7 +238,16 @@ def _read(
         formula=request.formula,
         encoding=encoding,
         base=means_of_rows(X, encoding.terms, terms[0], weights) if terms else None,
+        residual=plain_rows(weights.size),
+        inputs={name: read[place].astype(np.float64) for name, place in inputs.items()},
     )
+
+
+def _inputs(scan: Scan, encoding: Encoding) -> dict[str, nw.Expr]:
+    """Return the columns that `bayes_mlm.design.encoding.inputs_of` takes, as queries."""
+    levels, numbers = columns_of_inputs(encoding)
+    found = {one.column: weighted_levels(one, range(len(one.levels)), scan) for one in levels}
+    return found | {name: number_of(scan, name) for name in numbers if scan.kinds[name] != "text"}
 
 
 def _refuse_many(scan: Scan, distinct: int, n: int) -> None:

@@ -43,7 +43,7 @@ def why_not_generalised(design: Design, priors: ModelPriors | None) -> str:
         return f"it has {family.label} outcomes" + (f" with link {family.link}" if known else "")
     if design.residual is not None and not design.residual.spec.is_plain:
         return f"it has {design.residual.spec}"
-    rows = design if design.patterns is None else design.patterns
+    rows = design.weighted_rows
     if design.patterns is not None and family.name == "negative_binomial":
         return (
             f"{family.label} outcomes need the rows, of which only distinct ones were read; use "
