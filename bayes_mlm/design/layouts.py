@@ -133,7 +133,12 @@ def as_learned(design: Design, table: Table) -> Table:
 
 
 def replay(
-    design: Design, table: Table, *, means_of: Table | None = None, extend: bool = False
+    design: Design,
+    table: Table,
+    *,
+    means_of: Table | None = None,
+    extend: bool = False,
+    weights: Floats | None = None,
 ) -> NewRows:
     """Return the rows of new data under a design, with the means and levels it learned.
 
@@ -148,6 +153,8 @@ def replay(
         those learned, for counterfactual groups.
     extend : bool
         Whether splines go on past the ends where they are not defined; see `encode`.
+    weights : ndarray, shape (m,), optional
+        How many equal rows each stands for, in means of groups.
 
     Returns
     -------
@@ -183,7 +190,7 @@ def replay(
         codes = _known(groups, design.labels)[groups.codes]
         if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
             supposed = X if means_of is None else encode(design.encoding, means_of, outcome=False).X
-            new = means_by_group(supposed, groups.codes, groups.labels.size)[groups.codes]
+            new = means_by_group(supposed, groups.codes, groups.labels.size, weights)[groups.codes]
             learned = (codes[:, None] >= 0) & (means_of is None)
             means = np.where(learned, design.base.means[codes], new)
             X, _ = _lay_out(design.kind, X, means, design.base)

@@ -299,7 +299,9 @@ def _run_ml(task: Task) -> "RemlFit | SeveralFactorsFit | GeneralisedFit":
         return fit_generalised_several(task.design, level=task.prob)
     from bayes_mlm.engines.generalised import fit_generalised
 
-    return fit_generalised(task.design, level=task.prob)
+    design = task.design
+    found = fit_generalised(design.whole, level=task.prob)
+    return found if design.sample_of is None else found.of_groups(design)
 
 
 def _run_ols(task: Task) -> "OlsFit":

@@ -6,22 +6,32 @@ import pytest
 
 from bayes_mlm import (
     build_design,
+    check,
+    comparisons,
     fit,
     for_kind,
+    group_lines,
+    leave_one_row_out,
     load_fit,
+    population_line,
     predict,
+    sample_groups,
     save_fit,
+    slopes,
     sum_more_rows,
     sum_rows,
+    variance_by_level,
 )
 from bayes_mlm.base import BayesMLMError, DataError, RowsNeededError
 from bayes_mlm.design import column_moments, mean_offset
 from bayes_mlm.design.aggregated import patterns
+from bayes_mlm.fitting import estimate_design
+from bayes_mlm.fitting.structured_densities import conditional_model, group_log_densities
 from bayes_mlm.likelihood import code_of, likelihood_rows, model_priors
 
 duckdb = pytest.importorskip("duckdb")
 
-N, J = 6000, 25
+N, J = 3000, 25
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +89,7 @@ def test_distinct_rows_are_the_rows(table, family, formula):
     priors = [model_priors(design).by_name(design) for design in (few, rows)]
     assert [str(one) for one in priors[0].values()] == [str(one) for one in priors[1].values()]
     assert few.notes[:-1] == rows.notes
-    assert "of 6,000 are distinct" in few.notes[-1]
+    assert f"of {N:,} are distinct" in few.notes[-1]
 
 
 @pytest.mark.parametrize(("family", "formula"), MODELS)
@@ -127,7 +137,7 @@ def test_kinds_are_those_of_the_rows(table):
 @pytest.fixture(scope="module")
 def fits(table):
     """The posterior of a model by its distinct rows, and by all."""
-    asked = {"family": "bernoulli", "random_seed": 1, "draws": 200}
+    asked = {"family": "bernoulli", "random_seed": 1, "draws": 250}
     formula, lazy = "y ~ log(w) * x + band + (1 | g)", duckdb.from_df(table)
     return fit(formula, lazy, rows="sum", **asked), fit(formula, table, **asked)
 
@@ -139,9 +149,80 @@ def test_predictions_are_those_of_the_rows(fits):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def estimates(table):
+    """As `fits`, by ML."""
+    formula, lazy = "y ~ log(w) * x + band + (1 | g)", duckdb.from_df(table)
+    few = fit(formula, lazy, family="bernoulli", engine="ml", rows="sum")
+    return few, fit(formula, table, family="bernoulli", engine="ml")
+
+
+QUESTIONS = {
+    "risk differences": lambda one: comparisons(one, "x", likelihood=False),
+    "of one sd, a ratio": lambda one: comparisons(
+        one, {"w": "sd"}, comparison="ratio", likelihood=False
+    ),
+    "of known groups": lambda one: comparisons(
+        one, "band", question="existing_group", likelihood=False
+    ),
+    "slopes": lambda one: slopes(
+        one, "x", at={"w": ["mean±sd", "median"]}, question="population", likelihood=False
+    ),
+    "linear": lambda one: comparisons(one, "x", scale="link", likelihood=False),
+    "variance": variance_by_level,
+    "lines": lambda one: group_lines(one, along="x"),
+    "population": lambda one: population_line(one, "x", at={"band": "mid"}),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("drawn", [False, True])
+def test_averages_over_distinct_rows_are_those_over_rows(fits, estimates, drawn, question):
+    """Means, sds and intervals; draws of one seed differ by the rounding of their search."""
+    found = [QUESTIONS[question](one) for one in (fits if drawn else estimates)]
+    one, other = (each.to_frame().select_dtypes("number") for each in found)
+    assert one.size > 0
+    np.testing.assert_allclose(one, other, rtol=1e-4 if drawn else 1e-6, atol=1e-7)
+
+
+def test_means_of_groups_that_are_set_anew_are_those_of_rows(table):
+    """A mundlak model averages products with a predictor of groups over the rows of each."""
+    data = table.assign(z=table.g.map(lambda label: float(len(label) > 2)))
+    formula, asked = "y ~ x * z + (1 | g)", {"family": "bernoulli", "engine": "ml"}
+    asked["kind"] = "mundlak"
+    few = fit(formula, duckdb.from_df(data), rows="sum", **asked)
+    rows = fit(formula, data, **asked)
+    ours, theirs = (comparisons(one, {"z": (0, 1)}).to_frame() for one in (few, rows))
+    np.testing.assert_allclose(ours["estimate"], theirs["estimate"], rtol=1e-7)
+
+
+def test_densities_of_groups_are_those_of_rows(fits):
+    """What leaving out groups is made of; of distinct rows more draws are affordable."""
+    one, other = (group_log_densities(conditional_model(each, None, 100)) for each in fits)
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_rows_of_some_groups_are_fetched(fits, estimates, table):
+    lazy = duckdb.from_df(table)
+    for one in (fits[0], estimates[0]):
+        some = sample_groups(one, lazy, n_groups=5)
+        assert some.design.has_rows
+        assert some.design.J == 5
+        places = some.design.group_term.places_in(one.design.labels)
+        assert some.design.n == one.design.group_sizes[places].sum()
+    again = estimate_design(some.design, "ml").solution  # of all groups, whatever the rows
+    np.testing.assert_allclose(again.beta, estimates[0].solution.beta, rtol=1e-7)
+
+
 def test_what_needs_rows_says_so(fits, table):
     few, _ = fits
-    for question in (lambda: few.design.y, lambda: few.design.X, few.design.rows):
+    for question in (
+        lambda: few.design.y,
+        lambda: few.design.X,
+        few.design.rows,
+        lambda: leave_one_row_out(few),
+        lambda: check(few),
+    ):
         with pytest.raises(RowsNeededError, match='keep the rows \\(rows="keep"\\)'):
             question()
     with pytest.raises(BayesMLMError, match="count those of all data together"):
@@ -175,11 +256,11 @@ def test_the_command_line_fits_and_reports(table, run_command, tmp_path, monkeyp
     table.to_parquet("rows.parquet")
     asked = ("fit", "s | trials(n) ~ x + (1 | g)", "--data", "rows.parquet", "--engine", "ml")
     asked = (*asked, "--family", "binomial", "--quiet")
-    code, few, _ = run_command(*asked, "--rows", "sum", "--out", "few")
+    code, few, _ = run_command(*asked, "--rows", "sum", "--out", "few", "--sections", "data,models")
     assert code == 0
     _, rows, _ = run_command(*asked, "--rows", "keep")
     printed, _, rest = few.partition("rows of rows.parquet (duckdb) were counted where they lie")
-    assert "of 6,000 are distinct" in rest
+    assert f"of {N:,} are distinct" in rest
     assert printed.strip() == rows.strip()
     assert "--rows sum" in (tmp_path / "few/model.toml").read_text(encoding="utf-8")
     page = (tmp_path / "few/report.html").read_text(encoding="utf-8")
@@ -220,5 +301,5 @@ def test_too_many_distinct_rows_are_refused(table, monkeypatch):
         if most == few:
             assert counted("y ~ x + (1 | g)", table, "bernoulli").patterns.n == few
             continue
-        with pytest.raises(DataError, match=f"more than {most} of the 6,000 rows"):
+        with pytest.raises(DataError, match=f"more than {most} of the {N:,} rows"):
             counted("y ~ x + (1 | g)", table, "bernoulli")

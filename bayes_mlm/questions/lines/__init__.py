@@ -233,8 +233,8 @@ def population_line(
     table = set_columns(table, as_settings(rows, settings[0]))
     places = _grid(table.columns[along], x)
     replayed = [columns_at(design, table, along, value) for value in places]
-    X = np.stack([one.X.mean(axis=0) for one in replayed])
-    offset = np.array([one.offset.mean() for one in replayed])
+    X = np.stack([np.average(one.X, axis=0, weights=rows.weights) for one in replayed])
+    offset = np.array([np.average(one.offset, weights=rows.weights) for one in replayed])
     compared = _likelihood(fit) if estimate is None else estimate
     found = summarise_values(fit.combine(X), prob, "eti").plus(offset)
     reml = None if compared is None else X @ compared.solution.beta + offset
@@ -280,9 +280,12 @@ def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
 
 
 def _likelihood(fit: CoefficientSource) -> Estimate | None:
-    """Fit the design of a posterior by REML; None where only the priors identify the model."""
+    """Fit the design of a posterior by REML; None where only the priors identify the model.
+
+    None of outcomes with a link, too.
+    """
     design = fit.design
-    if not is_drawing(fit.engine):
+    if not is_drawing(fit.engine) or not design.family.is_additive:  # REML has no such outcomes
         return None
     try:
         if len(design.factors) > 1:

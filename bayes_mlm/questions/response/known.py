@@ -56,7 +56,9 @@ def known_averages(estimate: Estimate, points: ParameterPoints, rows: ResponseRo
     assert isinstance(solution, GeneralisedFit)
     effects = ConditionalEffects(design=design, solution=solution, groups=np.unique(rows.codes[0]))
     values = [
-        effects.means(design.family, points, s, rows, scores).mean(axis=0)
+        np.average(
+            effects.means(design.family, points, s, rows, scores), axis=0, weights=rows.weights
+        )
         for s in range(points.size)
     ]
     root = effects.root(design.family, points, rows, scores)
