@@ -25,9 +25,7 @@ def test_a_report_is_printed_in_full(undrawn, tmp_path):
     command = ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"]
     text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
     words = " ".join(text.split())
-    first = next(
-        one for one in Page(source).all("p") if "lead" in one["attributes"].get("class", "")
-    )
+    (first,) = Page(source).all("p", **{"class": "lead"})
     assert " ".join(first["text"].split())[:60] in words
     # What is folded on the screen is open on paper, and controls are not printed.
     assert "@software{bayes_mlm" in words
