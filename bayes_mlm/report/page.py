@@ -24,6 +24,7 @@ from bayes_mlm.report.tables import (
     PageTable,
     corrections_table,
     estimates_tables,
+    explained_checks,
     ratios_table,
     reasons_table,
     variables_table,
@@ -177,6 +178,8 @@ class Page:
     n_groups, n_listed : int
         Numbers of groups in all and in the table.
     checks : PageTable
+    explained : str
+        What the diagnostics in it are.
     corrections : Corrections or None
     runs, priors, versions : PageTable
     seconds : float or None
@@ -204,6 +207,7 @@ class Page:
     n_groups: int
     n_listed: int
     checks: PageTable
+    explained: str
     corrections: Corrections | None
     runs: PageTable
     priors: PageTable
@@ -260,6 +264,7 @@ def make_page(
         n_groups=0 if found is None else found.n_groups,
         n_listed=0 if found is None else int(found.labels.size),
         checks=verdict_table(analyses),
+        explained=explained_checks(analyses),
         corrections=_corrections(origin),
         runs=provenance.runs_table(analyses),
         priors=provenance.priors_table(analyses),
