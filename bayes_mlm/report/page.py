@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, scaled
 from bayes_mlm.data import DATASETS
+from bayes_mlm.design import Design
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
@@ -368,12 +369,22 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             else f"{count(low)} in each"
         )
         facts.append(("Rows in a group", spread))
+    if reference := _reference_categories(design):
+        facts.append(("Reference categories", reference))
     if source.data in DATASETS:
         columns = DATASETS[source.data].columns
         used = [name for name in design.formula.columns if name in columns]
         facts += [(name, columns[name]) for name in used]
     facts.append(("SHA-256", provenance.checksum(source)))
     return facts
+
+
+def _reference_categories(design: Design) -> str:
+    """Return the category that each categorical predictor is compared with, where one is."""
+    parts = [part for column in design.encoding.x_columns for part in column.parts]
+    coded = {str(factor) for factor, place in parts if isinstance(place, int)}
+    known = [one for one in design.encoding.levels if one.factor in coded]
+    return "; ".join(f"{one.column}: {one.name(0)}" for one in known)
 
 
 def _corrections(origin: Origin) -> Corrections | None:
