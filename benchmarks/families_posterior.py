@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from families import LARGE, ONE_THREAD
+from families import LARGE, ONE_THREAD, simulated
 from measuring import machine, save, versions
 
 from bayes_mlm import build_design, fit, load_dataset, model_priors
@@ -61,16 +61,10 @@ def whole(path: str, formula: str) -> dict[str, float]:
 
 def large(n: int, groups: int, predictors: int, *, slope: bool) -> dict[str, float]:
     """Draw from simulated data, as those of `families`; run in a process of its own."""
-    rng = np.random.default_rng(1)
-    g, X = rng.integers(0, groups, n), rng.normal(size=(n, predictors))
-    eta = -0.5 + X @ np.linspace(0.5, -0.2, predictors) + 0.8 * rng.normal(size=groups)[g]
-    if slope:
-        eta += 0.4 * rng.normal(size=groups)[g] * X[:, 0]
-    data = {f"x{k}": X[:, k] for k in range(predictors)}
-    data |= {"y": (rng.random(n) < 1 / (1 + np.exp(-eta))) * 1.0, "g": g}
-    names = " + ".join(f"x{k}" for k in range(predictors))
-    formula = f"y ~ {names} + ({'x0' if slope else '1'} | g)"
-    small = build_design(formula, {k: one[g < 5] for k, one in data.items()}, family="bernoulli")
+    formula, data = simulated(n, groups, predictors, slope=slope)
+    small = build_design(
+        formula, {k: one[data["g"] < 5] for k, one in data.items()}, family="bernoulli"
+    )
     sample_direct(small, model_priors(small), random_seed=0)
     cpu, wall = time.process_time(), time.perf_counter()
     design = build_design(formula, data, family="bernoulli")
