@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, scaled
 from bayes_mlm.data import DATASETS
+from bayes_mlm.design import Design
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
@@ -24,6 +25,7 @@ from bayes_mlm.report.tables import (
     PageTable,
     corrections_table,
     estimates_tables,
+    explained_checks,
     ratios_table,
     reasons_table,
     variables_table,
@@ -177,6 +179,8 @@ class Page:
     n_groups, n_listed : int
         Numbers of groups in all and in the table.
     checks : PageTable
+    explained : str
+        What the diagnostics in it are.
     corrections : Corrections or None
     runs, priors, versions : PageTable
     seconds : float or None
@@ -204,6 +208,7 @@ class Page:
     n_groups: int
     n_listed: int
     checks: PageTable
+    explained: str
     corrections: Corrections | None
     runs: PageTable
     priors: PageTable
@@ -260,6 +265,7 @@ def make_page(
         n_groups=0 if found is None else found.n_groups,
         n_listed=0 if found is None else int(found.labels.size),
         checks=verdict_table(analyses),
+        explained=explained_checks(analyses),
         corrections=_corrections(origin),
         runs=provenance.runs_table(analyses),
         priors=provenance.priors_table(analyses),
@@ -363,12 +369,22 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             else f"{count(low)} in each"
         )
         facts.append(("Rows in a group", spread))
+    if reference := _reference_categories(design):
+        facts.append(("Reference categories", reference))
     if source.data in DATASETS:
         columns = DATASETS[source.data].columns
         used = [name for name in design.formula.columns if name in columns]
         facts += [(name, columns[name]) for name in used]
     facts.append(("SHA-256", provenance.checksum(source)))
     return facts
+
+
+def _reference_categories(design: Design) -> str:
+    """Return the category that each categorical predictor is compared with, where one is."""
+    parts = [part for column in design.encoding.x_columns for part in column.parts]
+    coded = {str(factor) for factor, place in parts if isinstance(place, int)}
+    known = [one for one in design.encoding.levels if one.factor in coded]
+    return "; ".join(f"{one.column}: {one.name(0)}" for one in known)
 
 
 def _corrections(origin: Origin) -> Corrections | None:
