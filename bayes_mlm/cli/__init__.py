@@ -30,6 +30,7 @@ from bayes_mlm.cli.options import (
     Memory,
     Prob,
     Quiet,
+    ReportPdf,
     ReportSections,
     RowsOption,
     Sampling,
@@ -143,6 +144,7 @@ def fit(
         typer.Option(min=1, help="With --live: refuse groups of fewer rows, which sums disclose."),
     ] = 10,
     sections: ReportSections = None,
+    pdf: ReportPdf = False,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -150,17 +152,20 @@ def fit(
 
     The model is a formula (with --data), a bundled model, or a record (.toml).
 
-    --out writes report.html (results, tables and figures on one page), estimates.csv, and the
-    model's posterior (.nc) and record (.toml).
+    --out writes report.html (results, tables and figures on one page; with --pdf also printed),
+    estimates.csv, and the model's posterior (.nc) and record (.toml).
     """
     started = time.monotonic()
-    from bayes_mlm.report import run_files, write_run
+    from bayes_mlm.report import find_chromium, print_pdf, run_files, write_run
 
     if live and out is None:
         raise StorageError("--live is of the report, which --out writes: add --out FOLDER")
     if sections is not None and out is None:
         raise StorageError("--sections is of the report, which --out writes: add --out FOLDER")
     of_report = read_sections(sections)
+    if pdf and out is None:
+        raise StorageError("--pdf is of the report, which --out writes: add --out FOLDER")
+    printer = find_chromium() if pdf else ""  # an error before anything is fitted
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
     request, design = design_for(
@@ -212,7 +217,9 @@ def fit(
                 live=sums,
                 sections=of_report,
             )
-        write_run(out, [analysis], published, records=records, report=report)
+            shown.update("printing")
+            printed = print_pdf(report, printer) if pdf else b""
+        write_run(out, [analysis], published, records=records, report=report, pdf=printed)
         read = f"; read {visible(out / 'report.html')}"
     output.finish(**parts_of(shown_as), written=out, remark=read)
 

@@ -10,6 +10,7 @@ from .outputs import (
     write_sensitivity as write_sensitivity,
 )
 from .page import Origin as Origin
+from .pdf import find_chromium as find_chromium, print_pdf as print_pdf
 from .publication import publication_table as publication_table
 from .rendering import render_report as render_report
 from .sections import SECTIONS as SECTIONS, choose_sections as choose_sections

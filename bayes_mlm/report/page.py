@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, scaled
 from bayes_mlm.data import DATASETS
+from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
@@ -17,13 +18,19 @@ from bayes_mlm.report.methods import MethodsText, methods
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
-from bayes_mlm.report.remarks import coded_outcome, describe_intervals
+from bayes_mlm.report.remarks import (
+    coded_outcome,
+    describe_intervals,
+    reference_categories,
+    typeset,
+)
 from bayes_mlm.report.sections import PageSection, choose_sections
 from bayes_mlm.report.tables import (
     MOST_COLUMNS,
     PageTable,
     corrections_table,
     estimates_tables,
+    explained_checks,
     ratios_table,
     reasons_table,
     variables_table,
@@ -177,6 +184,8 @@ class Page:
     n_groups, n_listed : int
         Numbers of groups in all and in the table.
     checks : PageTable
+    explained : str
+        What the diagnostics in it are.
     corrections : Corrections or None
     runs, priors, versions : PageTable
     seconds : float or None
@@ -204,6 +213,7 @@ class Page:
     n_groups: int
     n_listed: int
     checks: PageTable
+    explained: str
     corrections: Corrections | None
     runs: PageTable
     priors: PageTable
@@ -260,6 +270,7 @@ def make_page(
         n_groups=0 if found is None else found.n_groups,
         n_listed=0 if found is None else int(found.labels.size),
         checks=verdict_table(analyses),
+        explained=explained_checks(analyses),
         corrections=_corrections(origin),
         runs=provenance.runs_table(analyses),
         priors=provenance.priors_table(analyses),
@@ -303,7 +314,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
     if design.n_dropped:
         size += f"; {count(design.n_dropped, 'row')} omitted because values are missing"
     verdicts = [
-        (summary.verdict.ok, f"{summary.engine}: {summary.verdict}")
+        (summary.verdict.ok, typeset(f"{ENGINES[summary.engine].label}: {summary.verdict}"))
         for summary in analysis.summaries
     ]
     if analysis.fits:
@@ -361,6 +372,8 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             else f"{count(low)} in each"
         )
         facts.append(("Rows in a group", spread))
+    if reference := reference_categories(design):
+        facts.append(("Reference categories", reference))
     if source.data in DATASETS:
         columns = DATASETS[source.data].columns
         used = [name for name in design.formula.columns if name in columns]

@@ -11,6 +11,7 @@ from bayes_mlm.design import INTERCEPT, Design, column_moments, event_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, ratio_of
 from bayes_mlm.report.estimates import PRINTED, estimates_view
+from bayes_mlm.report.remarks import typeset
 
 if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow
@@ -164,6 +165,37 @@ def ratios_table(analysis: Analysis, name: str) -> PageTable | None:
     return PageTable(name=name, view=replace(view, title=title, cells=tuple(cells)))
 
 
+# What a check is called where it is read without the code, and what it says of a computation.
+_DIAGNOSTICS = {
+    "R-hat": ("R-hat", "compares the variance between and within chains: 1 where they agree"),
+    "ESS": ("effective sample size", "is how many independent draws the chains are worth"),
+    "divergences": (
+        "divergences",
+        "are steps that left the region NUTS can follow: none is allowed",
+    ),
+    "E-BFMI": ("E-BFMI", "is low where chains explore the tails too slowly"),
+    "k-hat": ("Pareto k", "is the tail of the importance weights: above 0.7 they are not reliable"),
+    "copies": ("distinct draws", "counts draws that are repeated by importance resampling"),
+    "quadrature": ("quadrature", "is the largest error of a posterior probability"),
+    "integrals": ("group integrals", "is the error of the integrals over group effects"),
+    "rejection": (
+        "group effects",
+        "counts draws of group effects above the bound of their density",
+    ),
+    "interpolation": ("interpolated density", "compares interpolated with exact log densities"),
+    "optimum": ("certificate", "says whether the optimum was found: what a Newton step would gain"),
+    "agreement": ("agreement", "compares posterior means with likelihood estimates"),
+}
+
+
+def explained_checks(analyses: Sequence[Analysis]) -> str:
+    """Return what the diagnostics of some analyses are, in one paragraph."""
+    made = {one.check for a in analyses for s in a.summaries for one in s.verdict.findings}
+    made |= {one.agreement.check for one in analyses if one.fits}
+    said = [f"{name} {text}" for check, (name, text) in _DIAGNOSTICS.items() if check in made]
+    return f"Of these: {'; '.join(said)}." if said else ""
+
+
 def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
     """Return every check of every engine, failed ones first."""
     found = [
@@ -175,14 +207,24 @@ def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
     found += [(one.spec.name, "all", one.agreement) for one in analyses if one.fits]
     found.sort(key=lambda one: one[2].ok)
     view = View(
-        title="Diagnostic checks, failed ones first.",
-        headings=("model", "engine", "check", "result", "details"),
+        title="Diagnostics of the computation, failed ones first.",
+        headings=("model", "engine", "diagnostic", "result", "details"),
         cells=tuple(
-            (model, engine, one.check, "passed" if one.ok else "FAILED", one.message)
+            (
+                model,
+                engine,
+                _diagnostic(one.check),
+                "passed" if one.ok else "FAILED",
+                typeset(one.message),
+            )
             for model, engine, one in found
         ),
     )
     return PageTable(name="checks-table", view=view, tools=len(found) > 20, noun="check")
+
+
+def _diagnostic(check: str) -> str:
+    return _DIAGNOSTICS[check][0] if check in _DIAGNOSTICS else check
 
 
 def corrections_table(published: "Sequence[PublishedRow]") -> PageTable | None:
