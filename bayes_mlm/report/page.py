@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, scaled
 from bayes_mlm.data import DATASETS
-from bayes_mlm.design import Design
+from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
@@ -19,7 +19,12 @@ from bayes_mlm.report.methods import MethodsText, methods
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
-from bayes_mlm.report.remarks import coded_outcome, describe_intervals
+from bayes_mlm.report.remarks import (
+    coded_outcome,
+    describe_intervals,
+    reference_categories,
+    typeset,
+)
 from bayes_mlm.report.sections import PageSection, choose_sections
 from bayes_mlm.report.tables import (
     MOST_COLUMNS,
@@ -310,7 +315,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
     if design.n_dropped:
         size += f"; {count(design.n_dropped, 'row')} omitted because values are missing"
     verdicts = [
-        (summary.verdict.ok, f"{summary.engine}: {summary.verdict}")
+        (summary.verdict.ok, typeset(f"{ENGINES[summary.engine].label}: {summary.verdict}"))
         for summary in analysis.summaries
     ]
     if analysis.fits:
@@ -370,7 +375,7 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             else f"{count(low)} in each"
         )
         facts.append(("Rows in a group", spread))
-    if reference := _reference_categories(design):
+    if reference := reference_categories(design):
         facts.append(("Reference categories", reference))
     if source.data in DATASETS:
         columns = DATASETS[source.data].columns
@@ -378,14 +383,6 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
         facts += [(name, columns[name]) for name in used]
     facts.append(("SHA-256", provenance.checksum(source)))
     return facts
-
-
-def _reference_categories(design: Design) -> str:
-    """Return the category that each categorical predictor is compared with, where one is."""
-    parts = [part for column in design.encoding.x_columns for part in column.parts]
-    coded = {str(factor) for factor, place in parts if isinstance(place, int)}
-    known = [one for one in design.encoding.levels if one.factor in coded]
-    return "; ".join(f"{one.column}: {one.name(0)}" for one in known)
 
 
 def _corrections(origin: Origin) -> Corrections | None:

@@ -1,5 +1,6 @@
 """Sentences of the page on how an outcome is coded, and how intervals were made."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -7,6 +8,27 @@ import numpy as np
 from bayes_mlm.base import count, percent
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import Analysis
+
+_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def typeset(message: str) -> str:
+    """Return a message of the console with its numbers as they are printed.
+
+    Examples
+    --------
+    >>> typeset("k-hat -0.07; sd 2.5e-01, error 4.4e-06")
+    'k-hat −0.07; sd 0.25, error 4.4 × 10⁻⁶'
+    """
+
+    def number(found: re.Match[str]) -> str:
+        power = int(found[2])
+        if -4 < power <= 0:
+            return f"{float(found[0]):.{1 - power}f}"
+        return f"{found[1]} × 10{str(power).translate(_POWERS)}"
+
+    plain = re.sub(r"(?<![\w.])(\d\.\d)e([+-]\d+)", number, message)
+    return re.sub(r"(?<![\w.)-])-(?=\d)", "−", plain)
 
 
 def coded_outcome(design: Design) -> Iterator[str]:
@@ -54,3 +76,19 @@ def describe_intervals(analyses: Sequence[Analysis]) -> str:
         f"In the equations i indexes rows and j groups; {symbols} and u group effects. Posterior "
         f"estimates are means, with highest density intervals (HDI); {made}."
     )
+
+
+def reference_categories(design: Design) -> str:
+    """Return the category that each categorical predictor is compared with, where one is.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_contraception
+    >>> women = load_contraception()
+    >>> reference_categories(build_design("use ~ urban + livch", women, family="bernoulli"))
+    'urban: N; livch: 0'
+    """
+    parts = [part for column in design.encoding.x_columns for part in column.parts]
+    coded = {str(factor) for factor, place in parts if isinstance(place, int)}
+    known = [one for one in design.encoding.levels if one.factor in coded]
+    return "; ".join(f"{one.column}: {one.name(0)}" for one in known)

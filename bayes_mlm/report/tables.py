@@ -10,6 +10,7 @@ from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, ratio_of
 from bayes_mlm.moments import GroupMoments
 from bayes_mlm.report.estimates import PRINTED, estimates_view
+from bayes_mlm.report.remarks import typeset
 
 if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow
@@ -208,7 +209,13 @@ def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
         title="Diagnostics of the computation, failed ones first.",
         headings=("model", "engine", "diagnostic", "result", "details"),
         cells=tuple(
-            (model, engine, _diagnostic(one.check), "passed" if one.ok else "FAILED", one.message)
+            (
+                model,
+                engine,
+                _diagnostic(one.check),
+                "passed" if one.ok else "FAILED",
+                typeset(one.message),
+            )
             for model, engine, one in found
         ),
     )

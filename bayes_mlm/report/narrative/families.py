@@ -39,6 +39,7 @@ def group_differences(main: Analysis) -> Iterator[Conclusion]:
             f"Of the variance of the latent outcome ({design.family.link}) that the predictors do "
             f"not explain, {listed} lies between groups."
         )
+        lead = " ".join(text)
     elif any(view.q > 1 for view in design.group_terms):
         text.append("Slopes differ between groups, so how far groups differ depends on them.")
     if len(sds) == 1 and design.family.outcome != "ordered levels":
