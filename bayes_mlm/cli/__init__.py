@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from bayes_mlm.engines import Settings
     from bayes_mlm.fitting import Analysis
     from bayes_mlm.model import ModelRequest
+    from bayes_mlm.report import LiveModel
     from bayes_mlm.studies import PublishedRow, Record
 
 app = typer.Typer(
@@ -135,13 +136,13 @@ def fit(
         bool,
         typer.Option(
             "--live",
-            help="With --out: the report holds the model's sums by group, and refits it in the "
-            "page (Gaussian, random intercepts).",
+            help="With --out: the report refits the model in the page from sums by group "
+            "(Gaussian, random intercepts), or predicts from draws (others).",
         ),
     ] = False,
     least_rows: Annotated[
         int,
-        typer.Option(min=1, help="With --live: refuse groups of fewer rows, which sums disclose."),
+        typer.Option(min=1, help="With --live: refuse groups of fewer rows, which it discloses."),
     ] = 10,
     sections: ReportSections = None,
     pdf: ReportPdf = False,
@@ -199,7 +200,7 @@ def fit(
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
-    sums = _live(analysis, least_rows) if live else ""
+    held = _live(analysis, least_rows) if live else None
     shown_as = analysis.exponentiated() if exponentiate else analysis
     print_analysis(shown_as, output, priors=not quiet)
     read = ""
@@ -214,7 +215,7 @@ def fit(
                 started=started,
                 pool=pool,
                 shown=shown,
-                live=sums,
+                live=held,
                 sections=of_report,
             )
             shown.update("printing")
@@ -316,13 +317,13 @@ def _analyse(
     return found.analysis, found.published, (record,), None if null is None else null.analysis
 
 
-def _live(analysis: "Analysis", least_rows: int) -> str:
-    """Return the sums of a model that its report refits."""
+def _live(analysis: "Analysis", least_rows: int) -> "LiveModel":
+    """Return what the report holds of the model to compute with."""
     from bayes_mlm.report import live_model, why_not_live
 
     why = why_not_live(analysis.fits[0]) if analysis.fits else "it has no posterior (--engine auto)"
     if why:
-        raise EngineError(f"--live: the page cannot refit this model, since {why}; omit --live")
+        raise EngineError(f"--live: the page cannot use this model, since {why}; omit --live")
     return live_model(analysis.fits[0], least_rows=least_rows)
 
 

@@ -1,6 +1,11 @@
 from . import console as console
 from .images import drawing_pool as drawing_pool
-from .live import live_model as live_model, why_not_live as why_not_live
+from .live import (
+    LiveModel as LiveModel,
+    live_model as live_model,
+    why_not_live as why_not_live,
+    why_not_refitted as why_not_refitted,
+)
 from .outputs import (
     COMPARISON_FILES as COMPARISON_FILES,
     SENSITIVITY_FILES as SENSITIVITY_FILES,

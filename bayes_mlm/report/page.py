@@ -14,6 +14,7 @@ from bayes_mlm.report.choosing import Chosen
 from bayes_mlm.report.equations import Equation, equations
 from bayes_mlm.report.group_table import GroupTable, group_table
 from bayes_mlm.report.images import Image
+from bayes_mlm.report.live import LiveModel
 from bayes_mlm.report.methods import MethodsText, methods
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import Answer, answer, main_model
@@ -195,8 +196,8 @@ class Page:
     methods : MethodsText
     sections : tuple of PageSection
         Those that were chosen, in order.
-    live : str
-        Sums of the main model for a page that refits it, as JSON; empty of others.
+    live : LiveModel or None
+        Sums or draws of the main model, for a page that computes with them.
     """
 
     origin: Origin
@@ -222,7 +223,7 @@ class Page:
     figures: dict[str, tuple[Figure, ...]]
     methods: MethodsText
     sections: tuple[PageSection, ...]
-    live: str = ""
+    live: LiveModel | None = None
 
     @property
     def shown(self) -> tuple[PageSection, ...]:
