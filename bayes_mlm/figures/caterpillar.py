@@ -23,8 +23,8 @@ _OUTLYING_EACH_END = 3
 _POINTS_WIDE, _GAP = 380.0, 0.04
 # Beyond so many groups in a panel intervals are a band.
 _MOST_LINES = 600
-# Points of the names of subgroups.
-_NAMES = 9.0
+# Points of the names of subgroups; inches of axes in which long names of groups have room.
+_NAMES, _ROOMY = 9.0, 4.0
 # Part of a panel's width that a name may take.
 _NAME_WIDE = 0.3
 
@@ -343,7 +343,8 @@ def _name_ends(
     line, margin, wide = 0.062 * (high - low), 0.02 * (high - low), _NAME_WIDE * (right - left)
     taken: list[tuple[float, float, float]] = []
     chosen = panel.named.tolist()
-    names = dict(zip(chosen, shorten_all((data.labels[k] for k in chosen), 22), strict=True))
+    most = 22 if axes_inches(ax)[0] > _ROOMY else 10
+    names = dict(zip(chosen, shorten_all((data.labels[k] for k in chosen), most), strict=True))
     for block in panel.blocks:
         rank = {int(k): r for r, k in enumerate(block.order)}
         members = [k for k in panel.named.tolist() if k in rank]

@@ -201,10 +201,12 @@ def label_points(
     letter = _LETTER / wide_inches * (right - left)
     covered, labelled = np.column_stack([x, y]), np.empty((0, 2))
     places = chosen.tolist()
-    names = shorten_all((labels[k] for k in places), 20)
+    # Half of the axes at most.
+    most = int(np.clip(0.5 * wide_inches / _LETTER, 8, 20))
+    names = shorten_all((labels[k] for k in places), most)
     lifts = sorted(range(-_MOST_LIFTED, _MOST_LIFTED + 1), key=lambda lift: (abs(lift), -lift))
     for k, name in zip(places, names, strict=True):
-        wide = letter * len(name)
+        wide = (text_width(name, 8.0) + 0.05) / wide_inches * (right - left)
         best = (math.inf, 0, 0)
         for lift, sign in product(lifts, (1, -1)):
             at = y[k] + lift * tall
@@ -212,7 +214,7 @@ def label_points(
             outside = (
                 start < left or end > right or not low < at - 0.4 * tall < at + 0.4 * tall < high
             )
-            cost = 0.5 * abs(lift) + 100.0 * outside
+            cost = 0.5 * abs(lift) + 1000.0 * outside
             cost += _inside(covered, start, end, at, tall)
             cost += 50.0 * _inside(labelled, start, end, at, tall)
             # Its leader, less the part at the point, which may be next to that of another.
