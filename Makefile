@@ -7,8 +7,9 @@ ARGS ?=
 PIN := uv pip compile pyproject.toml --universal --python-version 3.12 --upgrade --quiet \
 	--no-header --no-annotate --no-emit-index-url
 
-# A PYTHONPATH of the user's would put other packages before the pinned ones.
-unexport PYTHONPATH PYTHONHOME
+# A PYTHONPATH of the user's would put other packages before the pinned ones. Where bytecode may not
+# be written, as in many containers, every process would compile a thousand files again.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help report test test-slow docs notebooks bench lint format setup setup-dev hooks pins dist clean
 

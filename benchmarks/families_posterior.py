@@ -8,6 +8,7 @@ large simulated data, from the design on. Results go to ``families_posterior.jso
 import argparse
 import csv
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from families import LARGE, ONE_THREAD
-from measuring import machine, save, versions
+from families import LARGE, ONE_THREAD, simulated
+from measuring import ROOT, TOOLS, last_json, machine, save, versions
 
-from bayes_mlm import build_design, fit, load_dataset, model_priors
+from bayes_mlm import Fit, build_design, fit, load_dataset, model_priors
 from bayes_mlm.engines.direct import sample_direct
 
 WOMEN = "yes ~ a + a2 + urban + livch + (%s | district)"
@@ -50,27 +51,44 @@ def warm(formula: str, repeats: int) -> dict[str, float]:
         began = time.process_time()
         found = fit(formula, data, family="bernoulli", engine="direct", random_seed=seed)
         seconds.append(time.process_time() - began)
-    return {"seconds": statistics.median(seconds[1:]), "clean": bool(found.verdict.ok)}
+    return {
+        "seconds": statistics.median(seconds[1:]),
+        "clean": bool(found.verdict.ok),
+        "min_ess": effective(found),
+    }
 
 
 def whole(path: str, formula: str) -> dict[str, float]:
     """Fit from a file; run in a process of its own, whose seconds are all that it took."""
     found = fit(formula, path, family="bernoulli", engine="direct", random_seed=1)
-    return {"seconds": time.process_time(), "clean": bool(found.verdict.ok)}
+    seconds = time.process_time()
+    return {"seconds": seconds, "clean": bool(found.verdict.ok), "min_ess": effective(found)}
+
+
+def effective(found: Fit) -> float:
+    """Return the least bulk effective sample size over coefficients, sd and group effects."""
+    import arviz as az
+
+    return min(float(one.min()) for one in az.ess(found.posterior, method="bulk").values())
+
+
+def bambi(path: str, formula: str) -> dict[str, float]:
+    """Draw with bambi and nutpie, from its own environment (``scripts/setup bench``)."""
+    tool = TOOLS / "with_bambi.py"
+    before = os.times()
+    python = ROOT / ".venv-bench" / "bin" / "python"
+    found = last_json([str(python), str(tool), "inner", formula, path, "bernoulli"])
+    after = os.times()
+    spent = after.children_user + after.children_system
+    return found | {"whole": spent - before.children_user - before.children_system}
 
 
 def large(n: int, groups: int, predictors: int, *, slope: bool) -> dict[str, float]:
     """Draw from simulated data, as those of `families`; run in a process of its own."""
-    rng = np.random.default_rng(1)
-    g, X = rng.integers(0, groups, n), rng.normal(size=(n, predictors))
-    eta = -0.5 + X @ np.linspace(0.5, -0.2, predictors) + 0.8 * rng.normal(size=groups)[g]
-    if slope:
-        eta += 0.4 * rng.normal(size=groups)[g] * X[:, 0]
-    data = {f"x{k}": X[:, k] for k in range(predictors)}
-    data |= {"y": (rng.random(n) < 1 / (1 + np.exp(-eta))) * 1.0, "g": g}
-    names = " + ".join(f"x{k}" for k in range(predictors))
-    formula = f"y ~ {names} + ({'x0' if slope else '1'} | g)"
-    small = build_design(formula, {k: one[g < 5] for k, one in data.items()}, family="bernoulli")
+    formula, data = simulated(n, groups, predictors, slope=slope)
+    small = build_design(
+        formula, {k: one[data["g"] < 5] for k, one in data.items()}, family="bernoulli"
+    )
     sample_direct(small, model_priors(small), random_seed=0)
     cpu, wall = time.process_time(), time.perf_counter()
     design = build_design(formula, data, family="bernoulli")
@@ -102,6 +120,24 @@ def write(found: dict[str, Any], rows: list[str]) -> None:
     save("families_posterior", found, text)
 
 
+def compared(found: dict[str, Any]) -> list[str]:
+    """Return the lines that compare contraception with bambi, in processor seconds."""
+    peer, lines = found["bambi"], []
+    pairs = {
+        "whole process": ("whole process: contraception", peer["whole"], 25),
+        "warm": ("warm: contraception, 1,934 rows in 60 districts", peer["seconds"], 70),
+    }
+    for what, (ours, seconds, wanted) in pairs.items():
+        mine = found[ours]
+        ratio = mine["min_ess"] / mine["seconds"] / (peer["min_ess"] / seconds)
+        lines.append(
+            f"| {what}: bambi and nutpie, {seconds:.1f} s, least ESS {peer['min_ess']:,.0f} | "
+            f"least ESS {mine['min_ess']:,.0f}; effective draws a second: {ratio:.0f} times | "
+            f"{wanted} times | |"
+        )
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
@@ -128,9 +164,13 @@ def main() -> None:
                 writer.writerow(data)
                 writer.writerows(zip(*data.values(), strict=True))
             runs = [in_process("--whole", str(path), formula) for _ in range(asked.repeats)]
+            if name == "contraception" and (ROOT / ".venv-bench").exists():
+                found["bambi"] = bambi(str(path), formula)
         seconds = statistics.median(run["seconds"] for run in runs)
         one = found[f"whole process: {name}"] = {"seconds": seconds, "clean": runs[0]["clean"]}
         rows.append(f"| whole process: {name} | {seconds:.2f} s | {limit} s | {one['clean']} |")
+        if "bambi" in found and name == "contraception":
+            rows += compared(found)
     write(found, rows)
     for name in reversed(LARGE):
         one = found[name] = in_process("--large", name)
@@ -141,7 +181,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import os
-
     os.environ |= ONE_THREAD
     main()

@@ -30,6 +30,7 @@ from bayes_mlm.cli.options import (
     Memory,
     Prob,
     Quiet,
+    ReportPdf,
     ReportSections,
     RowsOption,
     Sampling,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from bayes_mlm.engines import Settings
     from bayes_mlm.fitting import Analysis
     from bayes_mlm.model import ModelRequest
+    from bayes_mlm.report import LiveModel
     from bayes_mlm.studies import PublishedRow, Record
 
 app = typer.Typer(
@@ -134,15 +136,16 @@ def fit(
         bool,
         typer.Option(
             "--live",
-            help="With --out: the report holds the model's sums by group, and refits it in the "
-            "page (Gaussian, random intercepts).",
+            help="With --out: the report refits the model in the page from sums by group "
+            "(Gaussian, random intercepts), or predicts from draws (others).",
         ),
     ] = False,
     least_rows: Annotated[
         int,
-        typer.Option(min=1, help="With --live: refuse groups of fewer rows, which sums disclose."),
+        typer.Option(min=1, help="With --live: refuse groups of fewer rows, which it discloses."),
     ] = 10,
     sections: ReportSections = None,
+    pdf: ReportPdf = False,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -150,17 +153,20 @@ def fit(
 
     The model is a formula (with --data), a bundled model, or a record (.toml).
 
-    --out writes report.html (results, tables and figures on one page), estimates.csv, and the
-    model's posterior (.nc) and record (.toml).
+    --out writes report.html (results, tables and figures on one page; with --pdf also printed),
+    estimates.csv, and the model's posterior (.nc) and record (.toml).
     """
     started = time.monotonic()
-    from bayes_mlm.report import run_files, write_run
+    from bayes_mlm.report import find_chromium, print_pdf, run_files, write_run
 
     if live and out is None:
         raise StorageError("--live is of the report, which --out writes: add --out FOLDER")
     if sections is not None and out is None:
         raise StorageError("--sections is of the report, which --out writes: add --out FOLDER")
     of_report = read_sections(sections)
+    if pdf and out is None:
+        raise StorageError("--pdf is of the report, which --out writes: add --out FOLDER")
+    printer = find_chromium() if pdf else ""  # an error before anything is fitted
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
     request, design = design_for(
@@ -194,7 +200,7 @@ def fit(
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
-    sums = _live(analysis, least_rows) if live else ""
+    held = _live(analysis, least_rows) if live else None
     shown_as = analysis.exponentiated() if exponentiate else analysis
     print_analysis(shown_as, output, priors=not quiet)
     read = ""
@@ -209,10 +215,12 @@ def fit(
                 started=started,
                 pool=pool,
                 shown=shown,
-                live=sums,
+                live=held,
                 sections=of_report,
             )
-        write_run(out, [analysis], published, records=records, report=report)
+            shown.update("printing")
+            printed = print_pdf(report, printer) if pdf else b""
+        write_run(out, [analysis], published, records=records, report=report, pdf=printed)
         read = f"; read {visible(out / 'report.html')}"
     output.finish(**parts_of(shown_as), written=out, remark=read)
 
@@ -309,13 +317,13 @@ def _analyse(
     return found.analysis, found.published, (record,), None if null is None else null.analysis
 
 
-def _live(analysis: "Analysis", least_rows: int) -> str:
-    """Return the sums of a model that its report refits."""
+def _live(analysis: "Analysis", least_rows: int) -> "LiveModel":
+    """Return what the report holds of the model to compute with."""
     from bayes_mlm.report import live_model, why_not_live
 
     why = why_not_live(analysis.fits[0]) if analysis.fits else "it has no posterior (--engine auto)"
     if why:
-        raise EngineError(f"--live: the page cannot refit this model, since {why}; omit --live")
+        raise EngineError(f"--live: the page cannot use this model, since {why}; omit --live")
     return live_model(analysis.fits[0], least_rows=least_rows)
 
 

@@ -21,6 +21,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
@@ -30,6 +31,7 @@ def check(
     model: Model,
     data: Data = None,
     engine: DrawingEngine = "auto",
+    outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     out: Annotated[Path | None, typer.Option(help="CSV file, one row per group.")] = None,
@@ -49,7 +51,7 @@ def check(
 
     if out is not None:
         check_file(out, "groups.csv", inputs=(model, data))
-    request = request_for(model, data, **vars(reading))
+    request = request_for(model, data, **vars(reading), **outcome.options)
     design = read_design(request, data)
     settings = settings_for(request, sampling)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as shown:

@@ -23,6 +23,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
@@ -50,6 +51,7 @@ def contextual(
         str | None, typer.Option(help="Whose groups, if there are several grouping factors.")
     ] = None,
     engine: AnyEngine = "auto",
+    outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -75,7 +77,7 @@ def contextual(
         check_folder(out, ["contextual.csv"], inputs=(model, data))
     check_prob(prob)
     means = read_pairs("--mean", mean or [], "PREDICTOR=COLUMN")
-    request = request_for(model, data, group=group, **vars(reading))
+    request = request_for(model, data, group=group, **vars(reading), **outcome.options)
     request, design, laid_out = _two_levels(request, data, means)
     settings = settings_for(request, sampling)
     with status(f"fitting {request.name}", quiet=quiet, draws_bar=has_chains(engine)) as bar:

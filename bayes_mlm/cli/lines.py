@@ -25,6 +25,7 @@ from bayes_mlm.cli.options import (
     source_of_rows,
     status,
 )
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
@@ -49,7 +50,8 @@ def lines(
     x: Annotated[
         str | None,
         typer.Option(
-            help="Points on the x axis, as in 0,5,9 (default: over the range of the data)."
+            help="Points on the x axis, as in 0,5,9, whose expected outcomes are then shown "
+            "(default: over the range of the data, in --out only)."
         ),
     ] = None,
     population: Annotated[
@@ -59,7 +61,22 @@ def lines(
         list[str] | None,
         typer.Option(help="With --population: the value of another predictor, NAME=VALUE."),
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="Of lines: response (probabilities, rates, counts; the default) or link (the "
+            "linear predictor, the scale of the coefficients)."
+        ),
+    ] = None,
+    question: Annotated[
+        str | None,
+        typer.Option(
+            help="With --population and a link: new_group (averaged over the distribution of "
+            "groups; the default) or population (group effects at zero)."
+        ),
+    ] = None,
     engine: AnyEngine = "auto",
+    outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
@@ -72,16 +89,19 @@ def lines(
 ) -> None:
     """Estimate group-specific intercepts and slopes.
 
-    With the corresponding lines; those of a posterior compared with REML predictions.
+    With the corresponding lines: of the expected outcome, in probabilities, rates or counts where
+    the outcome is not Gaussian. Those of a Gaussian posterior are compared with REML predictions.
     """
     from bayes_mlm.fitting import fit_by, sample_rows
     from bayes_mlm.formula import place_of_factor
     from bayes_mlm.questions import (
+        PopulationLine,
         along_of,
         check_random_effects,
         coefficient_weights,
         group_lines,
         population_line,
+        read_measure,
     )
 
     if out is not None:
@@ -90,11 +110,17 @@ def lines(
     grid = None if x is None else read_numbers("--x", x)
     if at and not population:
         raise EngineError("--at sets predictors of the population's line; add --population")
+    if question is not None and not population:
+        raise EngineError(
+            "--question is of the population's line; add --population, or omit it: lines of groups "
+            "have the effects of the group"
+        )
     if population and group is not None:
         raise EngineError("--group and --population exclude each other; give one of them")
-    request = request_for(model, data, **vars(reading))
+    request = request_for(model, data, **vars(reading), **outcome.options)
     design = read_design(request, data)
     check_random_effects(design)  # before anything is drawn
+    read_measure(design, scale, "difference", question)
     groups = None
     if not population:
         place = place_of_factor(design.factors, factor, "group_lines")
@@ -110,15 +136,31 @@ def lines(
         fit, source = sample_rows(fit, rows, groups=groups)
         print_sample(fit.design.notes[-1])
     console = output.console
+    on: dict[str, Any] = {"scale": scale} | ({"question": question} if population else {})
     if population:
         found: GroupLines | PopulationLine = population_line(
-            fit, along or along_of(design), grid, at=read_at(at or []), prob=prob, data=source
+            fit,
+            along or along_of(design),
+            grid,
+            at=read_at(at or []),
+            prob=prob,
+            data=source,
+            **on,
         )
     else:
         found = group_lines(
-            fit, along=along, x=grid, groups=groups, prob=prob, data=source, factor=factor
+            fit,
+            along=along,
+            x=grid,
+            groups=groups,
+            prob=prob,
+            data=source,
+            factor=factor,
+            **on,
         )
     console.print(str(found), soft_wrap=True)
+    if not isinstance(found, PopulationLine) and grid is not None:
+        console.print(f"\n{found.points}", soft_wrap=True)
     if out is not None:
         _write(found, out)
     output.finish(found, points=getattr(found, "points", None), written=out)

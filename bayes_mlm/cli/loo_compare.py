@@ -20,6 +20,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.outcome import Outcome
 from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
 
@@ -35,6 +36,7 @@ def loo_compare(
     ],
     data: Data = None,
     engine: DrawingEngine = "auto",
+    outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     out: Annotated[
@@ -59,7 +61,7 @@ def loo_compare(
     if len(model) < 2:
         raise EngineError(f"loo-compare needs two models or more, found {len(model)}")
     refuse_repeats(model)
-    requests = [request_for(one, data, **vars(reading)) for one in model]
+    requests = [request_for(one, data, **vars(reading), **outcome.options) for one in model]
     settings = [settings_for(request, sampling) for request in requests]
     designs = [read_design(request, data) for request in requests]
     for other, design in zip(model, designs, strict=True):

@@ -82,6 +82,14 @@ ReportSections = Annotated[
 ]
 
 
+ReportPdf = Annotated[
+    bool,
+    typer.Option(
+        "--pdf", help="Print the report as report.pdf too, by an installed Chromium or Chrome."
+    ),
+]
+
+
 def read_sections(text: str | None) -> "list[str] | None":
     """Return the names of sections in an option, which are checked before anything is fitted.
 

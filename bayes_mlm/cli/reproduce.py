@@ -13,6 +13,7 @@ from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
     Prob,
     Quiet,
+    ReportPdf,
     ReportSections,
     Sampling,
     grouped,
@@ -32,6 +33,7 @@ def reproduce(
         bool, typer.Option("--quick", help="Skip NUTS: the direct engine and REML only.")
     ] = False,
     sections: ReportSections = None,
+    pdf: ReportPdf = False,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -43,7 +45,14 @@ def reproduce(
     """
     started = time.monotonic()
     from bayes_mlm.engines import ENGINES, Settings
-    from bayes_mlm.report import console as show, drawing_pool, run_files, write_run
+    from bayes_mlm.report import (
+        console as show,
+        drawing_pool,
+        find_chromium,
+        print_pdf,
+        run_files,
+        write_run,
+    )
     from bayes_mlm.studies import (
         WORKED_STUDY,
         Record,
@@ -56,6 +65,7 @@ def reproduce(
     )
 
     of_report = read_sections(sections)
+    printer = find_chromium() if pdf else ""  # an error before anything is fitted
     ladder = records(WORKED_STUDY)
     check_folder(out, run_files([record.name for record in ladder]))
     engines = [name for name, one in ENGINES.items() if one.draws][: 1 if quick else None]
@@ -102,7 +112,8 @@ def reproduce(
             sections=of_report,
         )
         shown.update("writing")
-        write_run(out, analyses, published, records=ladder, report=report)
+        printed = print_pdf(report, printer) if pdf else b""
+        write_run(out, analyses, published, records=ladder, report=report, pdf=printed)
     console.print("The ladder: posterior means, and REML or OLS estimates")
     console.print(show.ladder_table(analyses))
     console.print("Printed in 2015, and wrong")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
     from bayes_mlm.fitting import Analysis
+    from bayes_mlm.report import LiveModel
     from bayes_mlm.studies import PublishedRow
 
 
@@ -70,7 +71,7 @@ def report_of(
     started: float,
     pool: "ProcessPoolExecutor | None",
     shown: Steps,
-    live: str = "",
+    live: "LiveModel | None" = None,
     sections: Sequence[str] | None = None,
 ) -> str:
     """Render the report of a run, and show how far the figures are.

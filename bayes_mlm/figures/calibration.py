@@ -47,20 +47,20 @@ class CalibrationPicture:
         """Title, caption and alternative text."""
         found, out = self.found, np.flatnonzero(self.found.outside)
         spread = float(np.median(found.upper - found.lower)) / 2
-        judged = f"all of {count(found.rows.size, 'bin')} lie"
+        lie = f"where {percent(found.prob)} of outcomes drawn from the model do"
+        judged = f"all of {count(found.rows.size, 'bin')} lie {lie}"
         if out.size:
             worst = out[np.argmax(np.abs(found.observed - found.expected)[out])]
             judged = (
-                f"{found.rows.size - out.size} of {count(found.rows.size, 'bin')} lie (of right "
-                f"models about {percent(found.prob)} do; farthest off: "
-                f"{number(found.observed[worst], spread)} where "
-                f"{number(found.expected[worst], spread)} is expected)"
+                f"{found.rows.size - out.size} of {count(found.rows.size, 'bin')} lie {lie}, as "
+                f"about {percent(found.prob)} of bins do where the model is right; the farthest "
+                f"off has {number(found.observed[worst], spread)} where "
+                f"{number(found.expected[worst], spread)} is expected"
             )
         return Text(
             title=f"Is {self.model} calibrated?",
             caption=f"Rows in bins from the lowest expectation to the highest, about "
-            f"{count(int(np.median(found.rows)))} each: {judged} where {percent(found.prob)} of "
-            "outcomes drawn from the model do.",
+            f"{count(int(np.median(found.rows)))} each: {judged}.",
             alt=f"Left, {self.outcome} observed in each bin against what the model expects, next "
             "to the line of equality; right, their difference: binned residuals.",
         )

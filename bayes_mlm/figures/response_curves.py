@@ -147,8 +147,8 @@ class ResponseCurves:
         if not self.others or not self.groups:
             return ""
         return (
-            f"; crosses are what the model expects of the same rows, whose other predictors may go "
-            f"with {self.along}"
+            f"; crosses are what the model expects of the same rows, whose other predictors may "
+            f"change with {self.along}"
         )
 
     def _describe_groups(self) -> str:

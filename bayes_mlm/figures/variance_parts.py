@@ -238,7 +238,11 @@ def variance_parts(analysis: Analysis) -> VarianceParts | None:
         engine=shown.rows[0].engine,
         columns=tuple(columns),
         prob=analysis.prob,
-        notes=tuple(note for note in shown.notes if not note.startswith("observation scale")),
+        notes=tuple(
+            note.replace("fixed_within and fixed_between", "those within and between groups")
+            for note in shown.notes
+            if not note.startswith("observation scale")
+        ),
         likelihood=ENGINES[likelihood.rows[0].engine].label,
         scale=scale,
     )

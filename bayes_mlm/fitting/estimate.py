@@ -329,10 +329,13 @@ def expect_draws(caller: str, *results: Fit | Estimate) -> None:
 
 
 def estimate_of(result: Fit | Estimate, prob: float = DEFAULT_PROB) -> Estimate:
-    """Return an estimate as it is, and of a posterior the likelihood estimate of its design."""
+    """Return an estimate as it is, and of a posterior the likelihood estimate, computed once."""
     if isinstance(result, Estimate):
         return result
-    return estimate_design(result.design, request=result.request, prob=prob)
+    known: dict[float, Estimate] = result.estimates
+    if prob not in known:
+        known[prob] = estimate_design(result.design, request=result.request, prob=prob)
+    return known[prob]
 
 
 def with_estimate(

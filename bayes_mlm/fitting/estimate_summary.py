@@ -20,8 +20,8 @@ from bayes_mlm.fitting.ratios import exponentiated_rows, latent_notes, latent_ro
 
 _GAUSSIAN = "the posterior has Student-t residuals; REML takes them as normal"
 _SINGULAR = (
-    "singular: the most likely value of an sd of the group effects is 0, or of a correlation +-1; "
-    "the intervals and the posterior say what else is likely"
+    "singular: the most likely value of an sd of the group effects is 0, or of a correlation 1 or "
+    "-1; the intervals and the posterior say what else is likely"
 )
 
 

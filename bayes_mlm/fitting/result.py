@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -151,9 +151,8 @@ class Fit:
         Examples
         --------
         >>> from bayes_mlm import fit
-        >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
-        >>> round(fitted.summary()["beta[days]"].estimate, 1)
-        10.5
+        >>> round(fit("mathach ~ ses", "hsb").summary()["beta[ses]"].estimate, 1)
+        3.2
         """
         check_prob(prob)
         check_choice("interval", interval, INTERVALS)
@@ -311,6 +310,11 @@ class Fit:
             priors=self.priors.of_term(place),
             draws=self.draws.of_factor(names, group_parameters(design)[0]),
         )
+
+    @cached_property
+    def estimates(self) -> dict[float, Any]:
+        """Likelihood estimates of the design that were computed so far, by coverage."""
+        return {}
 
     @cached_property
     def values(self) -> ParameterValues:

@@ -22,6 +22,7 @@ from .effects.rows import (
     read_population as read_population,
     rebuild as rebuild,
 )
+from .effects.scale import read_measure as read_measure
 from .group_effects_file import write_group_effects as write_group_effects
 from .lines import (
     GroupLines as GroupLines,

@@ -10,6 +10,7 @@ from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import main_model
 from bayes_mlm.report.references import REFERENCES, Reference
+from bayes_mlm.report.remarks import typeset
 
 _MOST_PRIORS = 6
 
@@ -174,7 +175,7 @@ def _diagnostics(main: Analysis) -> Iterator[_Sentence]:
             continue
         found = summary.verdict.findings
         # Without the advice on what else could be compared.
-        listed = "; ".join(one.message.partition("; not compared")[0] for one in found)
+        listed = typeset("; ".join(one.message.partition("; not compared")[0] for one in found))
         works = dict.fromkeys(_DEFINED[one.check] for one in found if one.check in _DEFINED)
         state = "passed" if summary.verdict.ok else "did NOT all pass"
         what = f"Diagnostics of {ENGINES[summary.engine].label}"

@@ -22,7 +22,14 @@ COMPARISON_FILES = ("comparison.csv", "pointwise.csv")
 def run_files(models: Sequence[str]) -> tuple[str, ...]:
     """Return the files that `write_run` may write for some models, to check before fitting."""
     of_models = (f"{name}.{end}" for name in models for end in ("toml", "nc", "nuts.nc"))
-    return ("estimates.csv", "verdicts.csv", "published.csv", "report.html", *of_models)
+    return (
+        "estimates.csv",
+        "verdicts.csv",
+        "published.csv",
+        "report.html",
+        "report.pdf",
+        *of_models,
+    )
 
 
 def write_run(
@@ -32,6 +39,7 @@ def write_run(
     *,
     records: "Sequence[Record]" = (),
     report: str = "",
+    pdf: bytes = b"",
 ) -> tuple[Path, ...]:
     """Write estimates, posteriors, records and published figures to a folder.
 
@@ -46,6 +54,8 @@ def write_run(
         Of the models that have one; of others one is made.
     report : str
         Written to ``report.html`` if there is one (`bayes_mlm.report.rendering.render_report`).
+    pdf : bytes
+        Written to ``report.pdf`` if there is one (`bayes_mlm.report.print_pdf`).
 
     Returns
     -------
@@ -54,7 +64,7 @@ def write_run(
         intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
         settings in force; its first line is the command that reproduces the numbers) and, where
         there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``);
-        ``published.csv``; and ``report.html``.
+        ``published.csv``; ``report.html``; and ``report.pdf``.
 
     Raises
     ------
@@ -63,8 +73,9 @@ def write_run(
     """
     from bayes_mlm.fitting import save_fit  # which a fit that is only printed does not load
 
-    # An earlier run's posterior would not belong to the new estimates.
+    # An earlier run's posterior or PDF would not belong to the new estimates.
     stale = [f"{one.spec.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
+    stale.append("report.pdf")
     with atomic_folder(folder, without=stale) as stage:
         known = {record.name: record for record in records}
         summaries = [summary for analysis in analyses for summary in analysis.summaries]
@@ -81,6 +92,8 @@ def write_run(
         (stage / "verdicts.csv").write_text(_verdicts_csv(analyses), encoding="utf-8")
         if report:
             (stage / "report.html").write_text(report, encoding="utf-8")
+        if pdf:
+            (stage / "report.pdf").write_bytes(pdf)
         names = sorted(path.name for path in stage.iterdir())
     return tuple(folder / name for name in names)
 

@@ -7,23 +7,31 @@ from typing import TYPE_CHECKING
 
 from bayes_mlm.base import count, scaled
 from bayes_mlm.data import DATASETS
+from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
 from bayes_mlm.report.equations import Equation, equations
 from bayes_mlm.report.group_table import GroupTable, group_table
 from bayes_mlm.report.images import Image
+from bayes_mlm.report.live import LiveModel
 from bayes_mlm.report.methods import MethodsText, methods
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
-from bayes_mlm.report.remarks import coded_outcome, describe_intervals
+from bayes_mlm.report.remarks import (
+    coded_outcome,
+    describe_intervals,
+    reference_categories,
+    typeset,
+)
 from bayes_mlm.report.sections import PageSection, choose_sections
 from bayes_mlm.report.tables import (
     MOST_COLUMNS,
     PageTable,
     corrections_table,
     estimates_tables,
+    explained_checks,
     ratios_table,
     reasons_table,
     variables_table,
@@ -177,6 +185,8 @@ class Page:
     n_groups, n_listed : int
         Numbers of groups in all and in the table.
     checks : PageTable
+    explained : str
+        What the diagnostics in it are.
     corrections : Corrections or None
     runs, priors, versions : PageTable
     seconds : float or None
@@ -186,8 +196,8 @@ class Page:
     methods : MethodsText
     sections : tuple of PageSection
         Those that were chosen, in order.
-    live : str
-        Sums of the main model for a page that refits it, as JSON; empty of others.
+    live : LiveModel or None
+        Sums or draws of the main model, for a page that computes with them.
     """
 
     origin: Origin
@@ -204,6 +214,7 @@ class Page:
     n_groups: int
     n_listed: int
     checks: PageTable
+    explained: str
     corrections: Corrections | None
     runs: PageTable
     priors: PageTable
@@ -212,7 +223,7 @@ class Page:
     figures: dict[str, tuple[Figure, ...]]
     methods: MethodsText
     sections: tuple[PageSection, ...]
-    live: str = ""
+    live: LiveModel | None = None
 
     @property
     def shown(self) -> tuple[PageSection, ...]:
@@ -260,6 +271,7 @@ def make_page(
         n_groups=0 if found is None else found.n_groups,
         n_listed=0 if found is None else int(found.labels.size),
         checks=verdict_table(analyses),
+        explained=explained_checks(analyses),
         corrections=_corrections(origin),
         runs=provenance.runs_table(analyses),
         priors=provenance.priors_table(analyses),
@@ -303,7 +315,7 @@ def _model(analysis: Analysis, anchor: str) -> Model:
     if design.n_dropped:
         size += f"; {count(design.n_dropped, 'row')} omitted because values are missing"
     verdicts = [
-        (summary.verdict.ok, f"{summary.engine}: {summary.verdict}")
+        (summary.verdict.ok, typeset(f"{ENGINES[summary.engine].label}: {summary.verdict}"))
         for summary in analysis.summaries
     ]
     if analysis.fits:
@@ -350,10 +362,8 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
         facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))
-    sizes_by_factor = design.compute(
-        lambda rows: [term.sizes for term in rows.group_terms], lambda s: [s.counts]
-    )
-    for term, sizes in zip(design.group_terms, sizes_by_factor, strict=True):
+    for term in design.group_terms:
+        sizes = term.sizes
         facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
         low, high = int(sizes.min()), int(sizes.max())
         mean = float(sizes.mean())
@@ -363,6 +373,8 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
             else f"{count(low)} in each"
         )
         facts.append(("Rows in a group", spread))
+    if reference := reference_categories(design):
+        facts.append(("Reference categories", reference))
     if source.data in DATASETS:
         columns = DATASETS[source.data].columns
         used = [name for name in design.formula.columns if name in columns]

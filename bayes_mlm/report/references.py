@@ -53,7 +53,7 @@ class Reference:
         --------
         >>> print(REFERENCES["nuts"].text)  # doctest: +NORMALIZE_WHITESPACE, +ELLIPSIS
         Hoffman, M. D., & Gelman, A. (2014). The No-U-Turn sampler: adaptively setting path lengths
-        in Hamiltonian Monte Carlo. Journal of Machine Learning Research, 15, ...
+        in Hamiltonian Monte Carlo. Journal of Machine Learning Research, 15(47), ...
         """
         *first, last = self.authors
         names = f"{', '.join(first)}, & {last}" if first else last
@@ -213,6 +213,7 @@ _work(
     "The No-U-Turn sampler: adaptively setting path lengths in Hamiltonian Monte Carlo",
     "Journal of Machine Learning Research",
     volume="15",
+    number="47",
     pages="1593--1623",
 )
 _work(

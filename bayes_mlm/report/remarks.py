@@ -1,5 +1,6 @@
 """Sentences of the page on how an outcome is coded, and how intervals were made."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -7,6 +8,27 @@ import numpy as np
 from bayes_mlm.base import count, percent
 from bayes_mlm.design import Design
 from bayes_mlm.fitting import Analysis
+
+_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def typeset(message: str) -> str:
+    """Return a message of the console with its numbers as they are printed.
+
+    Examples
+    --------
+    >>> typeset("k-hat -0.07; sd 2.5e-01, error 4.4e-06")
+    'k-hat −0.07; sd 0.25, error 4.4 × 10⁻⁶'
+    """
+
+    def number(found: re.Match[str]) -> str:
+        power = int(found[2])
+        if -4 < power <= 0:
+            return f"{float(found[0]):.{1 - power}f}"
+        return f"{found[1]} × 10{str(power).translate(_POWERS)}"
+
+    plain = re.sub(r"(?<![\w.])(\d\.\d)e([+-]\d+)", number, message)
+    return re.sub(r"(?<![\w.)-])-(?=\d)", "−", plain)
 
 
 def coded_outcome(design: Design) -> Iterator[str]:
@@ -21,12 +43,14 @@ def coded_outcome(design: Design) -> Iterator[str]:
     """
     if design.family.outcome == "number":
         return
-    levels, rows = design.encoding.outcome_levels, np.bincount(design.y.astype(np.int64)).tolist()
+    levels, distinct = design.encoding.outcome_levels, design.weighted_rows
+    places = distinct.y.astype(np.int64)
+    rows = np.bincount(places, distinct.response.weights).astype(np.int64).tolist()
     names = [f"{k}" for k in range(max(2, len(rows)))]
     if levels is not None:
         names = [levels.name(place) for place in range(len(levels.levels))]
     if design.family.outcome == "two levels":
-        ones = int(design.y.sum())
+        ones = sum(rows[1:])
         share = f"{count(ones)} of {count(design.n, 'row')}, {percent(ones / design.n)}"
         if levels is None:
             yield f"{design.outcome} is 1 in {share}; 0 in the others"
@@ -54,3 +78,19 @@ def describe_intervals(analyses: Sequence[Analysis]) -> str:
         f"In the equations i indexes rows and j groups; {symbols} and u group effects. Posterior "
         f"estimates are means, with highest density intervals (HDI); {made}."
     )
+
+
+def reference_categories(design: Design) -> str:
+    """Return the category that each categorical predictor is compared with, where one is.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_contraception
+    >>> women = load_contraception()
+    >>> reference_categories(build_design("use ~ urban + livch", women, family="bernoulli"))
+    'urban: N; livch: 0'
+    """
+    parts = [part for column in design.encoding.x_columns for part in column.parts]
+    coded = {str(factor) for factor, place in parts if isinstance(place, int)}
+    known = [one for one in design.encoding.levels if one.factor in coded]
+    return "; ".join(f"{one.column}: {one.name(0)}" for one in known)

@@ -12,18 +12,19 @@ from bayes_mlm.base import EngineError, visible
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report.choosing import Chosen, choose_figures
 from bayes_mlm.report.images import Drawing, draw_all
+from bayes_mlm.report.live import LiveModel
 from bayes_mlm.report.page import Origin, Page, make_page
 from bayes_mlm.report.sections import choose_sections
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
-_LIVE, _LIVE_SCRIPTS = Path(__file__).resolve().parent / "live", ("posterior.js", "controls.js")
+_LIVE = Path(__file__).resolve().parent / "live"
 
 
 def render_report(
     analyses: Sequence[Analysis],
     origin: Origin,
     *,
-    live: str = "",
+    live: LiveModel | None = None,
     sections: Sequence[str] | None = None,
     pool: ProcessPoolExecutor | None = None,
     on_figure: Callable[[int, int], None] = lambda *_: None,
@@ -36,8 +37,8 @@ def render_report(
         One or more; a null model among them if there is one.
     origin : Origin
         Title, printed figures, date and command.
-    live : str
-        Sums of the main model (`bayes_mlm.report.live`), for a page that refits it.
+    live : LiveModel, optional
+        Sums or draws of the main model (`live_model`), for a page that computes with them.
     sections : sequence of str, optional
         Names of the sections of the page (`bayes_mlm.report.sections.SECTIONS`); all by default.
     pool : ProcessPoolExecutor, optional
@@ -86,8 +87,8 @@ def render_page(page: Page) -> str:
     )
     environment.filters["finite"] = lambda value: value is not None and math.isfinite(value)
     style, script = (_read(name) for name in ("style.css", "script.js"))
-    if "refit" in [one.name for one in page.shown]:
-        script += "".join((_LIVE / name).read_text("utf-8") for name in _LIVE_SCRIPTS)
+    if page.live and "refit" in [one.name for one in page.shown]:
+        script += "".join((_LIVE / name).read_text("utf-8") for name in page.live.scripts)
     made = environment.get_template("report.html.j2").render(
         page=page,
         sections=page.shown,

@@ -104,7 +104,11 @@ _section(
     figures="groups",
     applies=lambda page: page.groups is not None or bool(page.figures["groups"]),
 )
-_section("refit", "The model under other assumptions", applies=lambda page: bool(page.live))
+_section(
+    "refit",
+    lambda page: page.live.title if page.live else "",
+    applies=lambda page: page.live is not None,
+)
 _section("diagnostics", "Diagnostics", figures="diagnostics")
 _section(
     "corrections",

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import View, digits, split
+import numpy as np
+
+from bayes_mlm.base import Finding, Floats, View, count, digits, split
 from bayes_mlm.design import INTERCEPT, Design, column_moments, event_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, ratio_of
-from bayes_mlm.moments import GroupMoments
 from bayes_mlm.report.estimates import PRINTED, estimates_view
+from bayes_mlm.report.remarks import typeset
 
 if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow
@@ -163,10 +165,41 @@ def ratios_table(analysis: Analysis, name: str) -> PageTable | None:
     return PageTable(name=name, view=replace(view, title=title, cells=tuple(cells)))
 
 
+# What a check is called where it is read without the code, and what it says of a computation.
+_DIAGNOSTICS = {
+    "R-hat": ("R-hat", "compares the variance between and within chains: 1 where they agree"),
+    "ESS": ("effective sample size", "is how many independent draws the chains are worth"),
+    "divergences": (
+        "divergences",
+        "are steps that left the region NUTS can follow: none is allowed",
+    ),
+    "E-BFMI": ("E-BFMI", "is low where chains explore the tails too slowly"),
+    "k-hat": ("Pareto k", "is the tail of the importance weights: above 0.7 they are not reliable"),
+    "copies": ("distinct draws", "counts draws that are repeated by importance resampling"),
+    "quadrature": ("quadrature", "is the largest error of a posterior probability"),
+    "integrals": ("group integrals", "is the error of the integrals over group effects"),
+    "rejection": (
+        "group effects",
+        "counts draws of group effects above the bound of their density",
+    ),
+    "interpolation": ("interpolated density", "compares interpolated with exact log densities"),
+    "optimum": ("certificate", "says whether the optimum was found: what a Newton step would gain"),
+    "agreement": ("agreement", "compares posterior means with likelihood estimates"),
+}
+
+
+def explained_checks(analyses: Sequence[Analysis]) -> str:
+    """Return what the diagnostics of some analyses are, in one paragraph."""
+    made = {one.check for a in analyses for s in a.summaries for one in s.verdict.findings}
+    made |= {one.agreement.check for one in analyses if one.fits}
+    said = [f"{name} {text}" for check, (name, text) in _DIAGNOSTICS.items() if check in made]
+    return f"Of these: {'; '.join(said)}." if said else ""
+
+
 def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
     """Return every check of every engine, failed ones first."""
     found = [
-        (analysis.spec.name, ENGINES[summary.engine].label, finding)
+        (analysis.spec.name, ENGINES[summary.engine].label, _with_worth(analysis, finding))
         for analysis in analyses
         for summary in analysis.summaries
         for finding in summary.verdict.findings
@@ -174,14 +207,33 @@ def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
     found += [(one.spec.name, "all", one.agreement) for one in analyses if one.fits]
     found.sort(key=lambda one: one[2].ok)
     view = View(
-        title="Diagnostic checks, failed ones first.",
-        headings=("model", "engine", "check", "result", "details"),
+        title="Diagnostics of the computation, failed ones first.",
+        headings=("model", "engine", "diagnostic", "result", "details"),
         cells=tuple(
-            (model, engine, one.check, "passed" if one.ok else "FAILED", one.message)
+            (
+                model,
+                engine,
+                _diagnostic(one.check),
+                "passed" if one.ok else "FAILED",
+                typeset(one.message),
+            )
             for model, engine, one in found
         ),
     )
     return PageTable(name="checks-table", view=view, tools=len(found) > 20, noun="check")
+
+
+def _with_worth(analysis: Analysis, finding: Finding) -> Finding:
+    """Return the finding on importance weights with the number of draws that they leave."""
+    report = next((fit.report for fit in analysis.fits if fit.report is not None), None)
+    if finding.check != "k-hat" or report is None:
+        return finding
+    worth = f"{count(report.n_draws)} draws are worth {count(report.ess)} independent ones"
+    return replace(finding, message=f"{finding.message}; {worth}")
+
+
+def _diagnostic(check: str) -> str:
+    return _DIAGNOSTICS[check][0] if check in _DIAGNOSTICS else check
 
 
 def corrections_table(published: "Sequence[PublishedRow]") -> PageTable | None:
@@ -242,30 +294,29 @@ def reasons_table(published: "Sequence[PublishedRow]") -> PageTable | None:
 
 
 def variables_table(analysis: Analysis) -> PageTable:
-    """Return the outcome and the predictors; aggregated data have no extremes."""
+    """Return the outcome and the predictors; sums have no extremes."""
     design = analysis.design
     terms = [(k, term) for k, term in enumerate(design.terms) if term != "Intercept"]
 
     def of_rows(rows: Design) -> list[tuple[str, *tuple[float, ...]]]:
         columns = [(event_name(rows), rows.y), *((term, rows.X[:, k]) for k, term in terms)]
-        return [
-            (
-                name,
-                float(one.mean()),
-                float(one.std(ddof=1)) if one.size > 1 else 0.0,
-                float(one.min()),
-                float(one.max()),
-            )
-            for name, one in columns
-        ]
+        weights, least = rows.response.weights, max(design.n - 1, 1)
 
-    def of_moments(_: GroupMoments) -> list[tuple[str, *tuple[float, ...]]]:
+        def line(name: str, one: Floats) -> tuple[str, *tuple[float, ...]]:
+            mean = float(np.average(one, weights=weights))
+            spread = np.average(np.square(one - mean), weights=weights) * design.n / least
+            return name, mean, float(np.sqrt(spread)), float(one.min()), float(one.max())
+
+        return [line(*one) for one in columns]
+
+    def of_moments() -> list[tuple[str, *tuple[float, ...]]]:
         found = column_moments(design)
         columns = [(term, float(found.x_mean[k]), float(found.x_sd[k])) for k, term in terms]
         return [(event_name(design), found.y_mean, found.y_sd), *columns]
 
     rows = []
-    for name, *values in design.compute(of_rows, of_moments):
+    whole = of_moments() if design.aggregated is not None else of_rows(design.weighted_rows)
+    for name, *values in whole:
         shown = digits(values, values[1] / 10, style="table")  # three digits of the sd
         rows.append((name, *map(shown.number, values)))
     caption = f"Outcome and predictors of {analysis.spec.name}, over its rows."

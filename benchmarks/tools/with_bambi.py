@@ -1,4 +1,4 @@
-"""Fit with bambi and nutpie: ``python with_bambi.py whole|inner FORMULA CSV``.
+"""Fit with bambi and nutpie: ``python with_bambi.py whole|inner FORMULA CSV [FAMILY]``.
 
 ``whole`` prints the table a user would read; ``inner`` prints times and effective draws as JSON,
 libraries and data loaded beforehand.
@@ -13,9 +13,10 @@ import bambi as bmb
 import pandas as pd
 
 mode, formula, path = sys.argv[1:4]
+family = sys.argv[4] if len(sys.argv) > 4 else "gaussian"
 frame = pd.read_csv(path)
 began = time.perf_counter()
-model = bmb.Model(formula, frame)
+model = bmb.Model(formula, frame, family=family)
 model.build()
 built = time.perf_counter()
 fitted = model.fit(
@@ -31,6 +32,7 @@ else:
             {
                 "seconds": ended - began,
                 "build": built - began,
+                "process": time.process_time(),
                 "min_ess": float(min(ess[name].min() for name in ess.data_vars)),
             }
         )

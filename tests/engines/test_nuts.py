@@ -165,6 +165,7 @@ def test_a_real_fit_survives_storage(fits, tmp_path):
     assert summarise(again) == summarise(one)
 
 
+@pytest.mark.slow  # PyMC's own sampler compiles for a minute; nutpie samples factories elsewhere
 def test_the_factory_samples_by_itself():
     """As a PyMC user would: the model, pm.sample, and ArviZ's summary."""
     import arviz as az
@@ -179,8 +180,12 @@ def test_the_factory_samples_by_itself():
     assert float(tree["posterior"]["beta"].sel(term="ses").mean()) == pytest.approx(5.9093, abs=0.1)
 
 
-@pytest.mark.parametrize("engine", ["direct", "nuts"])
-@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [(name, "direct") for name in LADDER]
+    + [(LADDER[-1], "nuts")]
+    + [pytest.param(name, "nuts", marks=pytest.mark.slow) for name in LADDER[:-1]],
+)
 def test_the_ladder_agrees_with_a_long_reference_run(name, engine):
     """Means within 0.1 posterior sd of 20,000 draws of the conditional model (the issue)."""
     stored = json.loads(NUTS.read_text())["records"][name]

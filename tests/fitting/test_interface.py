@@ -9,7 +9,7 @@ import pytest
 
 from bayes_mlm import fit, load_sleepstudy, loo_compare
 from bayes_mlm.base.errors import BayesMLMError, EngineError
-from bayes_mlm.fitting import Summary, summarise, waiting as waiting_module
+from bayes_mlm.fitting import Summary, estimate_of, summarise, waiting as waiting_module
 from bayes_mlm.fitting.waiting import is_watched, waiting
 
 GROWTH = "reaction ~ days + (days | subject)"
@@ -49,6 +49,14 @@ def test_a_model_with_many_coefficients_prints_its_first_and_its_variances():
     assert "sigma_u" in text
     assert "more in .summary()" in text
     assert len(found.summary()) > 20
+
+
+def test_questions_share_one_likelihood_estimate(drawn):
+    assert estimate_of(drawn) is estimate_of(drawn)
+    narrow = estimate_of(drawn, 0.5)
+    assert narrow is estimate_of(drawn, 0.5)
+    assert narrow.solution.beta_interval[0].level == 0.5
+    assert estimate_of(drawn).solution.beta_interval[0].level == 0.95
 
 
 def test_a_fit_prints_as_a_table_and_its_summary_is_summarise(drawn):

@@ -261,9 +261,8 @@ def test_every_sampler_draws_from_every_factory(exact, kind, sampler):
     agree(tree["posterior"], exact[kind], 0.3)
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind == "pooled" else slow) for kind in FACTORIES]
-)
+@slow  # a notebook runs it
+@pytest.mark.parametrize("kind", FACTORIES)
 def test_advi_approximates_every_factory(exact, kind):
     """Of independent normals, so that it is near: means within one posterior sd."""
     import pymc as pm

@@ -16,7 +16,7 @@ def test_the_scale_is_stated_wherever_it_is_not_that_of_the_outcome():
     for found in (
         slopes(binary, "x", **link),
         comparisons(binary, "x", **link),
-        population_line(binary, "x"),
+        population_line(binary, "x", **link),
     ):
         assert "log odds" in str(found)
     assert "log odds" in " ".join(group_lines(binary).notes)

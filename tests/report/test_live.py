@@ -12,14 +12,15 @@ from bayes_mlm import fit
 from bayes_mlm.base import StorageError
 from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
-from bayes_mlm.report import live_model, render_report, why_not_live
+from bayes_mlm.report import live_model, render_report, why_not_refitted
 from bayes_mlm.report.live import model as live
 from bayes_mlm.report.page import Origin
 from tests.helpers import ROOT
 from tests.helpers.browser import PROGRAM, WHY, Browser
 
 needs_browser = pytest.mark.skipif(PROGRAM is None, reason=WHY)
-SCRIPT = (ROOT / "bayes_mlm" / "report" / "live" / "posterior.js").read_text("utf-8")
+LIVE = ROOT / "bayes_mlm" / "report" / "live"
+SCRIPT = "".join((LIVE / name).read_text("utf-8") for name in ("common.js", "posterior.js"))
 FORMULA = "y ~ x * side + (1 | g)"
 
 
@@ -154,7 +155,7 @@ def compare(solve, seeds):
     for seed in seeds:
         data = data_of(seed)
         fitted = fit(FORMULA, data, random_seed=1, draws=4)
-        text = live_model(fitted, least_rows=1)
+        text = live_model(fitted, least_rows=1).data
         model = json.loads(text)
         setting = setting_of(seed, model)
         found, expected = solve(text, setting), dense(data, model, setting)
@@ -283,30 +284,35 @@ def test_groups_of_few_rows_are_not_disclosed():
         ("y ~ x + (1 | g)", {"priors": {"sigma_u": "Gamma(2, 1)"}}, "prior of sigma_u"),
     ],
 )
-def test_other_models_are_refused_with_the_reason(formula, options, reason):
-    assert reason in why_not_live(fit(formula, data_of(3), random_seed=1, draws=4, **options))
+def test_other_models_are_not_refitted_and_why(formula, options, reason):
+    assert reason in why_not_refitted(fit(formula, data_of(3), random_seed=1, draws=4, **options))
 
 
-def test_a_large_model_is_refused(monkeypatch):
+def test_a_large_model_is_not_refitted(monkeypatch):
     monkeypatch.setattr(live, "MOST_GROUPS", 3)
-    assert "more than 3 groups" in why_not_live(fit(FORMULA, data_of(3), random_seed=1, draws=4))
+    assert "more than 3 groups" in why_not_refitted(
+        fit(FORMULA, data_of(3), random_seed=1, draws=4)
+    )
 
 
 def test_labels_do_not_end_the_script():
     data = data_of(3)
     labels = np.array(["</script><b>"] + [f"g{k}" for k in range(1, 20)], dtype=object)
     data["g"] = labels[data["g"]]
-    assert "</script" not in live_model(fit(FORMULA, data, random_seed=1, draws=4), least_rows=1)
+    held = live_model(fit(FORMULA, data, random_seed=1, draws=4), least_rows=1)
+    assert "</script" not in held.data
 
 
 def test_the_command_writes_it_and_says_what_it_needs(run_command, tmp_path, monkeypatch):
     monkeypatch.setattr("bayes_mlm.report.rendering.choose_figures", lambda *_: iter(()))
     assert "add --out" in run_command("fit", "hsb_null", "--live")[2]
-    code, _, error = run_command(
-        "fit", "hsb_random_slope", "--live", "--out", tmp_path / "a", "--quiet"
-    )
+    ordered = ("fit", "y ~ x + (1 | g)", "--family", "cumulative", "--data", tmp_path / "o.csv")
+    rng = np.random.default_rng(1)
+    rows = [f"{rng.integers(3)},{k % 7},{k % 12}" for k in range(240)]
+    (tmp_path / "o.csv").write_text("\n".join(["y,x,g", *rows]), "utf-8")
+    code, _, error = run_command(*ordered, "--live", "--out", tmp_path / "a", "--quiet")
     assert code == 1
-    assert "random intercepts" in error
+    assert "ordered categories" in error
     assert not (tmp_path / "a").exists()
     assert run_command("fit", "hsb_null", "--live", "--out", tmp_path / "b", "--quiet")[0] == 0
     assert 'id="live-model"' in (tmp_path / "b" / "report.html").read_text("utf-8")

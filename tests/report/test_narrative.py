@@ -3,10 +3,14 @@
 import re
 
 import numpy as np
+import pytest
 
 from bayes_mlm.design.build import design_of
+from bayes_mlm.fitting.request import as_request, make_settings
+from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.equations import coefficient, equations
 from bayes_mlm.report.narrative import answer
+from bayes_mlm.report.tables import explained_checks, verdict_table
 from bayes_mlm.studies.record import load_record, records
 from tests.helpers.report_page import fitted, simulated
 
@@ -64,3 +68,31 @@ def test_equations_follow_the_design():
     assert shown["hsb_random_slope"][3] == "(u0j,u1j)~N(0,Σu)"
     assert shown["hsb_slopes_as_outcomes"][2] == "b1j=β2+β4between(ses)j+β5sectorj+u1j"
     assert coefficient(design_of(load_record("hsb_sector_ses")), "ses:sector") == "β₃"
+
+
+def test_diagnostics_say_what_draws_are_worth():
+    request = as_request("reaction ~ days + (days | subject)", "sleepstudy")
+    settings = make_settings(request, draws=100, random_seed=1)
+    main = analyse(request, settings, engines=["direct"])
+    report = main.fits[0].report
+    rows = [row for row in verdict_table([main]).view.cells if row[2] == "Pareto k"]
+    assert len(rows) == 1
+    assert f"{report.n_draws} draws are worth {report.ess:.0f} independent ones" in rows[0][4]
+    assert "certificate says whether the optimum was found" in explained_checks([main])
+
+
+def test_predictors_in_products_are_described_where_the_others_are_zero():
+    """exp(beta) of the model, by hand; no name of a parameter is in the paragraph."""
+    request = load_record("epil").request
+    found = analyse(request, make_settings(request, random_seed=1), engines=["ml"])
+    text = answer([found]).paragraph
+    beta = dict(zip(found.design.terms, found.estimate.solution.beta, strict=True))
+    for term, where in (("trt[progabide]", "lbase = 0"), ("lbase", "trt = placebo")):
+        shown = re.search(rf"{re.escape(term)} ([\d.]+) \([\d.]+ to [\d.]+\) where {where}", text)
+        assert float(shown[1]) == pytest.approx(np.exp(beta[term]), abs=0.006)
+    slopes = as_request("mathach ~ ses + (1 + ses | schoolid)", "hsb")
+    found = analyse(slopes, make_settings(slopes, random_seed=1), engines=["reml"])
+    text = answer([found]).paragraph
+    assert "of intercepts and" in text
+    assert "of slopes of ses; that of residuals is" in text
+    assert "sigma_" not in text

@@ -1,43 +1,23 @@
 """Group-specific intercepts, slopes and lines, with their uncertainty."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from bayes_mlm.base import (
-    DEFAULT_PROB,
-    DesignError,
-    EngineError,
-    Floats,
-    Ints,
-    check_prob,
-    expect,
-    expect_text,
-)
-from bayes_mlm.design import Design
-from bayes_mlm.engines import fit_reml, is_drawing
-from bayes_mlm.fitting import (
-    CoefficientSource,
-    DrawSummary,
-    Estimate,
-    Fit,
-    estimate_design,
-    summarise_values,
-)
-from bayes_mlm.questions.effects.average import as_settings
-from bayes_mlm.questions.effects.query import grid
-from bayes_mlm.questions.effects.rows import Population, read_again, read_population, set_columns
-from bayes_mlm.questions.lines.along import along_of, columns_at, rows_along
-from bayes_mlm.questions.lines.level_two import check_random_effects, coefficient_weights
-from bayes_mlm.questions.lines.result import (
-    GroupCoefficient,
-    GroupLines,
-    LinePoint,
-    LinePoints,
-    PopulationLine,
-)
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, Ints, check_prob, expect
+from bayes_mlm.design import Design, predictor_name
+from bayes_mlm.fitting import CoefficientSource, DrawSummary, Estimate, Fit, summarise_values
+from bayes_mlm.questions.effects.rows import Population, read_again, read_population
+from bayes_mlm.questions.effects.scale import Scale, read_measure
+from bayes_mlm.questions.lines.along import along_of, rows_along
+from bayes_mlm.questions.lines.expected import Expected, expected_by_group
+from bayes_mlm.questions.lines.level_two import coefficient_weights
+from bayes_mlm.questions.lines.points import check_along, grid_of, line_points, line_scale, reml_of
+from bayes_mlm.questions.lines.population import population_line
+from bayes_mlm.questions.lines.result import GroupCoefficient, GroupLines, LinePoint, LinePoints
 from bayes_mlm.questions.one_factor import check_kept, of_one_factor
 
 __all__ = [
@@ -49,8 +29,6 @@ __all__ = [
     "population_line",
 ]
 
-# Points of a line by default.
-_POINTS = 11
 # More groups at a time take minutes to compute.
 MOST_GROUPS = 2_000
 
@@ -61,12 +39,16 @@ def group_lines(
     along: str | None = None,
     x: ArrayLike | None = None,
     groups: Sequence[Any] | None = None,
+    scale: Scale | None = None,
     prob: float = DEFAULT_PROB,
     estimate: Estimate | None = None,
     data: Any = None,
     factor: str | None = None,
 ) -> GroupLines:
     """Estimate group-specific coefficients and lines; a posterior's next to those of REML.
+
+    With a link the coefficients are on the scale of the linear predictor (log odds, log of the
+    mean), and the lines are curves of the expected outcome: probabilities, rates or counts.
 
     Parameters
     ----------
@@ -79,10 +61,15 @@ def group_lines(
         Its values; by default evenly over the range of the data.
     groups : sequence, optional
         Labels; by default every group.
+    scale : {"response", "link"}, optional
+        Of the lines of a family with a link: expected outcomes (the default), averaged over the
+        rows of the group as `predict` has them (the chance of one trial; the rate, where there is
+        an exposure; the expected score of ordered categories), or the linear predictor, on whose
+        scale they are straight. The same for Gaussian outcomes.
     prob : float
         Of the intervals.
     estimate : Estimate, optional
-        By REML, to compare a posterior with; by default it is computed.
+        By REML, to compare a posterior of Gaussian outcomes with; by default it is computed.
     data : data frame, mapping, str or Path, optional
         The rows of the fit, for predictors that enter the formula only through a function and
         were not read from a file.
@@ -94,12 +81,14 @@ def group_lines(
     -------
     GroupLines
         With an offset, the lines are of the outcome and the coefficients of the outcome less it.
+        By ML the mean of outcomes with a link is over the distribution of the group's effects
+        given its outcomes, and intervals are Wald's on the scale of the logit or log of the mean.
 
     Raises
     ------
     EngineError
-        If the model has no random effects, a group or the column is unknown, or there are too
-        many groups.
+        If the model has no random effects, a group, the column or the scale is unknown, or there
+        are too many groups.
     DataError
         If the rows cannot be recovered from the model and `data` is missing, or `data` holds
         other outcomes than the fitted ones.
@@ -118,7 +107,9 @@ def group_lines(
     """
     expect("group_lines", fit, Fit, Estimate)
     check_prob(prob)
-    compared = _likelihood(fit) if estimate is None else estimate
+    measure = read_measure(fit.design, scale, "difference", None)
+    curved, whole = not measure.is_linear(fit.design), fit
+    compared = reml_of(fit) if estimate is None else estimate
     compared = None if compared is None else compared.of_factor(factor)
     others = [name for name in fit.design.factors if factor is not None and name != factor]
     if isinstance(fit, Fit) and factor is not None:
@@ -132,129 +123,83 @@ def group_lines(
     reread = None if data is None else read_again(design, fit.request, data)
     fitted = read_population(design, fit.request, reread)
     table = fitted.table
-    _check_along(fitted, along)
-    grid = _grid(table.columns[along], x)
+    check_along(fitted, along)
+    grid = grid_of(table.columns[along], x)
     rows = rows_along(design, table, along, grid, places)
     labels = design.group_term.names(places)
     effects = np.broadcast_to(np.eye(design.q), (len(places), design.q, design.q))
     X = np.concatenate([weights[:, places].swapaxes(0, 1), rows.X], axis=1)
     Z = np.concatenate([effects, rows.Z], axis=1)
+    expected: Expected | None = None
+    if curved:
+        expected = expected_by_group(
+            whole,
+            _of_all_factors(fitted, whole.design),
+            along,
+            grid,
+            places,
+            factor=whole.design.factors.index(str(design.group)),
+            prob=prob,
+        )
     coefficients: list[GroupCoefficient] = []
     points: list[LinePoint] = []
-    for label, offset, found, reml in zip(
-        labels,
-        rows.offset,
-        fit.combine_by_group(X, Z, places),
-        _means(compared, X, Z, places),
-        strict=True,
+    for k, (label, offset, found, reml) in enumerate(
+        zip(
+            labels,
+            rows.offset,
+            fit.combine_by_group(X, Z, places),
+            _means(compared, X, Z, places),
+            strict=True,
+        )
     ):
         specific, line = found[: design.q], found[design.q :]
         at_specific, at_line = (
             (None, None) if reml is None else (reml[: design.q], reml[design.q :] + offset)
         )
         coefficients += _coefficients(fit, label, summarise_values(specific, prob), at_specific)
-        summary = summarise_values(line, prob, "eti").plus(offset)
-        points += _line(fit, label, grid, summary, at_line)
+        if expected is None:
+            summary = summarise_values(line, prob, "eti").plus(offset)
+        else:
+            summary = expected.of_group(k)
+        points += line_points(fit, label, grid, summary, at_line)
     return GroupLines(
         along=along,
         outcome=design.outcome,
         group=str(design.group),
         rows=tuple(coefficients),
-        points=LinePoints(rows=tuple(points), verdict=fit.verdict),
+        points=LinePoints(
+            rows=tuple(points),
+            along=along,
+            prob=prob,
+            scale=line_scale(design, expected),
+        ),
         prob=prob,
         interval_kind=fit.interval_kind,
-        notes=_notes(design, others),
+        notes=_notes(fit, others, expected),
         verdict=fit.verdict,
     )
 
 
-def _notes(design: Design, others: Sequence[str]) -> tuple[str, ...]:
-    scale = design.family.predictor_scale
-    found = (f"effects of {', '.join(others)} at zero, their mean",) if others else ()
-    on = f"coefficients and lines are on the scale of the linear predictor: {scale}"
-    return (*found, on) if scale else found
+def _of_all_factors(rows: Population, design: Design) -> Population:
+    """Return rows with the design of all grouping factors."""
+    return rows if rows.design is design else replace(rows, design=design)
 
 
-def population_line(
-    fit: Fit | Estimate,
-    along: str,
-    x: ArrayLike | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
-    prob: float = DEFAULT_PROB,
-    estimate: Estimate | None = None,
-    data: Any = None,
-) -> PopulationLine:
-    """Estimate the line of the population: group effects at zero, averaged over the rows.
-
-    Parameters
-    ----------
-    fit : Fit or Estimate
-    along : str
-        The column of the table on the horizontal axis.
-    x : array_like, shape (m,), optional
-        Its values; by default over the range of the data.
-    at : mapping of str to value, optional
-        Predictors set to one value, such as ``{"sex": "Male"}``; others keep those of the rows.
-    prob, estimate : optional
-        As in `group_lines`.
-    data : data frame, mapping, str or Path, optional
-        Rows to average over in place of those of the fit.
-
-    Returns
-    -------
-    PopulationLine
-        A sequence of `LinePoint`, with None for their group.
-
-    Raises
-    ------
-    EngineError, DataError, DesignError
-        As `group_lines`; also if `at` names `along` itself or no predictor.
-
-    Examples
-    --------
-    >>> from bayes_mlm import fit, population_line
-    >>> fitted = fit("distance ~ age * sex + (age | subject)", "orthodont", random_seed=1)
-    >>> [f"{one.estimate:.1f}" for one in population_line(fitted, "age", [8, 14])]
-    ['22.0', '26.0']
-    >>> [f"{one.reml:.2f}" for one in population_line(fitted, "age", [8], at={"sex": "Male"})]
-    ['22.62']
-    """
-    expect("population_line", fit, Fit, Estimate)
-    check_prob(prob)
+def _notes(
+    fit: CoefficientSource, others: Sequence[str], expected: Expected | None
+) -> tuple[str, ...]:
     design = fit.design
-    check_random_effects(design)
-    rows = read_population(design, fit.request, data)
-    table = rows.table
-    _check_along(rows, along)
-    settings = grid(rows, at, without=[along])
-    if len(settings) != 1:
-        raise EngineError("a line is drawn at one value of each other predictor; give one (at)")
-    table = set_columns(table, as_settings(rows, settings[0]))
-    places = _grid(table.columns[along], x)
-    replayed = [columns_at(design, table, along, value) for value in places]
-    X = np.stack([one.X.mean(axis=0) for one in replayed])
-    offset = np.array([one.offset.mean() for one in replayed])
-    compared = _likelihood(fit) if estimate is None else estimate
-    found = summarise_values(fit.combine(X), prob, "eti").plus(offset)
-    reml = None if compared is None else X @ compared.solution.beta + offset
-    return PopulationLine(
-        along=along,
-        at=", ".join(map(str, settings[0])),
-        rows=tuple(_line(fit, None, places, found, reml)),
-        prob=prob,
-        scale=design.family.predictor_scale,
-        verdict=fit.verdict,
-    )
-
-
-def _check_along(rows: Population, along: str) -> None:
-    expect_text("a line", along, "the name of the column along which it runs", EngineError)
-    numeric = [name for name in rows.predictors if rows.column(name).dtype.kind in "biuf"]
-    if along not in numeric:
-        raise EngineError(
-            f"{along!r} is no numeric predictor of the model; there are {', '.join(numeric)}"
-        )
+    notes = (f"effects of {', '.join(others)} at zero, their mean",) if others else ()
+    if not design.family.predictor_scale:
+        return notes
+    on = f"coefficients are on the scale of the linear predictor: {predictor_name(design)}"
+    if expected is None:
+        return (*notes, f"{on}; so are the lines")
+    found = (*notes, f"{on}; lines are the {expected.scale}")
+    many = fit.parameter_points().size if expected.n_draws else 0
+    if expected.n_draws < many:
+        return (*found, f"lines by {expected.n_draws:,} of the {many:,} draws")
+    return found
 
 
 def _places(design: Design, groups: Sequence[Any] | None) -> Ints:
@@ -268,29 +213,6 @@ def _places(design: Design, groups: Sequence[Any] | None) -> Ints:
     if not groups:
         raise EngineError("groups is empty; name one or more, or omit it for all groups")
     return design.group_term.places_of(dict.fromkeys(groups))
-
-
-def _grid(values: NDArray[Any], x: ArrayLike | None) -> Floats:
-    if x is None:
-        return np.linspace(float(np.min(values)), float(np.max(values)), _POINTS)
-    grid = np.atleast_1d(np.asarray(x, dtype=np.float64))
-    if grid.ndim != 1 or not grid.size or not np.isfinite(grid).all():
-        raise EngineError("x must be one or more finite numbers")
-    return grid
-
-
-def _likelihood(fit: CoefficientSource) -> Estimate | None:
-    """Fit the design of a posterior by REML; None where only the priors identify the model."""
-    design = fit.design
-    if not is_drawing(fit.engine):
-        return None
-    try:
-        if len(design.factors) > 1:
-            return estimate_design(design, "reml", request=fit.request)
-        solution = fit_reml(design.whole, profile=False).of_groups(design)
-    except (DesignError, EngineError):
-        return None
-    return Estimate(design=design, solution=solution, request=fit.request)
 
 
 def _means(fit: Estimate | None, X: Floats, Z: Floats, places: Ints) -> Iterator[Floats | None]:
@@ -314,20 +236,4 @@ def _coefficients(
             lower=float(found.lower[k]),
             upper=float(found.upper[k]),
             reml=None if reml is None else float(reml[k]),
-        )
-
-
-def _line(
-    fit: CoefficientSource, group: Any, grid: Floats, found: DrawSummary, reml: Floats | None
-) -> Iterator[LinePoint]:
-    for i, value in enumerate(grid):
-        yield LinePoint(
-            model=fit.name,
-            engine=fit.engine,
-            group=group,
-            x=float(value),
-            estimate=float(found.mean[i]),
-            lower=float(found.lower[i]),
-            upper=float(found.upper[i]),
-            reml=None if reml is None else float(reml[i]),
         )

@@ -63,8 +63,12 @@ class OutcomeRows:
     is_rate: bool
 
 
-def outcome_rows(design: Design, rows: ResponseRows | None = None) -> OutcomeRows:
-    """Return the outcomes of a design with rows: its own, or ones with predictors set.
+def outcome_rows(
+    design: Design, rows: ResponseRows | None = None, *, fitted: bool = True
+) -> OutcomeRows:
+    """Return the outcomes of a design: of its rows, or of ones with predictors set.
+
+    Other rows than the fitted ones (not `fitted`) have no outcomes, and one trial each.
 
     Examples
     --------
@@ -74,6 +78,8 @@ def outcome_rows(design: Design, rows: ResponseRows | None = None) -> OutcomeRow
     >>> float(one.total.sum() / one.weights.sum())
     2.0
     """
+    design = design.rows() if rows is None else design.weighted_rows
+    counts = design.response.weights
     terms = design.group_terms if design.has_group_effects else ()
     if rows is None:
         rows = ResponseRows(
@@ -82,15 +88,19 @@ def outcome_rows(design: Design, rows: ResponseRows | None = None) -> OutcomeRow
             Z=tuple(one.Z for one in terms),
             codes=tuple(one.codes for one in terms),
         )
-    total, weights = np.asarray(design.y, dtype=np.float64), np.ones(design.n)
+    total, weights = np.full(rows.n, np.nan), np.ones(rows.n)
+    if fitted:
+        total = np.asarray(design.y, dtype=np.float64)
     rate = design.family.link == "log" and bool(rows.offset.any())
-    if design.family.thresholds is not None:
+    if design.family.thresholds is not None and fitted:
         total = scores_of(design)[total.astype(np.int64)]
-    elif design.response.trials is not None:
+    elif design.response.trials is not None and fitted:
         weights = np.asarray(design.response.trials, dtype=np.float64)
     elif rate:
         weights = np.exp(rows.offset)
-        rows = replace(rows, offset=np.zeros(design.n))
+        rows = replace(rows, offset=np.zeros(rows.n))
+    if counts is not None and fitted:
+        total, weights = total * counts, weights * counts
     return OutcomeRows(rows=rows, total=total, weights=weights, is_rate=rate)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bayes_mlm.base import Column, EngineError, ResultTable, level, rounded
+from bayes_mlm.base import DEFAULT_PROB, Column, EngineError, ResultTable, level, rounded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +20,12 @@ class GroupCoefficient:
     effect : str
         "Intercept", or the predictor whose slope it is.
     estimate, sd, lower, upper : float
-        Posterior mean, sd and interval, in units of the outcome (for one unit of the predictor);
+        Posterior mean, sd and interval, in units of the linear predictor, which are those of a
+        Gaussian outcome (for one unit of the predictor);
         of an estimate the prediction with its standard error.
     reml : float or None
-        Next to a posterior: the same by REML, with best linear unbiased predictions.
+        Next to a posterior of Gaussian outcomes: the same by REML, with best linear unbiased
+        predictions.
     """
 
     model: str
@@ -48,7 +50,8 @@ class LinePoint:
     x : float
         Value of the predictor.
     estimate, lower, upper : float
-        Posterior mean and interval of the expected outcome, in its units.
+        Posterior mean and interval of the expected outcome, in its units, or of the linear
+        predictor where lines are on its scale.
     reml : float or None
     """
 
@@ -64,10 +67,32 @@ class LinePoint:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LinePoints(ResultTable[LinePoint]):
-    """Expected outcomes along lines."""
+    """Expected outcomes along lines.
+
+    Parameters
+    ----------
+    along, prob, scale : optional
+        As in `PopulationLine`.
+    """
 
     key = ("group", "x")
     row_type = LinePoint
+
+    along: str = "x"
+    prob: float = DEFAULT_PROB
+    scale: str = ""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the view."""
+        known = any(row.group is not None for row in self.rows)
+        return (
+            *((Column(name="group"),) if known else ()),
+            Column(name="x", heading=self.along, text=lambda row: rounded(row.x)),
+            Column(name="estimate", heading=self.scale or "expected", kind="number"),
+            Column(name="lower", heading=level(self.prob), kind="interval"),
+            *_compared(self.rows),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -151,14 +176,14 @@ class PopulationLine(LinePoints):
     prob : float
         Of the equal-tailed intervals.
     scale : str
-        Of the points, where they are not expected outcomes: "log odds".
+        What the points are, of a family with a link.
+    question : {"population", "new_group"}
+        Group effects at zero, or averaged over their distribution.
     verdict : Verdict
     """
 
-    along: str
-    at: str
-    prob: float
-    scale: str = ""
+    at: str = ""
+    question: str = "population"
 
     def __repr__(self) -> str:
         """Return the column, the settings and the number of points."""
@@ -166,20 +191,13 @@ class PopulationLine(LinePoints):
         return f"<PopulationLine along {self.along!r}{at}, {len(self)} points>"
 
     @property
-    def columns(self) -> tuple[Column, ...]:
-        """Columns of the view."""
-        return (
-            Column(name="x", heading=self.along, text=lambda row: rounded(row.x)),
-            Column(name="estimate", heading=self.scale or "expected", kind="number"),
-            Column(name="lower", heading=level(self.prob), kind="interval"),
-            *_compared(self.rows),
-        )
-
-    @property
     def legend(self) -> tuple[str, ...]:
         """Lines below the table."""
         at = f" at {self.at}" if self.at else ""
-        return (f"the population{at}: group effects at zero, their mean", *super().legend)
+        of = "group effects at zero, their mean"
+        if self.question == "new_group":
+            of = "averaged over the distribution of group effects"
+        return (f"the population{at}: {of}", *super().legend)
 
 
 def _compared(rows: Sequence[GroupCoefficient | LinePoint]) -> tuple[Column, ...]:

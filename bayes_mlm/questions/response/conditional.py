@@ -60,7 +60,7 @@ class ConditionalEffects:
     @cached_property
     def _rows(self) -> tuple[Ints, Ints, Ints]:
         """Rows of the groups in their order, the group of each, and the first of each group."""
-        codes = self.design.group_term.codes
+        codes = self.design.weighted_rows.group_term.codes
         place = np.full(self.design.J, -1)
         place[self.groups] = np.arange(self.groups.size)
         chosen = np.flatnonzero(place[codes] >= 0)
@@ -78,7 +78,8 @@ class ConditionalEffects:
                 -0.5 * np.square(self.nodes).sum(axis=1), (self.groups.size, len(self.nodes))
             )
         else:
-            design = self.design
+            design = self.design.weighted_rows
+            counts = design.response.weights
             order, of_rows, starts = self._rows
             fixed = (design.X @ points.beta[s] + design.offset)[order]
             aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
@@ -88,6 +89,7 @@ class ConditionalEffects:
             for k in range(len(self.nodes)):
                 eta = fixed + np.einsum("nq,nq->n", Z, self.u[of_rows, k])
                 at = design.family.log_density(y, eta[None], aux)[0]
+                at = at if counts is None else at * counts[order]
                 density[:, k] = np.add.reduceat(at, starts)
             along = self.u @ vector
             logs = density - 0.5 * (np.square(along) / value).sum(axis=2)
@@ -99,11 +101,15 @@ class ConditionalEffects:
         self, points: ParameterPoints, s: int, rows: ResponseRows
     ) -> tuple[Floats, Floats]:
         """Return linear predictors (n, K) of rows at the points of their groups, and weights."""
-        weights = self.weights(points, s)
+        place = np.searchsorted(self.groups, rows.codes[0])
+        return self.linear(points, s, rows), self.weights(points, s)[place]
+
+    def linear(self, points: ParameterPoints, s: int, rows: ResponseRows) -> Floats:
+        """Return linear predictors (n, K) of rows at the points of their groups."""
         place = np.searchsorted(self.groups, rows.codes[0])
         added = np.einsum("nkq,nq->nk", self.u[place], rows.Z[0])
         fixed = rows.X @ points.beta[s] + rows.offset
-        return fixed[:, None] + added, weights[place]
+        return np.asarray(fixed[:, None] + added)
 
     def means(
         self, family: Family, points: ParameterPoints, s: int, rows: ResponseRows, scores: Floats
@@ -111,26 +117,36 @@ class ConditionalEffects:
         """Return the expected outcome (n, k) of each row over the effects of its group."""
         aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
         step = max(1, _BLOCK // len(self.nodes))
-        parts = []
+        parts, shares = [], self.weights(points, s)
         for start in range(0, rows.n, step):
-            eta, weights = self.predictors(points, s, rows.take(slice(start, start + step)))
-            parts.append(np.einsum("nkt,nk->nt", means_at(family, eta, aux, scores), weights))
+            some = rows.take(slice(start, start + step))
+            weights = shares[np.searchsorted(self.groups, some.codes[0])]
+            values = means_at(family, self.linear(points, s, some), aux, scores)
+            parts.append(np.einsum("nkt,nk->nt", values, weights))
         return np.concatenate(parts)
 
     def root(
-        self, family: Family, points: ParameterPoints, rows: ResponseRows, scores: Floats
+        self,
+        family: Family,
+        points: ParameterPoints,
+        rows: ResponseRows,
+        scores: Floats,
+        shares: Floats,
     ) -> Floats:
         """Return a root (G K, k) of the covariance of the average over rows, at the estimate.
 
-        Of the distribution of the effects given the outcomes, which are independent by group.
+        The rows have shares (n,) of sum one. Of the distribution of the effects given the
+        outcomes, which are independent by group.
         """
         aux = {name: one[:1] for name, one in points.auxiliary.items()}
         step = max(1, _BLOCK // len(self.nodes))
         total = np.zeros((self.groups.size, len(self.nodes), max(scores.size + 1, 1)))
         for start in range(0, rows.n, step):
-            some = rows.take(slice(start, start + step))
-            values = means_at(family, self.predictors(points, 0, some)[0], aux, scores)
-            np.add.at(total, np.searchsorted(self.groups, some.codes[0]), values / rows.n)
+            part = slice(start, start + step)
+            some = rows.take(part)
+            values = means_at(family, self.linear(points, 0, some), aux, scores)
+            values = values * shares[part, None, None]
+            np.add.at(total, np.searchsorted(self.groups, some.codes[0]), values)
         weights = self.weights(points, 0)[:, :, None]
         off = total - (weights * total).sum(axis=1, keepdims=True)
         return np.asarray((np.sqrt(weights) * off).reshape(-1, total.shape[2]))

@@ -34,7 +34,12 @@ class Averages:
     root: Floats
 
 
-def known_averages(estimate: Estimate, points: ParameterPoints, rows: ResponseRows) -> Averages:
+def known_averages(
+    estimate: Estimate,
+    points: ParameterPoints,
+    rows: ResponseRows,
+    weights: Floats | None = None,
+) -> Averages:
     """Average expected outcomes over rows of groups of the data, integrated over their effects.
 
     With one factor the parameters' errors are those of all of them, and the distribution of the
@@ -49,17 +54,19 @@ def known_averages(estimate: Estimate, points: ParameterPoints, rows: ResponseRo
         Of it.
     rows : ResponseRows
         With known groups.
+    weights : ndarray, shape (n,), optional
+        Of the rows, by default how many each stands for.
     """
+    shares = rows.shares if weights is None else weights / weights.sum()
     design, solution, scores = estimate.design, estimate.solution, scores_of(estimate.design)
     if isinstance(solution, GeneralisedSeveralFit):
-        return _about_joint_mode(estimate, solution, points, rows)
+        return _about_joint_mode(estimate, solution, points, rows, shares)
     assert isinstance(solution, GeneralisedFit)
     effects = ConditionalEffects(design=design, solution=solution, groups=np.unique(rows.codes[0]))
     values = [
-        effects.means(design.family, points, s, rows, scores).mean(axis=0)
-        for s in range(points.size)
+        shares @ effects.means(design.family, points, s, rows, scores) for s in range(points.size)
     ]
-    root = effects.root(design.family, points, rows, scores)
+    root = effects.root(design.family, points, rows, scores, shares)
     return Averages(values=np.stack(values), root=root)
 
 
@@ -78,23 +85,24 @@ def known_means(estimate: Estimate, points: ParameterPoints, rows: ResponseRows)
     return np.concatenate(
         [
             means_at(family, eta, aux, scores)[..., -1] @ weights
-            for _, eta, weights in _predictors(estimate, solution, rows)
+            for _, _, eta, weights in _predictors(estimate, solution, rows)
         ]
     )
 
 
 def _predictors(
     estimate: Estimate, solution: GeneralisedSeveralFit, rows: ResponseRows
-) -> Iterator[tuple[ResponseRows, Floats, Floats]]:
-    """Yield rows, linear predictors (b, k) about the joint mode, and the weights (k,) of these."""
+) -> Iterator[tuple[slice, ResponseRows, Floats, Floats]]:
+    """Yield rows and their places, linear predictors (b, k) about the joint mode, weights (k,)."""
     levels = sum(len(one.labels) for one in solution.factors)
     for start in range(0, rows.n, step := max(1, _BLOCK // levels)):
-        some = rows.take(slice(start, start + step))
+        part = slice(start, start + step)
+        some = rows.take(part)
         pairs = list(zip(some.Z, some.codes, strict=True))
         eta, variance = expected_outcomes(solution, estimate.design, some.X, pairs)
         sd = np.sqrt(np.maximum(variance, 0.0))
         nodes, weights = normal_nodes(float(sd.max()))
-        yield some, (eta + some.offset)[:, None] + sd[:, None] * nodes, weights
+        yield part, some, (eta + some.offset)[:, None] + sd[:, None] * nodes, weights
 
 
 def _about_joint_mode(
@@ -102,6 +110,7 @@ def _about_joint_mode(
     solution: GeneralisedSeveralFit,
     points: ParameterPoints,
     rows: ResponseRows,
+    shares: Floats,
 ) -> Averages:
     family, scores = estimate.design.family, scores_of(estimate.design)
     levels = [len(one.labels) for one in solution.factors]
@@ -109,13 +118,19 @@ def _about_joint_mode(
     values = np.zeros((points.size, k))
     of_beta = np.zeros((k, rows.X.shape[1]))
     of_u = {f: np.zeros((k, m, rows.Z[f].shape[1])) for f, m in enumerate(levels)}
-    for some, eta, weights in _predictors(estimate, solution, rows):
+    for part, some, eta, weights in _predictors(estimate, solution, rows):
         pairs = list(zip(some.Z, some.codes, strict=True))
 
-        def means(s: int, shift: float, eta: Floats = eta, weights: Floats = weights) -> Floats:
+        def means(
+            s: int,
+            shift: float,
+            eta: Floats = eta,
+            weights: Floats = weights,
+            shares: Floats = shares[part],
+        ) -> Floats:
             aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
             found = means_at(family, eta + shift, aux, scores)
-            return np.asarray(np.einsum("nkt,k->tn", found, weights)) / rows.n
+            return np.asarray(np.einsum("nkt,k->tn", found, weights)) * shares
 
         # Coefficients are at their estimates; only auxiliary parameters move.
         moved = points.size if points.auxiliary else 1

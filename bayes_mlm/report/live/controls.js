@@ -4,27 +4,8 @@
   if (!box) return;
   const model = JSON.parse(document.getElementById("live-model").textContent);
   const original = model.priors.sigma_u;
-  const SVG = "http://www.w3.org/2000/svg";
-  const signed = (text) => text.replace("-", "−");
-  const number = (value, digits = 3) => signed(Number(value.toPrecision(digits)).toString());
-  // Decimals of two digits of an sd.
-  const decimalsOf = (sd) => (sd > 0 ? Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(sd)))) : 3);
-  const to = (value, sd) => {
-    if (!Number.isFinite(value)) return "–";
-    return signed(value.toFixed(decimalsOf(sd)));
-  };
+  const { make, draw, number, to, decimalsOf, startOf, rowOf, profileTable } = liveTools;
   const scaleName = { HalfNormal: "sigma", HalfStudentT: "sigma", HalfCauchy: "beta", Exponential: "lam" };
-
-  const make = (tag, properties = {}, ...children) => {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  };
-  const draw = (tag, attributes) => {
-    const element = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
 
   // The scale of a prior: of an exponential the mean, 1 / lam.
   const scaleOf = (prior) =>
@@ -40,17 +21,8 @@
     scale: start,
     dropped: new Set(),
     excluded: new Set(),
-    profiles: [model.overall.slice(), model.overall.slice()],
+    profiles: startOf(model),
   };
-  const inputs = model.terms.map((_, k) => k).filter((k) => k !== model.intercept && !model.products[k]);
-
-  const row = (profile) =>
-    model.terms.map((_, k) => {
-      if (k === model.intercept) return 1;
-      const parts = model.products[k];
-      return parts ? parts.reduce((all, one) => all * profile[one], 1) : profile[k];
-    });
-
   const controls = make("form", { className: "live-controls" });
   controls.addEventListener("submit", (event) => event.preventDefault());
 
@@ -94,35 +66,7 @@
   });
   controls.append(terms);
 
-  const profile = make("fieldset", {}, make("legend", { textContent: "Two profiles to compare" }));
-  const table = make("table");
-  const head = make("tr", {}, make("th", { scope: "col", textContent: "predictor" }));
-  for (const name of ["A", "B"]) head.append(make("th", { scope: "col", textContent: name }));
-  table.append(make("thead", {}, head));
-  const body = make("tbody");
-  for (const k of inputs) {
-    const line = make("tr", {}, make("th", { scope: "row", textContent: model.terms[k] }));
-    state.profiles.forEach((values, place) => {
-      if (place === 1 && k === inputs[0]) values[k] += 1;
-      values[k] = Number(values[k].toFixed(decimalsOf(model.sd[k])));
-      const field = make("input", {
-        type: "number", step: "any", value: values[k], name: `profile-${place}-${k}`,
-        ariaLabel: `${model.terms[k]} of profile ${"AB"[place]}`,
-      });
-      field.addEventListener("input", () => {
-        const value = Number(field.value);
-        if (field.value !== "" && Number.isFinite(value)) {
-          values[k] = value;
-          refit();
-        }
-      });
-      line.append(make("td", {}, field));
-    });
-    body.append(line);
-  }
-  table.append(body);
-  profile.append(table);
-  if (inputs.length) controls.append(profile);
+  if (model.terms.length > 1) controls.append(profileTable(model, state.profiles, [], () => refit()));
 
   const groups = make("details", {}, make("summary"));
   const search = make("input", { type: "search", ariaLabel: `Search ${model.group}` });
@@ -230,7 +174,7 @@
   };
 
   const contrastsOf = (kept) => {
-    const [a, b] = state.profiles.map((one) => kept.map((k) => row(one)[k]));
+    const [a, b] = state.profiles.map((one) => kept.map((k) => rowOf(model, one)[k]));
     return [a, b, b.map((value, i) => value - a[i])];
   };
 

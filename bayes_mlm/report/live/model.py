@@ -1,22 +1,73 @@
-"""Sufficient statistics and priors of a model, as a page embeds them."""
+"""What a page holds of its model to compute with: sufficient statistics and priors, or draws."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import StorageError, count
+from bayes_mlm.base import Ints, StorageError, count
 from bayes_mlm.data import label_text
-from bayes_mlm.design import INTERCEPT
+from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.fitting import Fit
 from bayes_mlm.model import Prior
 
 # Larger pages open slowly.
 MOST_GROUPS, MOST_TERMS = 2_000, 30
+_TEXT = (
+    "This page holds the sums by group of {}, not its rows, and computes its posterior and REML "
+    "estimate anew when you change the prior of sigma_u, omit predictors or groups, or compare "
+    "other profiles. Priors of coefficients stay as they were; the intercept's is stated where the "
+    "predictors are at the means of all rows. Posterior means and intervals with equal tails, by "
+    "quadrature; expectations of profiles are for a group whose effect is zero."
+)
+SCRIPTS = ("common.js", "posterior.js", "controls.js")
 _SD_PRIORS = ("HalfNormal", "HalfCauchy", "HalfStudentT", "Exponential", "Flat")
 
 
-def why_not_live(fit: Fit) -> str:
+@dataclass(frozen=True, kw_only=True)
+class LiveModel:
+    """What a page holds of its main model, and the scripts that compute with it.
+
+    Parameters
+    ----------
+    data : str
+        JSON, safe inside a script element.
+    scripts : tuple of str
+        Names of files of this package, in order.
+    title, text : str
+        Of the section.
+    """
+
+    data: str
+    scripts: tuple[str, ...]
+    title: str
+    text: str
+
+
+def as_json(found: dict[str, Any]) -> str:
+    """Return a model as JSON in which no tag may end the script element that holds it."""
+    return json.dumps(found, allow_nan=False).replace("<", "\\u003c")
+
+
+def check_disclosure(sizes: Ints, least_rows: int) -> None:
+    """Refuse groups of few rows, which what a page holds of them would disclose.
+
+    Raises
+    ------
+    StorageError
+        If a group has fewer rows.
+    """
+    small = int(np.count_nonzero(sizes < least_rows))
+    if small:
+        raise StorageError(
+            f"{count(small, 'group')} of {sizes.size} have fewer than {least_rows} rows, and the "
+            "page would disclose these: it holds sums or effects of each group; write the report "
+            "without --live, join small groups, or lower --least-rows"
+        )
+
+
+def why_not_refitted(fit: Fit) -> str:
     """Return why a page cannot refit a model, in a clause; "" if it can."""
     design = fit.design
     if not design.family.gaussian_moments or design.residual is not None:
@@ -36,13 +87,13 @@ def why_not_live(fit: Fit) -> str:
     return ""
 
 
-def live_model(fit: Fit, *, least_rows: int) -> str:
-    """Return the sums and priors of a model with random intercepts, as JSON.
+def sums_of(fit: Fit, *, least_rows: int) -> LiveModel:
+    """Return the sums and priors of a model with random intercepts, which the page refits.
 
     Parameters
     ----------
     fit : Fit
-        Gaussian, of one grouping factor, with random intercepts (`why_not_live`).
+        Gaussian, of one grouping factor, with random intercepts (`why_not_refitted`).
     least_rows : int
         Groups of fewer rows, whose sums would disclose them, are refused.
 
@@ -52,13 +103,7 @@ def live_model(fit: Fit, *, least_rows: int) -> str:
         If a group has fewer rows.
     """
     design, moments = fit.design, fit.design.moments()
-    small = int(np.count_nonzero(moments.counts < least_rows))
-    if small:
-        raise StorageError(
-            f"{count(small, 'group')} of {moments.J} have fewer than {least_rows} rows, whose "
-            "sums in the page would disclose them; write the report without --live, join small "
-            "groups, or lower --least-rows"
-        )
+    check_disclosure(moments.counts, least_rows)
     p = moments.p
     kept = [*range(p), p + moments.q]
     lower = np.tril_indices(p + 1)
@@ -81,17 +126,34 @@ def live_model(fit: Fit, *, least_rows: int) -> str:
             "sigma_u": _prior(priors["sigma_u"]),
             "sigma_e": _prior(priors["sigma_e"]),
         },
-        "products": _products(moments.terms),
+        "products": products(moments.terms),
+        "categories": categories(design),
     }
-    # In a script element: no tag may end it.
-    return json.dumps(found, allow_nan=False).replace("<", "\\u003c")
+    return LiveModel(
+        data=as_json(found),
+        scripts=SCRIPTS,
+        title="The model under other assumptions",
+        text=_TEXT.format(fit.title),
+    )
 
 
 def _prior(prior: Prior) -> dict[str, Any]:
     return {"family": prior.family, **dict(prior.parameters)}
 
 
-def _products(terms: tuple[str, ...]) -> list[list[int] | None]:
+def categories(design: Design) -> list[dict[str, Any]]:
+    """Return the categorical predictors whose columns are indicators, with the places of these."""
+    found, terms = [], list(design.terms)
+    for one in design.encoding.levels:
+        names = [one.name(place) for place in range(len(one.levels))]
+        columns = [f"{one.factor}[{name}]" for name in names]
+        places = [terms.index(column) if column in terms else -1 for column in columns]
+        if min(places[1:]) >= 0:  # the reference may have none
+            found.append({"name": one.factor, "levels": names, "places": places})
+    return found
+
+
+def products(terms: tuple[str, ...]) -> list[list[int] | None]:
     """Return the places of the columns that each column is the product of, where it is one."""
     found: list[list[int] | None] = []
     for term in terms:

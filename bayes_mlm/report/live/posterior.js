@@ -1,4 +1,3 @@
-"use strict";
 // Posterior and REML estimate of a Gaussian model with random intercepts, from the sums of each
 // group. With theta = sigma_u / sigma_e, w_j = 1 / (1 + n_j theta^2) and the sums W_j (scatter) and
 // m_j (mean) of the columns [X, y] of group j, the likelihood needs S = sum W_j + n_j w_j m_j m_j'.
@@ -6,6 +5,7 @@
 // geometrically for such densities (Trefethen & Weideman 2014, SIAM Review 56(3)); coefficients and
 // group effects are normal at each of its points.
 const livePosterior = (() => {
+  const { normal } = liveTools;
   const LOG_2PI = Math.log(2 * Math.PI);
 
   const logGamma = (x) => {
@@ -334,25 +334,6 @@ const livePosterior = (() => {
       }
     }
     return { points, lines, step, log: most + Math.log(total * step) };
-  };
-
-  // Standard normal probability (West 2005, Wilmott Magazine; Hart's rational function).
-  const normal = (x) => {
-    const z = Math.abs(x);
-    if (z > 37) return x > 0 ? 1 : 0;
-    const e = Math.exp((-z * z) / 2);
-    let tail;
-    if (z < 7.07106781186547) {
-      const top = ((((((3.52624965998911e-2 * z + 0.700383064443688) * z + 6.37396220353165) * z
-        + 33.912866078383) * z + 112.079291497871) * z + 221.213596169931) * z + 220.206867912376);
-      const low = (((((((8.83883476483184e-2 * z + 1.75566716318264) * z + 16.064177579207) * z
-        + 86.7807322029461) * z + 296.564248779674) * z + 637.333633378831) * z
-        + 793.826512519948) * z + 440.413735824752);
-      tail = (e * top) / low;
-    } else {
-      tail = e / (z + 1 / (z + 2 / (z + 3 / (z + 4 / (z + 0.65))))) / 2.506628274631;
-    }
-    return x > 0 ? 1 - tail : tail;
   };
 
   // The point where a rising function reaches a probability.

@@ -9,7 +9,14 @@ from bayes_mlm.design import column_moments, mean_name, predictor_name
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import Analysis, QuantityRow
 from bayes_mlm.likelihood import group_parameters
-from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span, span
+from bayes_mlm.report.narrative.parts import (
+    Conclusion,
+    preferred,
+    sds_in_words,
+    share,
+    share_span,
+    span,
+)
 
 # Of normal effects, those that are described.
 _MOST = 0.95
@@ -32,6 +39,7 @@ def group_differences(main: Analysis) -> Iterator[Conclusion]:
             f"Of the variance of the latent outcome ({design.family.link}) that the predictors do "
             f"not explain, {listed} lies between groups."
         )
+        lead = " ".join(text)
     elif any(view.q > 1 for view in design.group_terms):
         text.append("Slopes differ between groups, so how far groups differ depends on them.")
     if len(sds) == 1 and design.family.outcome != "ordered levels":
@@ -41,11 +49,10 @@ def group_differences(main: Analysis) -> Iterator[Conclusion]:
 
 def _sds(main: Analysis, sds: list[QuantityRow]) -> str:
     scale, factors = predictor_name(main.design), " and ".join(main.design.factors)
-    shown = [f"{number(row.estimate, row.sd)}{span(row)}" for row in sds]
     if len(sds) == 1:
-        return f"Groups ({factors}) differ in {scale} with an sd of {shown[0]}."
-    listed = "; ".join(f"{row.quantity} {text}" for row, text in zip(sds, shown, strict=True))
-    return f"Groups ({factors}) differ in {scale}, with sds of {listed}."
+        shown = f"{number(sds[0].estimate, sds[0].sd)}{span(sds[0])}"
+        return f"Groups ({factors}) differ in {scale} with an sd of {shown}."
+    return f"Groups ({factors}) differ in {scale}, with sds of {sds_in_words(main)}."
 
 
 def _median(main: Analysis, row: QuantityRow) -> str:

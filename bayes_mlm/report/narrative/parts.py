@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from bayes_mlm.base import digits, estimate, percent, probability, scaled
+from bayes_mlm.base import digits, estimate, number, percent, probability, scaled
+from bayes_mlm.design import INTERCEPT
 from bayes_mlm.fitting import Analysis, QuantityRow
+from bayes_mlm.likelihood import group_parameters
 from bayes_mlm.report.narrative.contrast import Contrast
 
 # Shares below this are not given with more digits.
@@ -64,6 +66,27 @@ def share(part: float) -> str:
     if part < _TINY:
         return "0 %" if part <= 0.0 else f"less than {percent(_TINY)}"
     return percent(part)
+
+
+def sds_in_words(main: Analysis) -> str:
+    """Describe the sds of group effects with their intervals, by what they are the sds of.
+
+    "1.96 (1.70 to 2.26) of intercepts and 0.35 (0.00 to 0.65) of slopes of ses".
+    """
+    design, several = main.design, len(main.design.factors) > 1
+    found = []
+    for term, view in zip(group_parameters(design), design.group_terms, strict=True):
+        of = f" of {view.factor}" if several else ""
+        for name, effect in zip(term.sd_names, view.effects, strict=True):
+            row = preferred(main, name)
+            if row is not None:
+                what = "intercepts" if effect == INTERCEPT else f"slopes of {effect}"
+                shown = number(row.estimate, row.sd)
+                if row.lower is not None and row.upper is not None:
+                    shown = estimate(row.estimate, row.lower, row.upper)
+                found.append(f"{shown} of {what}{of}")
+    *first, last = found
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def share_span(row: QuantityRow) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from bayes_mlm.base import Floats, estimate, number
 from bayes_mlm.design import INTERCEPT, Contrast, OfBasis, column_moments, predictor_name
@@ -145,7 +146,8 @@ def others(main: Analysis) -> Iterator[Conclusion]:
     known.add(f"between({roles.slope})")
     ratios, shared = design.family.ratio_name, _columns_of_several(main)
     places = {one.name: one.parts[0] for one in design.encoding.x_columns if len(one.parts) == 1}
-    lines, curves = [], []
+    levels = {item.factor: item for item in design.encoding.levels}
+    lines, curves, references = [], [], list[str]()
     for k, term in enumerate(design.terms):
         factor, place = places.get(term, (term, None))
         name = factor if isinstance(factor, str) else label(factor)
@@ -160,11 +162,15 @@ def others(main: Analysis) -> Iterator[Conclusion]:
         found = contrast(main, weights)
         shown = estimate(*ratio(main, weights)) if ratios else with_interval(found)
         lines.append(f"{term}: {shown}")
+        if name in levels:
+            references.append(f"{name} = {levels[name].name(0)}")
     rest = len(lines) - _MOST_OTHERS
     of = f" (in {_scale(main)})" if design.family.predictor_scale else ""
     start = "For one unit more, all else equal"
     if ratios:
         of, start = "", f"{ratios.capitalize()}s for one unit more, all else equal"
+    if references:
+        start += f" (categories against {', '.join(dict.fromkeys(references))})"
     text = f"{start}{of}: {'; '.join(lines[:_MOST_OTHERS])}"
     text += f"; and {rest} more in the table." if rest > 0 else "."
     sentences = [text] if lines else []
@@ -177,13 +183,50 @@ def others(main: Analysis) -> Iterator[Conclusion]:
     products = [term for term in design.formula.terms if len(term) > 1]
     if products and not _crossed(main, roles):
         listed = ", ".join(dict.fromkeys(label(one) for term in products for one in term))
-        sentences.append(
-            f"Differences by one of {listed} depend on the others, with which they are in "
-            "products: see comparisons (bayes-mlm effects)."
+        depend = (
+            f"Differences by one of {listed} depend on the others, with which they are in products"
         )
+        if simple := _where_others_are_zero(main, places):
+            what = f"{ratios}s" if ratios else f"differences{of}"
+            depend = f"{depend}: {what} for one unit more are {simple}"
+            lead = f"{lead} {depend}." if lead else f"{depend}."
+            sentences.append(f"{depend}; for other values see comparisons (bayes-mlm effects).")
+        else:
+            sentences.append(f"{depend}: see comparisons (bayes-mlm effects).")
     if sentences:
         topic, name = "Other predictors", main.spec.name
         yield Conclusion(topic=topic, text=" ".join(sentences), model=name, lead=lead)
+
+
+def _where_others_are_zero(main: Analysis, places: dict[str, tuple[Any, Any]]) -> str:
+    """Describe the coefficients of predictors in products, where those they are with are zero.
+
+    Or at their reference category; without a predictor that is zero nowhere near its rows.
+    """
+    design, moments = main.design, column_moments(main.design)
+    products = [[label(one) for one in term] for term in design.formula.terms if len(term) > 1]
+    levels = {item.factor: item for item in design.encoding.levels}
+    found = []
+    for k, term in enumerate(design.terms):
+        factor, place = places.get(term, (None, None))
+        name = factor if isinstance(factor, str) else "" if factor is None else label(factor)
+        partners = dict.fromkeys(one for of in products if name in of for one in of if one != name)
+        if not partners or isinstance(place, OfBasis | Contrast):
+            continue
+        where = []
+        for partner in partners:
+            at = design.terms.index(partner) if partner in design.terms else None
+            if partner in levels:
+                where.append(f"{partner} = {levels[partner].name(0)}")
+            elif at is not None and abs(moments.x_mean[at]) <= 2.0 * moments.x_sd[at]:
+                where.append(f"{partner} = 0")
+        if len(where) == len(partners):
+            one = contrast(main, [float(k == other) for other in range(design.p)])
+            shown = with_interval(one)
+            if design.family.ratio_name:
+                shown = estimate(*ratio(main, [float(k == other) for other in range(design.p)]))
+            found.append(f"{term} {shown} where {' and '.join(where)}")
+    return "; ".join(found[:_MOST_OTHERS])
 
 
 def _columns_of_several(main: Analysis) -> set[str]:

@@ -6,10 +6,16 @@ from bayes_mlm.base import count, number, percent
 from bayes_mlm.design import INTERCEPT
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import Analysis, QuantityRow
-from bayes_mlm.likelihood import group_parameters
 from bayes_mlm.report.narrative.choosing import null_of
 from bayes_mlm.report.narrative.families import group_differences
-from bayes_mlm.report.narrative.parts import Conclusion, preferred, share, share_span
+from bayes_mlm.report.narrative.parts import (
+    Conclusion,
+    preferred,
+    sds_in_words,
+    share,
+    share_span,
+    span,
+)
 
 # An interval that reaches below this does not exclude zero for practical purposes.
 _NEGLIGIBLE = 0.01
@@ -72,21 +78,16 @@ def _no_share(main: Analysis) -> Iterator[Conclusion]:
         )
         yield Conclusion(topic=topic, text=text, model=name)
         return
-    names = [name for term in group_parameters(design) for name in term.sd_names]
-    sds = [(row.quantity, row) for row in main.summaries[0] if row.quantity in names]
     residual = preferred(main, design.family.residual_sd or "")
-    listed = ", ".join(f"{quantity} {number(row.estimate, row.sd)}" for quantity, row in sds)
     why = (
         "Slopes differ between groups, so the share is not constant: it depends on the predictors."
     )
     if len(design.factors) > 1:
         why = f"The grouping factors ({', '.join(design.factors)}) each have a share."
-    lead = f"The sds between groups are {listed}"
-    if residual is None:
-        lead += "."
-    else:
-        within = number(residual.estimate, residual.sd)
-        lead += f"; within groups it is {within} ({residual.quantity})."
+    lead = f"The sds between groups ({', '.join(design.factors)}) are {sds_in_words(main)}"
+    if residual is not None:
+        lead += f"; that of residuals is {number(residual.estimate, residual.sd)}{span(residual)}"
+    lead += "."
     yield Conclusion(topic=topic, text=f"{why} {lead}", model=name, lead=lead)
 
 
