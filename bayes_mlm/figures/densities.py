@@ -62,12 +62,14 @@ class Densities:
 
 
 def variance_densities(analysis: Analysis) -> Densities | None:
-    """Compute the densities of sds, correlations and icc; None without a posterior."""
+    """Compute the densities of sds, correlations and icc; None without a posterior of any."""
     if not analysis.fits:
         return None
     listed = listed_quantities(analysis.fits[0].draws)
     units = {name: one.unit for one, name, _ in listed if one.role != "fixed effect"}
     names = list(units)
+    if not names:  # as of a Bernoulli outcome without groups
+        return None
     scale = predictor_name(analysis.design)
     return Densities(
         model=analysis.spec.name,
@@ -99,7 +101,7 @@ FIGURE = Entry(
     name="densities",
     title="Densities of the variance parameters",
     shows="posterior of sds, correlations and icc, with REML, ML or OLS and published figures",
-    applies="the model has a posterior",
+    applies="the model has a posterior, and variance parameters",
     prepare=variance_densities,
     draw=plot_densities,
     section="posterior",

@@ -82,7 +82,7 @@ def expected_by_group(
         the mean, whose error is by the delta method and of the effects given the outcomes.
     """
     design = population.design
-    term = design.group_terms[factor]
+    term = design.weighted_rows.group_terms[factor]
     where = np.full(term.J, -1)
     where[places] = np.arange(places.size)
     kept = np.flatnonzero(where[term.codes] >= 0)
