@@ -85,8 +85,9 @@ def table(found: dict[str, Any]) -> str:
         f"or three values, one Parquet file of {found['megabytes']:,.0f} MB: {distinct:,} rows are "
         f"distinct. The printed log-likelihoods differ by {off:.2f}.\n\n{machine()}. "
         + ", ".join(f"{k} {v}" for k, v in versions().items())
-        + f". One run each, on a machine shared with other work (load average {found['load']:.1f}), "
-        "which wall seconds (in the .json) follow; processor seconds are of all threads.\n"
+        + ". One run each, on a machine shared with other work (load average "
+        f"{found['load']:.1f}), which wall seconds (in the .json) follow; processor "
+        "seconds are of all threads.\n"
     )
     return "\n".join([*lines, "", text])
 
