@@ -178,7 +178,7 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("drawn", [False, True])
+@pytest.mark.parametrize("drawn", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_averages_over_distinct_rows_are_those_over_rows(fits, estimates, drawn, question):
     """Means, sds and intervals; draws of one seed differ by the rounding of their search."""
     found = [QUESTIONS[question](one) for one in (fits if drawn else estimates)]
