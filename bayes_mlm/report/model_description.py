@@ -38,7 +38,10 @@ def describe_model(design: Design) -> str:
     reaction is linear in days. The intercept and the slope of days vary between the 18 groups of
     subject, with a joint normal distribution; residuals are independent and normal, with one sd.
     """
-    first = f"{predictor_name(design)} is {_linear(design)}"
+    name, verb = predictor_name(design), "is"
+    if design.family.predictor_scale:
+        name, verb = f"the {name}", "are" if name.startswith("log odds") else "is"
+    first = f"{name} {verb} {_linear(design)}"
     clauses = [*_groups(design), _errors(design)]
     text = "; ".join(clauses)
     return f"{first}. {text[:1].upper()}{text[1:]}."

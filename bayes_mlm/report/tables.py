@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import View, digits, split
+from bayes_mlm.base import Finding, View, count, digits, split
 from bayes_mlm.design import INTERCEPT, Design, column_moments, event_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, ratio_of
@@ -198,7 +198,7 @@ def explained_checks(analyses: Sequence[Analysis]) -> str:
 def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
     """Return every check of every engine, failed ones first."""
     found = [
-        (analysis.spec.name, ENGINES[summary.engine].label, finding)
+        (analysis.spec.name, ENGINES[summary.engine].label, _with_worth(analysis, finding))
         for analysis in analyses
         for summary in analysis.summaries
         for finding in summary.verdict.findings
@@ -220,6 +220,15 @@ def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
         ),
     )
     return PageTable(name="checks-table", view=view, tools=len(found) > 20, noun="check")
+
+
+def _with_worth(analysis: Analysis, finding: Finding) -> Finding:
+    """Return the finding on importance weights with the number of draws that they leave."""
+    report = next((fit.report for fit in analysis.fits if fit.report is not None), None)
+    if finding.check != "k-hat" or report is None:
+        return finding
+    worth = f"{count(report.n_draws)} draws are worth {count(report.ess)} independent ones"
+    return replace(finding, message=f"{finding.message}; {worth}")
 
 
 def _diagnostic(check: str) -> str:

@@ -10,6 +10,7 @@ from bayes_mlm.fitting.request import as_request, make_settings
 from bayes_mlm.fitting.side_by_side import analyse
 from bayes_mlm.report.equations import coefficient, equations
 from bayes_mlm.report.narrative import answer
+from bayes_mlm.report.tables import explained_checks, verdict_table
 from bayes_mlm.studies.record import load_record, records
 from tests.helpers.report_page import fitted, simulated
 
@@ -67,6 +68,17 @@ def test_equations_follow_the_design():
     assert shown["hsb_random_slope"][3] == "(u0j,u1j)~N(0,Σu)"
     assert shown["hsb_slopes_as_outcomes"][2] == "b1j=β2+β4between(ses)j+β5sectorj+u1j"
     assert coefficient(design_of(load_record("hsb_sector_ses")), "ses:sector") == "β₃"
+
+
+def test_diagnostics_say_what_draws_are_worth():
+    request = as_request("reaction ~ days + (days | subject)", "sleepstudy")
+    settings = make_settings(request, draws=100, random_seed=1)
+    main = analyse(request, settings, engines=["direct"])
+    report = main.fits[0].report
+    rows = [row for row in verdict_table([main]).view.cells if row[2] == "Pareto k"]
+    assert len(rows) == 1
+    assert f"{report.n_draws} draws are worth {report.ess:.0f} independent ones" in rows[0][4]
+    assert "certificate says whether the optimum was found" in explained_checks([main])
 
 
 def test_predictors_in_products_are_described_where_the_others_are_zero():
