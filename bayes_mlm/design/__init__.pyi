@@ -26,6 +26,7 @@ from .aggregated.layouts import (
     without as without,
 )
 from .aggregated.merge import merge_sums as merge_sums
+from .aggregated.patterns import without_rows as without_rows
 from .build import (
     Rows as Rows,
     design_of as design_of,
@@ -70,6 +71,7 @@ from .layouts import (
 )
 from .moments_of_columns import (
     column_moments as column_moments,
+    mean_offset as mean_offset,
     moments_of_rows as moments_of_rows,
     moments_without as moments_without,
     outcome_means as outcome_means,

@@ -111,12 +111,13 @@ def design_of(
     }
     scan = _scan_of(location, rows, source.options)
     if scan is not None:
-        _need_rows(
-            model,
-            f"those of {scan.source} are summed where they lie; take a sample of groups, or "
-            'rows="keep" (--rows keep)',
-        )
-        design = sum_rows(model.formula, replace(scan, on_progress=on_progress), **options)
+        if not model.residual.is_plain:
+            raise DataError(
+                f"residuals that are {model.residual} need the rows, and those of {scan.source} "
+                'are summed where they lie; take a sample of groups, or rows="keep" (--rows keep)'
+            )
+        scan = replace(scan, on_progress=on_progress)
+        design = sum_rows(model.formula, scan, family=model.family, **options)
         return for_kind(design, model.kind)
     design = build_design(
         model.formula,
@@ -128,13 +129,14 @@ def design_of(
     return for_kind(design, model.kind)
 
 
-def _need_rows(model: ModelSpec, why: str) -> None:
-    """Refuse sums for a model whose likelihood is not one of sums by group."""
+def _need_rows(model: ModelSpec, path: str | Path) -> None:
+    """Refuse saved sums for a model whose likelihood is not one of sums by group."""
     family = family_of(model.family)
-    if not family.gaussian_moments:
-        raise DataError(f"{family.label} outcomes need the rows, and {why}")
+    what = "" if family.gaussian_moments else f"{family.label} outcomes"
     if not model.residual.is_plain:
-        raise DataError(f"residuals that are {model.residual} need the rows, and {why}")
+        what = f"residuals that are {model.residual}"
+    if what:
+        raise DataError(f"{what} need the rows, and {path} contains sums of them")
 
 
 def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
@@ -148,7 +150,7 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
             f"{path} contains the sums of '{design.formula}' by {named[0]}, not of '{formula}' "
             f"by {named[1]}; sum the rows again for another model"
         )
-    _need_rows(model, f"{path} contains sums of them")
+    _need_rows(model, path)
     if source.strip and not design.encoding.strip:
         raise DataError(
             f"{path} contains sums by labels with unstripped spaces; sum the rows again with "

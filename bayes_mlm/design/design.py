@@ -46,17 +46,15 @@ _OF_TERM = ("Z", "effects", "correlated", "codes", "labels", "factor", "counts")
 class Design(GroupedRows):
     """The arrays of one model, with the names of their rows and columns.
 
-    Of aggregated data (`bayes_mlm.design.aggregated`) there are `moments()`, and what reads a value
-    of a row raises `RowsNeededError`.
+    Of aggregated data (`bayes_mlm.design.aggregated`) there are `moments()`, of counted rows
+    `weighted_rows` too, and what reads a value of a row raises `RowsNeededError`.
 
     Parameters
     ----------
-    response : Response
-        The outcome.
+    response, group_terms, aggregated, patterns
+        As of `GroupedRows`.
     fixed : FixedColumns
         The fixed-effect columns.
-    group_terms : tuple of GroupTerm
-        One for each grouping factor; a factor that is known without effects has q = 0.
     kind : str
         The kind of model the arrays are laid out for (see `bayes_mlm.design.layouts`).
     formula : Formula
@@ -73,9 +71,6 @@ class Design(GroupedRows):
     residual : ResidualRows or None
         The residual structure by row, of all that is not Gaussian with independent residuals of
         one sd; None for that.
-    aggregated : CellMoments or None
-        Sufficient statistics of the model's columns, by combination of the levels of its factors,
-        in place of the rows.
     crossed : CrossedTable or None
         Of two crossed random intercepts whose cells are too many to sum: sums by level and lists of
         neighbours; `aggregated` then has all rows as one cell.
@@ -167,7 +162,7 @@ class Design(GroupedRows):
         RowsNeededError
             If it has moments alone.
         """
-        if self.aggregated is not None:
+        if not self.has_rows:
             refuse_rows("values", remedy)
         return self
 
@@ -226,7 +221,10 @@ class Design(GroupedRows):
             Of the design with its rows, and of its sufficient statistics by group or, of several
             factors, by cell.
         """
-        return rows(self) if self.aggregated is None else moments(self.aggregated.cells)
+        if self.has_rows:
+            return rows(self)
+        found = self.aggregated
+        return moments(self.weighted_rows.moments() if found is None else found.cells)
 
     def of_factor(self, place: int) -> "Design":
         """Return the design with one of its group terms only, for questions on its groups.
@@ -247,7 +245,7 @@ class Design(GroupedRows):
 
     def is_nested(self, place: int, other: int) -> bool:
         """Return whether each group of one factor lies in one group of another, by their places."""
-        if self.crossed is not None:
+        if self.crossed is not None or place == other:
             return place == other
         found = self.aggregated
         inner, outer = (
@@ -313,6 +311,7 @@ class Design(GroupedRows):
             terms=(*self.terms, *terms),
             effects=term.effects,
             group=term.factor or None,
+            weights=self.response.weights,
         )
 
     def take(self, rows: Ints) -> "Design":

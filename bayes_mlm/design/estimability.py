@@ -25,9 +25,12 @@ def check_estimable(design: Design) -> None:
         With the column, or the number of coefficients.
     """
     wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
-    if design.n <= wanted:
+    design = design.weighted_rows
+    weights = design.response.weights
+    n = design.n if weights is None else int(weights.sum())
+    if n <= wanted:
         raise DesignError(
-            f"{design.n} rows cannot estimate {wanted} coefficients and a residual sd "
+            f"{n} rows cannot estimate {wanted} coefficients and a residual sd "
             f"({', '.join(design.terms)}); use fewer predictors or more data"
         )
     if design.aggregated is not None:

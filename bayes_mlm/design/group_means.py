@@ -24,10 +24,18 @@ def group_means(design: Design) -> GroupMeans:
     )
 
 
-def means_of_rows(X: Floats, terms: tuple[str, ...], groups: Groups | GroupTerm) -> GroupMeans:
-    """Return the means of columns (n, p) by group, and which of them vary within groups."""
+def means_of_rows(
+    X: Floats,
+    terms: tuple[str, ...],
+    groups: Groups | GroupTerm,
+    weights: Floats | None = None,
+) -> GroupMeans:
+    """Return the means of columns (n, p) by group, and which of them vary within groups.
+
+    Weights (n,) are how many rows each stands for.
+    """
     codes = groups.codes
-    means = means_by_group(X, codes, groups.labels.size)
+    means = means_by_group(X, codes, groups.labels.size, weights)
     # By column: a large table leaves room for no more than one copy of X.
     inside = [
         float(np.sqrt(np.square(column - mean[codes]).mean()))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,38 @@ class GroupedRows:
 
     Parameters
     ----------
-    response, group_terms, aggregated
-        As of `Design`.
+    response : Response
+        The outcome.
+    group_terms : tuple of GroupTerm
+        One for each grouping factor; a factor that is known without effects has q = 0.
+    aggregated : CellMoments or None
+        Sufficient statistics of the model's columns, by combination of the levels of its factors,
+        in place of the rows.
+    patterns : Design or None
+        Of an outcome that is not Gaussian, in place of the rows: the distinct ones, with their
+        numbers as ``response.weights``.
     """
 
     response: Response
     group_terms: tuple[GroupTerm, ...] = ()
     aggregated: CellMoments | None = None
+    patterns: Self | None = None
 
     @property
     def n(self) -> int:
         """Number of rows."""
+        if self.patterns is not None:
+            weights = self.patterns.response.weights
+            return self.patterns.n if weights is None else int(weights.sum())
         return int(self.response.y.size) if self.aggregated is None else self.aggregated.n
+
+    @property
+    def weighted_rows(self) -> Self:
+        """The rows that sums and means are over, each as often as ``response.weights`` says.
+
+        All rows, without weights; or the distinct ones, where these alone were read.
+        """
+        return self if self.patterns is None else self.patterns
 
     @property
     def has_group_effects(self) -> bool:
@@ -44,8 +64,8 @@ class GroupedRows:
 
     @property
     def has_rows(self) -> bool:
-        """Whether the design has rows, and not their moments alone."""
-        return self.aggregated is None
+        """Whether the design has rows, and not their moments or the distinct ones alone."""
+        return self.aggregated is None and self.patterns is None
 
     def single_term(
         self, what: str = "this", remedy: str = "use a model with one group term"
@@ -74,7 +94,7 @@ class GroupedRows:
 
     @cached_property
     def _no_groups(self) -> GroupTerm:
-        rows = self.aggregated is None
+        rows = self.has_rows
         return GroupTerm(
             factor="",
             labels=np.zeros(1, dtype=np.int64),

@@ -30,6 +30,7 @@ from bayes_mlm.data import (
     with_interactions,
 )
 from bayes_mlm.design.aggregated.layouts import base_of, instead_of_kind, lay_out_sums
+from bayes_mlm.design.aggregated.patterns import without_rows
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode, known_of
 from bayes_mlm.design.estimability import check_estimable
@@ -82,6 +83,8 @@ def for_kind(design: Design, kind: str) -> Design:
             f"partial pooling needs group effects, and the formula '{design.formula}' has none; "
             f"add a term such as (1 | {design.group or 'group'})"
         )
+    if design.patterns is not None:
+        return without_rows(for_kind(design.patterns, kind))
     if not design.has_rows:
         return lay_out_sums(design, kind)
     if kind == "pooled":
@@ -109,6 +112,8 @@ def for_kind(design: Design, kind: str) -> Design:
 
 def without_effects(design: Design) -> Design:
     """Return the design without group effects; its factors stay."""
+    if design.patterns is not None:
+        return without_rows(without_effects(design.patterns))
     none = np.empty((design.n, 0))
     bare = tuple(changed(term, Z=none, effects=()) for term in design.group_terms)
     return replace(design, group_terms=bare)
@@ -128,7 +133,12 @@ def as_learned(design: Design, table: Table) -> Table:
 
 
 def replay(
-    design: Design, table: Table, *, means_of: Table | None = None, extend: bool = False
+    design: Design,
+    table: Table,
+    *,
+    means_of: Table | None = None,
+    extend: bool = False,
+    weights: Floats | None = None,
 ) -> NewRows:
     """Return the rows of new data under a design, with the means and levels it learned.
 
@@ -143,6 +153,8 @@ def replay(
         those learned, for counterfactual groups.
     extend : bool
         Whether splines go on past the ends where they are not defined; see `encode`.
+    weights : ndarray, shape (m,), optional
+        How many equal rows each stands for, in means of groups.
 
     Returns
     -------
@@ -178,7 +190,7 @@ def replay(
         codes = _known(groups, design.labels)[groups.codes]
         if design.base is not None and design.kind in ("within", "mundlak", "no_pooling"):
             supposed = X if means_of is None else encode(design.encoding, means_of, outcome=False).X
-            new = means_by_group(supposed, groups.codes, groups.labels.size)[groups.codes]
+            new = means_by_group(supposed, groups.codes, groups.labels.size, weights)[groups.codes]
             learned = (codes[:, None] >= 0) & (means_of is None)
             means = np.where(learned, design.base.means[codes], new)
             X, _ = _lay_out(design.kind, X, means, design.base)

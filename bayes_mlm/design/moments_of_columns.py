@@ -48,6 +48,8 @@ def same_columns(one: Design, other: Design) -> bool:
 
 def column_moments(design: Design) -> ColumnMoments:
     """Compute the means and sds of a design's columns, from its rows or from its sums."""
+    if design.patterns is not None:
+        return _of_patterns(design.patterns)
     if design.aggregated is None:
         terms = design.group_terms
         y = design.y_less_offset if design.family.link == "identity" else design.y
@@ -71,6 +73,36 @@ def column_moments(design: Design) -> ColumnMoments:
         z_mean=mean[z],
         z_sd=sd[z],
     )
+
+
+def _of_patterns(rows: Design) -> ColumnMoments:
+    """Compute them of distinct rows with their numbers, whose link is not the identity."""
+    weights, trials = rows.response.weights, rows.response.trials
+
+    def moments(values: Floats) -> tuple[Floats, Floats]:
+        mean = np.average(values, axis=0, weights=weights)
+        spread = np.average(np.square(values - mean), axis=0, weights=weights)
+        return np.asarray(mean), np.asarray(np.sqrt(spread))
+
+    y = rows.y if trials is None else rows.y / np.average(trials, weights=weights)
+    z = np.column_stack([np.empty((len(y), 0)), *(one.Z for one in rows.group_terms)])
+    (y_mean, y_sd), (x_mean, x_sd), (z_mean, z_sd) = (moments(one) for one in (y, rows.X, z))
+    return ColumnMoments(
+        y_mean=float(y_mean),
+        y_sd=float(y_sd),
+        x_mean=x_mean,
+        x_sd=x_sd,
+        z_mean=z_mean,
+        z_sd=z_sd,
+    )
+
+
+def mean_offset(design: Design) -> float:
+    """Return the mean of the offset over all rows."""
+    rows = design.weighted_rows
+    if rows.response.offset is None:
+        return 0.0
+    return float(np.average(rows.response.offset, weights=rows.response.weights))
 
 
 def outcome_means(design: Design) -> Floats:

@@ -106,13 +106,20 @@ def learn_outcome(formula: Formula, table: "Table", family: "Family") -> Levels 
 
 
 def outcome_notes(
-    levels: Levels | None, codes: np.ndarray, table: "Table", family: "Family"
+    levels: Levels | None,
+    codes: np.ndarray,
+    table: "Table",
+    family: "Family",
+    weights: np.ndarray | None = None,
 ) -> tuple[str, ...]:
-    """Return what a reader must know of categories: which is 1, their order, those without rows."""
+    """Return what a reader must know of categories: which is 1, their order, those without rows.
+
+    Weights (n,) are how many rows each code stands for.
+    """
     if levels is None:
         return ()
     names = [levels.name(place) for place in range(len(levels.levels))]
-    rows = np.bincount(np.asarray(codes, dtype=np.int64), minlength=len(names))
+    rows = np.bincount(np.asarray(codes, dtype=np.int64), weights, len(names)).astype(np.int64)
     if family.outcome == "two levels":
         return (
             f"outcome {levels.column}: 1 is {names[1]!r} ({rows[1]:,} rows), 0 is {names[0]!r} "

@@ -334,11 +334,15 @@ def sum_effects(u: Floats, codes: Ints, Z: Floats) -> Floats:
     return added
 
 
-def means_by_group(values: Floats, codes: Ints, n_groups: int) -> Floats:
-    """Average the rows of each group: (n,) or (n, k) to (J,) or (J, k)."""
+def means_by_group(
+    values: Floats, codes: Ints, n_groups: int, weights: Floats | None = None
+) -> Floats:
+    """Average the rows of each group, weighted: (n,) or (n, k) to (J,) or (J, k)."""
     columns = values.reshape(values.shape[0], -1)
+    if weights is not None:
+        columns = columns * weights[:, None]
     sums = [np.bincount(codes, weights=column, minlength=n_groups) for column in columns.T]
-    means = np.array(sums).T / np.bincount(codes, minlength=n_groups)[:, None]
+    means = np.array(sums).T / np.bincount(codes, weights, minlength=n_groups)[:, None]
     return means.reshape(n_groups, *values.shape[1:])
 
 

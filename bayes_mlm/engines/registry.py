@@ -187,7 +187,9 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
         refuse_several(design.factors, f"the {one.label} engine", "use engine='auto'")
     reason = one.why_not(design, priors)
     if reason:
-        advice = f'; use engine="{one.instead}"' if one.instead else ""
+        instead = ENGINES[one.instead] if one.instead else None
+        can = instead is not None and not instead.refusal(design, priors)
+        advice = f'; use engine="{one.instead}"' if can else ""
         raise UnsupportedModelError(
             f"the {one.label} engine cannot fit this model: {reason}{advice}"
         )
@@ -248,8 +250,13 @@ def _not_ols(design: "Design", _: "ModelPriors | None") -> str:
     return ""
 
 
-def _any_model(_: "Design", __: "ModelPriors | None") -> str:
-    return ""
+def _not_nuts(design: "Design", _: "ModelPriors | None") -> str:
+    if design.patterns is None:
+        return ""
+    return (
+        f"its {design.family.label} likelihood needs the rows, of which only distinct ones were "
+        'read; use engine="ml", or keep the rows (rows="keep", --rows keep)'
+    )
 
 
 def _not_direct(design: "Design", priors: "ModelPriors | None") -> str:
@@ -292,7 +299,9 @@ def _run_ml(task: Task) -> "RemlFit | SeveralFactorsFit | GeneralisedFit":
         return fit_generalised_several(task.design, level=task.prob)
     from bayes_mlm.engines.generalised import fit_generalised
 
-    return fit_generalised(task.design, level=task.prob)
+    design = task.design
+    found = fit_generalised(design.whole, level=task.prob)
+    return found if design.sample_of is None else found.of_groups(design)
 
 
 def _run_ols(task: Task) -> "OlsFit":
@@ -352,7 +361,7 @@ for _engine in (
         label="NUTS",
         draws=True,
         what="Markov chains, for any model",
-        why_not=_any_model,
+        why_not=_not_nuts,
         run=_run_nuts,
         estimates="mean of Markov chains that converge to the posterior",
         several_factors=True,

@@ -25,6 +25,7 @@ from .parts import (
     draw_rows as draw_rows,
     legend_above as legend_above,
     legend_key as legend_key,
+    legend_outside as legend_outside,
     legend_patch as legend_patch,
     legend_point as legend_point,
 )
@@ -47,6 +48,7 @@ from .style import (
     Figure as Figure,
     Style as Style,
     SubFigure as SubFigure,
+    across as across,
     engine_style as engine_style,
     figure_of as figure_of,
     model_styles as model_styles,

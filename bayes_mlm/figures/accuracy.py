@@ -13,6 +13,7 @@ from bayes_mlm.engines import (
 )
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.parts import on_logs
 from bayes_mlm.figures.style import BLUE, INK, ORANGE, Figure, figure_of, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -160,7 +161,7 @@ def plot_accuracy(data: Accuracy) -> Figure:
     ax = new_figure(0.9 + 0.42 * many).add_subplot()
     low = min([_FLOOR, *(0.5 * check.part for check in data.checks if check.part > 0)])
     high = max([10.0, *(3.0 * check.part for check in data.checks)])
-    ax.set_xscale("log")
+    on_logs(ax, "x", subs=(1.0,))
     ax.set_xlim(low / 1.5, high)
     ax.axvspan(1.0, high, color=ORANGE, alpha=0.15, lw=0)
     ax.axvline(1.0, color=INK, lw=1.0, ls="--")
@@ -183,7 +184,7 @@ def plot_accuracy(data: Accuracy) -> Figure:
     ax.set_ylim(many - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel("part of its limit (shaded: not to be relied on)")
+    ax.set_xlabel("fraction of the limit (shaded: not reliable)")
     return figure_of(ax)
 
 

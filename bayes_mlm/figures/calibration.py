@@ -9,7 +9,7 @@ from bayes_mlm.base import count, number, percent, shorten
 from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch, on_logs
 from bayes_mlm.figures.style import (
     BLACK,
     BLUE,
@@ -91,18 +91,17 @@ def plot_calibration(data: CalibrationPicture) -> Figure:
     left.plot([found.expected[0], found.expected[-1]], [found.expected[0], found.expected[-1]],
               color=INK, lw=0.9, zorder=1)  # fmt: skip
     if low > 0 and high > _WIDE * low:
-        left.set_xscale("log")
-        left.set_yscale("log")
-        right.set_xscale("log")
+        for ax, which in ((left, "x"), (left, "y"), (right, "x")):
+            on_logs(ax, which)
     left.set_ylabel(f"observed {shorten(data.outcome, 30)}")
     right.axhline(0.0, color=INK, lw=0.9, zorder=1)
-    right.set_ylabel("observed less expected")
+    right.set_ylabel("observed − expected")
     handles = [
         legend_key(ls="", marker="o", ms=4.0, color=BLACK, label="observed"),
         legend_patch(facecolor=BLUE, alpha=0.35, label=f"{percent(found.prob)} of replicates"),
     ]
     if found.outside.any():
-        key = legend_key(ls="", marker="D", ms=4.5, color=ORANGE, label="outside them")
+        key = legend_key(ls="", marker="D", ms=4.5, color=ORANGE, label="outside the interval")
         handles.append(key)
     legend_outside(figure, handles)
     return figure

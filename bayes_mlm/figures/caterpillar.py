@@ -10,7 +10,8 @@ from bayes_mlm.engines import is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import name_ticks, ratio_ticks
+from bayes_mlm.figures.lettering import text_width, wrap
+from bayes_mlm.figures.parts import axes_inches, name_ticks, ratio_ticks
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.scales import logarithms, on_scale
 from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
@@ -22,6 +23,8 @@ _OUTLYING_EACH_END = 3
 _POINTS_WIDE, _GAP = 380.0, 0.04
 # Beyond so many groups in a panel intervals are a band.
 _MOST_LINES = 600
+# Points of the names of subgroups; inches of axes in which long names of groups have room.
+_NAMES, _ROOMY = 9.0, 4.0
 # Part of a panel's width that a name may take.
 _NAME_WIDE = 0.3
 
@@ -283,12 +286,24 @@ def _draw_effect(ax: Axes, data: Caterpillar, panel: EffectPanel) -> list[float]
     ax.set_xlim(-max(0.6, 0.01 * many), at - gap - 1 + max(0.6, 0.01 * many))
     low, high = ax.get_ylim()
     if len(panel.blocks) > 1:
-        high += 0.1 * (high - low)
-        for block, start, style in zip(panel.blocks, starts, SUBGROUP_STYLES, strict=False):
+        wide, tall = axes_inches(ax)
+        names = [
+            f"{shorten(one.name, 30)} ({count(one.order.size, 'group')})" for one in panel.blocks
+        ]
+        rooms = [0.85 * wide * one.order.size / many for one in panel.blocks]
+        if any(text_width(name, _NAMES) > room for name, room in zip(names, rooms, strict=True)):
+            names = [
+                wrap(f"{one.name}\n({count(one.order.size, 'group')})", room, _NAMES)
+                for one, room in zip(panel.blocks, rooms, strict=True)
+            ]
+        lines = 1 + max(name.count("\n") for name in names)
+        high += 1.3 * lines * _NAMES / 72.0 / tall * (high - low)
+        for name, start, style in zip(names, starts, SUBGROUP_STYLES, strict=False):
             ax.text(
                 start,
                 high,
-                f"{shorten(block.name, 30)} ({count(block.order.size, 'group')})",
+                name,
+                fontsize=_NAMES,
                 color=style.colour,
                 va="top",
             )
@@ -328,7 +343,8 @@ def _name_ends(
     line, margin, wide = 0.062 * (high - low), 0.02 * (high - low), _NAME_WIDE * (right - left)
     taken: list[tuple[float, float, float]] = []
     chosen = panel.named.tolist()
-    names = dict(zip(chosen, shorten_all((data.labels[k] for k in chosen), 22), strict=True))
+    most = 22 if axes_inches(ax)[0] > _ROOMY else 10
+    names = dict(zip(chosen, shorten_all((data.labels[k] for k in chosen), most), strict=True))
     for block in panel.blocks:
         rank = {int(k): r for r, k in enumerate(block.order)}
         members = [k for k in panel.named.tolist() if k in rank]

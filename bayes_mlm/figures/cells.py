@@ -9,7 +9,7 @@ from bayes_mlm.assess import standardised_residuals
 from bayes_mlm.base import Floats, count, shorten, shorten_all
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import Axes, Figure, new_figure, styled
+from bayes_mlm.figures.style import Axes, Figure, across, is_stacked, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit, linear_predictors
 
 # Levels of a factor beyond which neighbours in size share a row or column of the map.
@@ -141,7 +141,7 @@ def plot_crossed_cells(data: CrossedCells) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     figure = new_figure(4.3)
-    panels = figure.subplots(1, 1 if data.residual is None else 2, squeeze=False).ravel()
+    panels = across(figure, 1 if data.residual is None else 2)
     shown = np.where(data.counts > 0, data.counts, np.nan)
     many = np.nanmax(shown) > 20 * np.nanmin(shown)
     norm = LogNorm() if many else Normalize(vmin=0.0, vmax=max(float(np.nanmax(shown)), 1.0))
@@ -153,7 +153,10 @@ def plot_crossed_cells(data: CrossedCells) -> Figure:
         far = max(3.0, float(np.nanmax(np.abs(data.residual))))
         scale = {"cmap": "PuOr", "vmin": -far, "vmax": far}
         _draw(panels[1], data.residual, data, scale, "residual of a cell, in standard errors")
-        panels[1].set_yticks([])
+        if is_stacked(*panels):
+            panels[1].set_ylabel(_name(data, 0))
+        else:
+            panels[1].set_yticks([])
     return figure
 
 

@@ -17,7 +17,7 @@ from bayes_mlm.figures.comparison import (
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import density_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import GREY, Figure, new_figure, styled
+from bayes_mlm.figures.style import GREY, NARROW, Figure, new_figure, stack, styled, width_of
 from bayes_mlm.fitting import Analysis
 
 _MOST = 4
@@ -166,8 +166,12 @@ def plot_contextual(data: Contextual) -> Figure:
     """
     many = len(data.predictors)
     figure = new_figure(0.75 + 2.15 * many)
-    panels = figure.subplots(many, 2, squeeze=False, width_ratios=(1.25, 1.0))
-    for (left, right), item in zip(panels, data.predictors, strict=True):
+    if width_of(figure) < NARROW:
+        stack(figure, 2.15 * many, 2)
+        drawn = figure.subplots(2 * many, 1)
+    else:
+        drawn = figure.subplots(many, 2, squeeze=False, width_ratios=(1.25, 1.0)).ravel()
+    for left, right, item in zip(drawn[::2], drawn[1::2], data.predictors, strict=True):
         for place, one in ((1, item.within), (0, item.between)):
             draw_ridge(left, one, place)
         left.set_yticks([0, 1], ["between\ngroups", "within\ngroups"])

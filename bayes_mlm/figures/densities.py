@@ -16,7 +16,8 @@ from bayes_mlm.figures.comparison import (
 )
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import Figure, new_figure, styled
+from bayes_mlm.figures.panels import mosaic
+from bayes_mlm.figures.style import Figure, styled
 from bayes_mlm.fitting import Analysis
 
 # More panels than these would be too small to read.
@@ -62,12 +63,14 @@ class Densities:
 
 
 def variance_densities(analysis: Analysis) -> Densities | None:
-    """Compute the densities of sds, correlations and icc; None without a posterior."""
+    """Compute the densities of sds, correlations and icc; None without a posterior of any."""
     if not analysis.fits:
         return None
     listed = listed_quantities(analysis.fits[0].draws)
     units = {name: one.unit for one, name, _ in listed if one.role != "fixed effect"}
     names = list(units)
+    if not names:  # as of a Bernoulli outcome without groups
+        return None
     scale = predictor_name(analysis.design)
     return Densities(
         model=analysis.spec.name,
@@ -82,15 +85,10 @@ def variance_densities(analysis: Analysis) -> Densities | None:
 def plot_densities(data: Densities) -> Figure:
     """Draw the density of each variance parameter, a panel each."""
     many = len(data.items)
-    columns = 2 if many == 4 else min(many, COLUMNS)
-    rows = -(-many // columns)
-    figure = new_figure(0.75 + 2.0 * rows)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, item in zip(panels, data.items, strict=False):
+    figure, panels = mosaic(many, columns=2 if many == 4 else COLUMNS, base=0.75, row=2.0)
+    for ax, item in zip(panels, data.items, strict=True):
         draw_estimates(ax, item)
         ax.set_xlabel(f"{shorten(item.quantity, 28)}\n({shorten(item.unit, 26)})")
-    for ax in panels[many:]:
-        ax.remove()
     legend_below(figure, data.items, data.prob)
     return figure
 
@@ -99,7 +97,7 @@ FIGURE = Entry(
     name="densities",
     title="Densities of the variance parameters",
     shows="posterior of sds, correlations and icc, with REML, ML or OLS and published figures",
-    applies="the model has a posterior",
+    applies="the model has a posterior, and variance parameters",
     prepare=variance_densities,
     draw=plot_densities,
     section="posterior",

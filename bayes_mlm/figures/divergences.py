@@ -8,7 +8,7 @@ from bayes_mlm.base import Floats, count, number, shorten
 from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.sampler import nuts_fit
 from bayes_mlm.figures.style import GREY, ORANGE, Figure, across, new_figure, styled
 from bayes_mlm.fitting import Analysis
@@ -114,13 +114,12 @@ def plot_divergences(data: Divergences) -> Figure:
         ax.plot(panel.x[bad], panel.y[bad], "X", ms=5.0, color=ORANGE, mec="black", mew=0.4)
         ax.set_xlabel(shorten(panel.x_name, 26))
         ax.set_ylabel(shorten(panel.y_name, 26))
-    figure.legend(
-        handles=[
+    legend_outside(
+        figure,
+        [
             legend_key(ls="", marker="o", ms=3.0, color=GREY, label="draw"),
             legend_key(ls="", marker="X", ms=5.0, color=ORANGE, mec="black", label="diverged"),
         ],
-        loc="outside lower center",
-        ncols=2,
     )
     return figure
 

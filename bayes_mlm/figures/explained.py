@@ -17,7 +17,7 @@ from bayes_mlm.figures.comparison import (
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.style import GREY, Figure, new_figure, styled
+from bayes_mlm.figures.style import GREY, Figure, across, is_stacked, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit, derived as posterior
 from bayes_mlm.likelihood import parameters_of
 
@@ -125,7 +125,7 @@ def plot_explained(data: Explained) -> Figure:
     """Draw R² by level for each model of a ladder."""
     many = len(data.models)
     figure = new_figure(1.3 + 0.62 * many)
-    left, right = figure.subplots(1, 2, sharey=True)
+    left, right = across(figure, 2)
     for ax, items, level in (
         (left, data.between, "between groups"),
         (right, data.within, "within groups"),
@@ -136,8 +136,10 @@ def plot_explained(data: Explained) -> Figure:
         ax.axvline(0.0, color=GREY, lw=0.8, zorder=0)
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
-    left.set_yticks(range(many), [shorten(name, 26) for name in data.models[::-1]])
-    left.set_ylim(-0.45, many - 0.1)
+    for ax in (left, right):
+        names = [shorten(name, 26) for name in data.models[::-1]]
+        ax.set_yticks(range(many), names if ax is left or is_stacked(left, right) else [])
+        ax.set_ylim(-0.45, many - 0.1)
     legend_below(figure, (*data.between, *data.within), data.prob)
     return figure
 

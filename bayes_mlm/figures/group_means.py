@@ -207,7 +207,7 @@ def _size_ticks(ax: Axes, data: GroupMeans) -> None:
         return
     places = np.unique(np.linspace(0, many - 1, min(many, 7)).round().astype(int))
     ax.set_xticks(places, [f"{sizes[k]:,}" for k in places])
-    ax.set_xlabel(f"rows of the {shorten(data.group, 20)}, the smallest first ({groups})")
+    ax.set_xlabel(f"rows of each {shorten(data.group, 20)}, the smallest first ({groups})")
 
 
 FIGURE = Entry(

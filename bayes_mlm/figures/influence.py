@@ -245,7 +245,7 @@ def _draw_spread(ax: Axes, data: GroupInfluence, dot: float) -> None:
     legend_above(
         ax,
         [
-            legend_patch(color=_SHADE, label="95 % of groups, if all spread alike"),
+            legend_patch(color=_SHADE, label="95 % of groups, if sds are equal"),
             legend_key(ls="", marker="o", ms=dot, color=BLUE, label="a group"),
         ],
         columns=1,

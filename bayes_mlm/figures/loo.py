@@ -9,7 +9,7 @@ from bayes_mlm.base import DesignError, EngineError, Floats, Ints, count, number
 from bayes_mlm.engines import has_random_effects, reliable_k_hat
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_above, legend_key, name_points
+from bayes_mlm.figures.parts import label_points, legend_above, legend_key
 from bayes_mlm.figures.style import (
     BLUE,
     INK,
@@ -145,9 +145,9 @@ def plot_loo_groups(data: LooGroups) -> Figure:
     ax.axvline(data.limit, color=INK, lw=1.0, ls="--")
     ax.set_xlim(floor - 0.04, max(data.limit, float(k_hat.max())) + 0.14)
     ax.margins(y=0.1)
-    name_points(ax, k_hat, data.per_row, data.named, data.labels)
+    label_points(ax, k_hat, data.per_row, data.named, data.labels)
     ax.set_xlabel("Pareto k-hat of the leave-one-group-out weights")
-    ax.set_ylabel("log predictive density\nfor a row of the group")
+    ax.set_ylabel("log predictive density\nper row of the group")
     handles = [
         legend_key(ls="", marker="o", ms=4.5, color=BLUE, label=count(k_hat.size, "group")),
         legend_key(color=INK, lw=1.0, ls="--", label=f"limit {scaled(data.limit, 2)}"),

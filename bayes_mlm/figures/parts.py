@@ -2,23 +2,39 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import pairwise, product
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import count, shorten_all
+from bayes_mlm.figures.lettering import text_width, wrap
 from bayes_mlm.figures.lines import Line
-from bayes_mlm.figures.style import GREY, INK, Artist, Axes, Figure, Style, engine_style, width_of
+from bayes_mlm.figures.style import (
+    GREY,
+    INK,
+    WIDTH,
+    Artist,
+    Axes,
+    Figure,
+    Style,
+    engine_style,
+    figure_of,
+    width_of,
+)
 
 # Beyond this many rows points hide each other, and are counted in hexagons instead.
 _MOST_POINTS = 1500
-# Characters of a legend, with room for the samples, that fit the width of a figure.
-_WIDEST = 92
-# Characters of the names at ticks that fit the width of a figure side by side.
+# The part of a figure that matplotlib gives its axes before they are laid out; and the names of
+# ticks left of them, in inches.
+_AXES_WIDE, _TICKS_WIDE = 0.775, 0.6
+# Characters of the names at ticks that fit the default width side by side.
 _MOST_LEVEL = 90
 # Points of an inch; ems of a legend's key with the spaces around it and its text.
-_POINTS, _KEY = 72.0, 4.2
+_POINTS, _KEY = 72.0, 4.4
+# A line, and a letter with its space, of 8 points, in inches; lines that a label may be moved by.
+_LINE, _LETTER, _MOST_LIFTED = 0.15, 0.085, 6
 # Ratios farther apart than this have ticks at 1, 2, 5, 10.
 _WIDE = 8.0
 _PALE, _DARK = "#EFEFEF", "#A0A0A0"
@@ -78,6 +94,17 @@ def ratio_ticks(axis: Any) -> None:
     axis.set_ticks(np.log(values), [f"{one:.3g}" for one in values])
 
 
+def on_logs(ax: Axes, which: str, *, subs: tuple[float, ...] = (1.0, 2.0, 5.0)) -> None:
+    """Make the "x" or the "y" of axes logarithmic, its ticks labelled with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    ax.set(**{f"{which}scale": "log"})
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+
+
 def draw_line(ax: Axes, line: Line, style: Style, *, label: str) -> Artist:
     """Draw a line with its band in the colour of a style; return the handle for a legend."""
     ax.fill_between(line.x, line.lower, line.upper, color=style.colour, alpha=0.22, lw=0, zorder=3)
@@ -110,7 +137,14 @@ def legend_point(
     )
 
 
-def legend_outside(figure: Figure, handles: list[Any], *, columns: int = 3, **options: Any) -> None:
+def legend_outside(
+    figure: Figure,
+    handles: list[Any],
+    *,
+    columns: int = 3,
+    loc: str = "outside lower center",
+    **options: Any,
+) -> None:
     """Place a legend below all axes, in columns that fit the width of the figure.
 
     Examples
@@ -121,93 +155,72 @@ def legend_outside(figure: Figure, handles: list[Any], *, columns: int = 3, **op
     >>> figure.legends[0]._ncols
     1
     """
-    from matplotlib import rcParams
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(size=rcParams["legend.fontsize"])
-    em = font.get_size_in_points()
-    page = _POINTS * width_of(figure)
-    labels = [str(handle.get_label()) for handle in handles]
-    widths = [text_to_path.get_text_width_height_descent(t, font, False)[0] for t in labels]
-    while columns > 1 and _width([w + _KEY * em for w in widths], columns) > page:
-        columns -= 1
+    columns = _fit_legend(handles, width_of(figure), columns)
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2, **options
+        handles=handles, loc=cast("Any", loc), ncols=columns, columnspacing=1.2, **options
     )
 
 
 def legend_above(ax: Axes, handles: list[Any], *, columns: int = 2) -> None:
     """Place a legend over the axes, where it covers nothing, in columns that fit the page."""
-    widths = [len(handle.get_label()) + 6 for handle in handles]
-    while columns > 1 and _width(widths, columns) > _WIDEST:
-        columns -= 1
     ax.legend(
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
-        ncols=columns,
+        ncols=_fit_legend(handles, axes_inches(ax)[0], columns),
         borderaxespad=0.2,
         columnspacing=1.4,
         handlelength=2.4,
     )
 
 
-def name_points(
-    ax: Axes, x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
-) -> None:
-    """Label some points, beyond the other points of their line, no two names on one line."""
-    low, high = ax.get_ylim()
-    left, right = ax.get_xlim()
-    line = 0.055 * (high - low)
-    taken: list[float] = []
-    places = chosen.tolist()
-    names = dict(zip(places, shorten_all((labels[k] for k in places), 20), strict=True))
-    middle = float(np.median(y))
-    # Outwards from the others, which lie about the middle.
-    for k in sorted(places, key=lambda k: abs(float(y[k]) - middle)):
-        at = float(y[k])
-        while any(abs(at - other) < line for other in taken):
-            at += line if y[k] > middle else -line
-        taken.append(at)
-        near = x[np.abs(y - at) < line]
-        near = near if near.size else x[[k]]
-        on_left = float(near.max()) > left + 0.6 * (right - left)
-        end = float(near.min() if on_left else near.max())
-        ax.annotate(
-            names[k],
-            (float(x[k]), float(y[k])),
-            (end + (-1 if on_left else 1) * 0.02 * (right - left), at),
-            ha="right" if on_left else "left",
-            va="center",
-            fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "shrinkA": 0.0},
-        )
+def _fit_legend(handles: list[Any], room: float, columns: int) -> int:
+    """Return how many columns of a legend fit some inches; break labels that fit in none."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+
+    size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
+    key = _KEY * size / _POINTS
+    labels = [str(handle.get_label()) for handle in handles]
+    widths = [key + text_width(label, size) for label in labels]
+    while columns > 1 and _width(widths, columns) > room:
+        columns -= 1
+    for handle, label in zip(handles, labels, strict=True):
+        handle.set_label(wrap(label, max(room - key, key), size))
+    return columns
 
 
 def label_points(
     ax: Axes, x: NDArray[Any], y: NDArray[Any], chosen: NDArray[Any], labels: NDArray[Any]
 ) -> None:
-    """Label some points to their right, a line up or down where less is covered."""
+    """Label some points next to them, a few lines up or down where less is covered."""
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
-    tall, letter = 0.05 * (high - low), 0.034 * (right - left)
-    covered = np.column_stack([x, y])
+    wide_inches, tall_inches = axes_inches(ax)
+    tall = _LINE / tall_inches * (high - low)
+    letter = _LETTER / wide_inches * (right - left)
+    covered, labelled = np.column_stack([x, y]), np.empty((0, 2))
     places = chosen.tolist()
-    names = shorten_all((labels[k] for k in places), 20)
+    # Half of the axes at most.
+    most = int(np.clip(0.5 * wide_inches / _LETTER, 8, 20))
+    names = shorten_all((labels[k] for k in places), most)
+    lifts = sorted(range(-_MOST_LIFTED, _MOST_LIFTED + 1), key=lambda lift: (abs(lift), -lift))
     for k, name in zip(places, names, strict=True):
-        wide = letter * len(name)
+        wide = (text_width(name, 8.0) + 0.05) / wide_inches * (right - left)
         best = (math.inf, 0, 0)
-        for lift in (0, 1, -1, 2, -2, 3, -3):
+        for lift, sign in product(lifts, (1, -1)):
             at = y[k] + lift * tall
-            for sign in (1, -1):
-                start, end = sorted([x[k] + sign * 0.2 * letter, x[k] + sign * (wide + letter)])
-                inside = (covered[:, 0] > start) & (covered[:, 0] < end)
-                inside &= np.abs(covered[:, 1] - at) < tall
-                beyond = 100.0 * (start < left or end > right or not low < at < high)
-                cost = float(np.count_nonzero(inside)) + beyond
-                best = best if best[0] <= cost else (cost, sign, lift)
+            start, end = sorted([x[k] + sign * 0.2 * letter, x[k] + sign * (wide + letter)])
+            outside = (
+                start < left or end > right or not low < at - 0.4 * tall < at + 0.4 * tall < high
+            )
+            cost = 0.5 * abs(lift) + 1000.0 * outside
+            cost += _inside(covered, start, end, at, tall)
+            cost += 50.0 * _inside(labelled, start, end, at, tall)
+            # Its leader, less the part at the point, which may be next to that of another.
+            near = x[k] - letter, x[k] + letter, (y[k] + at) / 2, 0.45 * abs(at - y[k])
+            cost += 60.0 * (_inside(labelled, *near) > 0)
+            best = best if best[0] <= cost else (cost, sign, lift)
         _, sign, lift = best
         at = float(y[k] + lift * tall)
         ax.annotate(
@@ -221,20 +234,36 @@ def label_points(
             if lift
             else None,
         )
-        steps = np.linspace(0.5 * letter, wide, 6)
-        label = np.column_stack([x[k] + sign * steps, np.full(6, at)])
-        covered = np.concatenate([covered, label])
+        steps = np.linspace(0.0, wide, 8)
+        text = np.column_stack([x[k] + sign * steps, np.full(8, at)])
+        leader = np.column_stack([np.full(8, x[k]), np.linspace(y[k], at, 8)])
+        labelled = np.concatenate([labelled, text, leader] if lift else [labelled, text])
+
+
+def _inside(points: NDArray[Any], start: float, end: float, at: float, tall: float) -> int:
+    """Count points in a box: from start to end, and at most so far from a height."""
+    in_box = (points[:, 0] >= start) & (points[:, 0] <= end)
+    return int(np.count_nonzero(in_box & (np.abs(points[:, 1] - at) < tall)))
+
+
+def axes_inches(ax: Axes) -> tuple[float, float]:
+    """Return width and height that axes will about have, before they are laid out."""
+    figure = cast("Figure", ax.get_figure(root=False))
+    place = ax.get_position(original=True)
+    wide = width_of(figure) * min(place.width / _AXES_WIDE, 1.0) - _TICKS_WIDE
+    return max(wide, 0.5), max(figure.bbox.height / figure.dpi * place.height, 0.5)
 
 
 def name_ticks(ax: Axes, places: Sequence[float], labels: Iterable[Any]) -> None:
     """Label groups at their places on the axis: upright where their names need more room."""
     names = shorten_all(labels, 18)
-    level = sum(len(name) + 2 for name in names) <= _MOST_LEVEL
+    most = _MOST_LEVEL * width_of(figure_of(ax)) / WIDTH
+    level = sum(len(name) + 2 for name in names) <= most
     ax.set_xticks(places, names, rotation=0 if level else 90)
 
 
-def _width(widths: list[Any], columns: int) -> float:
-    """Return the width of a legend of some columns, filled column by column."""
-    deep = -(-len(widths) // columns)
-    columns_wide = (max(widths[start : start + deep]) for start in range(0, len(widths), deep))
-    return float(sum(columns_wide))
+def _width(widths: list[float], columns: int) -> float:
+    """Return the width of a legend of some columns: the first ones have what is left over."""
+    deep, longer = divmod(len(widths), columns)
+    starts = [k * deep + min(k, longer) for k in range(columns + 1)]
+    return float(sum(max(widths[a:b]) for a, b in pairwise(starts) if b > a))

@@ -257,7 +257,7 @@ def plot_predictive(data: Predictive) -> Figure:
         [
             legend_key(color=BLACK, lw=1.4, label="data"),
             legend_patch(facecolor=BLUE, alpha=0.35, label=f"{percent(data.prob)} of replicates"),
-            legend_key(color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="their median"),
+            legend_key(color=BLUE, lw=1.1, ls=(0, (4.0, 1.5)), label="median of replicates"),
         ],
     )
     return figure

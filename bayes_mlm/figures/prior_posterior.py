@@ -12,8 +12,9 @@ from bayes_mlm.figures.comparison import COLUMNS
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key, legend_patch
-from bayes_mlm.figures.style import BLACK, BLUE, Figure, new_figure, styled
+from bayes_mlm.figures.panels import mosaic
+from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
+from bayes_mlm.figures.style import BLACK, BLUE, Figure, styled
 from bayes_mlm.fitting import Analysis, Fit, shortest_interval
 from bayes_mlm.likelihood import (
     design_transform,
@@ -283,12 +284,8 @@ def prior_density(prior: Prior, x: Floats, q: int) -> Floats:
 @styled
 def plot_prior_posterior(data: PriorPosterior) -> Figure:
     """Draw each prior over the range of its posterior."""
-    many = len(data.panels)
-    columns = min(many, COLUMNS)
-    rows = -(-many // columns)
-    figure = new_figure(0.7 + 1.75 * rows)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, item in zip(panels, data.panels, strict=False):
+    figure, panels = mosaic(len(data.panels), columns=COLUMNS, base=0.7, row=1.75)
+    for ax, item in zip(panels, data.panels, strict=True):
         ax.fill_between(item.posterior.x, item.posterior.y, color=BLUE, alpha=0.25, lw=0)
         ax.plot(item.posterior.x, item.posterior.y, color=BLUE, lw=1.3)
         ax.plot(item.x, item.density, color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)))
@@ -301,19 +298,15 @@ def plot_prior_posterior(data: PriorPosterior) -> Figure:
         ax.spines["left"].set_visible(False)
         ax.set_title(shorten(item.name.removesuffix(AT_MEANS), 27), fontsize=9)
         where = AT_MEANS if item.name.endswith(AT_MEANS) else ""
-        unit = f"{shorten(item.unit, 30 - len(where))}{where}"
-        ax.set_xlabel(f"{unit}\n{shorten(item.prior, 30)}", fontsize=8)
+        ax.set_xlabel(f"{shorten(item.unit, 40)}{where}\n{shorten(item.prior, 40)}", fontsize=8)
         ax.locator_params(axis="x", nbins=4)
-    for ax in panels[many:]:
-        ax.remove()
-    figure.legend(
-        handles=[
+    legend_outside(
+        figure,
+        [
             legend_patch(facecolor=BLUE, alpha=0.4, label="posterior"),
             legend_key(color=BLUE, lw=2.2, label=f"its {percent(data.prob)} interval"),
-            legend_key(color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, named below"),
+            legend_key(color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)), label="prior, stated below"),
         ],
-        loc="outside lower center",
-        ncols=3,
     )
     return figure
 

@@ -19,7 +19,16 @@ from bayes_mlm.engines import has_random_effects, why_not_direct
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.parts import legend_key, legend_outside
-from bayes_mlm.figures.style import BAND, GREY, INK, Figure, model_styles, new_figure, styled
+from bayes_mlm.figures.style import (
+    BAND,
+    GREY,
+    INK,
+    Figure,
+    across,
+    model_styles,
+    new_figure,
+    styled,
+)
 from bayes_mlm.fitting import Analysis
 
 
@@ -140,7 +149,7 @@ def plot_prior_shifts(data: PriorSensitivity) -> Figure:
     if np.isfinite(data.coefficients).any():
         panels.append(("coefficients of groups", data.coefficients))
     figure = new_figure(1.5 + 0.3 * len(data.labels))
-    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True).ravel()
+    axes = across(figure, len(panels), share=True)
     styles = model_styles(data.models)
     many = len(data.models)
     for ax, (what, shifts) in zip(axes, panels, strict=True):
@@ -154,12 +163,12 @@ def plot_prior_shifts(data: PriorSensitivity) -> Figure:
             style = styles[model]
             y = np.arange(len(data.labels)) + 0.66 * ((k + 0.5) / many - 0.5)
             ax.plot(shifts[k], y, style.marker, color=style.colour, ms=4.0, mew=0, zorder=3)
-        widest = float(np.nanmax(np.abs(shifts), initial=0.0))
-        reach = max(1.15 * widest, 1.3 * LITTLE_SHIFT)
-        ax.set_xlim(-reach, reach)
         ax.set_xlabel(f"shift of {what}\n(posterior sds)")
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
+    widest = max(float(np.nanmax(np.abs(shifts), initial=0.0)) for _, shifts in panels)
+    reach = max(1.15 * widest, 1.3 * LITTLE_SHIFT)
+    axes[0].set_xlim(-reach, reach)
     names = [shorten(label, 32) for label in data.labels]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)

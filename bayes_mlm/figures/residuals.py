@@ -18,7 +18,13 @@ from bayes_mlm.design import predictor_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import draw_rows, legend_key, legend_outside, legend_patch
+from bayes_mlm.figures.parts import (
+    draw_rows,
+    label_points,
+    legend_key,
+    legend_outside,
+    legend_patch,
+)
 from bayes_mlm.figures.style import BLUE, INK, ORANGE, Axes, Figure, across, new_figure, styled
 from bayes_mlm.fitting import Analysis
 
@@ -276,17 +282,11 @@ def plot_group_residuals(data: GroupResiduals) -> Figure:
         _draw_qq(ax, curve)
         what = "" if many == 1 else f"{shorten(effect, 18)} "
         ax.set_ylabel(f"standardised {what}effect")
+        labels = np.full(curve.found.size, "", dtype=object)
         for place, label in named:
-            x, y = float(curve.expected[place]), float(curve.found[place])
-            ax.annotate(
-                label,
-                (x, y),
-                (6.0 if x < 0 else -6.0, 0.0),
-                textcoords="offset points",
-                ha="left" if x < 0 else "right",
-                va="center",
-                fontsize=8,
-            )
+            labels[place] = label
+        places = np.array([place for place, _ in named], dtype=np.int64)
+        label_points(ax, curve.expected, curve.found, places, labels)
         ax.set_xlabel(f"normal quantile ({count(curve.n, 'group')})")
     _legend_below(figure, *data.curves)
     return figure
@@ -306,7 +306,9 @@ def _legend_below(figure: Figure, *curves: NormalQQ, before: Sequence[Any] = ())
     if curves:
         handles.append(legend_patch(facecolor=_SHADE, label="95 % of normal samples"))
     if any(curve.outside.any() for curve in curves):
-        handles.append(legend_key(ls="", marker="D", ms=3.2, color=ORANGE, label="outside them"))
+        handles.append(
+            legend_key(ls="", marker="D", ms=3.2, color=ORANGE, label="outside the band")
+        )
     legend_outside(figure, handles, columns=2)
 
 

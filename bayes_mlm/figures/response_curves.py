@@ -23,7 +23,8 @@ from bayes_mlm.figures.mean_curves import (
     population_curves,
     predictor_of,
 )
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.panels import large_and_small
+from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.scales import ON_LOGS, is_wide, means_on_logs
 from bayes_mlm.figures.style import (
     BLACK,
@@ -43,7 +44,7 @@ from bayes_mlm.fitting import Analysis
 from bayes_mlm.questions import outcome_rows, read_population
 
 # Small panels and their columns, and in how many parts outcomes of all rows are averaged.
-N_PANELS, _COLUMNS, _BINS = 6, 3, 10
+N_PANELS, _BINS = 6, 10
 # How u = 0 is drawn.
 _ZERO = (0, (5.0, 1.5))
 
@@ -240,20 +241,16 @@ def plot_response_curves(data: ResponseCurves) -> Figure:
     if not data.groups:
         ax = figure.add_subplot()
     else:
-        rows = -(-len(data.panels) // _COLUMNS)
-        grid = figure.add_gridspec(rows, _COLUMNS + 1, width_ratios=(2.2, *[1.0] * _COLUMNS))
-        ax = figure.add_subplot(grid[:, 0])
+        ax, small = large_and_small(figure, len(data.panels), ratio=2.2)
         panels = [data.groups[k] for k in data.panels]
         names = shorten_all([one.curve.name for one in panels], 8)
-        for k, (one, name) in enumerate(zip(panels, names, strict=True)):
-            panel = figure.add_subplot(grid[k // _COLUMNS, 1 + k % _COLUMNS], sharey=ax, sharex=ax)
+        for panel, one, name in zip(small, panels, names, strict=True):
             _draw_band(panel, one.curve, BLUE)
             panel.plot(one.curve.x, one.curve.centre, color=BLUE, lw=1.6, zorder=4)
             _draw_observed(panel, one.observed, BLACK, crosses=bool(data.others))
             panel.set_title(f"{shorten(data.group, 10)} {name}", fontsize=8.5, pad=2.5)
-            panel.tick_params(labelleft=k % _COLUMNS == 0, labelbottom=k >= len(panels) - _COLUMNS)
     handles = list(_draw_all(ax, data))
-    figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    legend_outside(figure, handles, columns=2, loc="outside upper left")
     if data.is_wide:
         means_on_logs(ax, _all_means(data))
     figure.supxlabel(shorten(data.along, 60), fontsize=9.0)
@@ -295,7 +292,7 @@ def _draw_all(ax: Axes, data: ResponseCurves) -> Iterator[Any]:
         yield legend_key(color=BLACK, ls=LIKELIHOOD_STYLE.line, lw=0.8, label=label)
     yield legend_key(ls="", marker="o", ms=4.0, mec=INK, mfc="none", label="observed")
     if data.others and data.groups:
-        yield legend_key(ls="", marker="x", ms=4.0, color=INK, label="expected of the same rows")
+        yield legend_key(ls="", marker="x", ms=4.0, color=INK, label="expected for the same rows")
 
 
 def _draw_band(ax: Axes, curve: MeanCurve, colour: str) -> None:

@@ -12,7 +12,7 @@ from bayes_mlm.figures.caterpillar import MOST_TICKS
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_above, legend_key, name_ticks
+from bayes_mlm.figures.parts import legend_above, legend_key, name_ticks, on_logs
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit
@@ -273,14 +273,13 @@ def _size_axis(ax: Axes, data: Shrinkage, x: Floats) -> None:
     groups = count(many, "group")
     if sizes[0] < sizes[-1]:
         if sizes[-1] > _WIDE * sizes[0]:
-            ax.set_xscale("log")
+            on_logs(ax, "x")
             ends = np.log(x[[0, -1]]) + np.array([-0.02, 0.02]) * np.log(x[-1] / x[0])
             ax.set_xlim(*np.exp(ends))
-            _number_ticks(ax)
         else:
             room = 0.02 * (x[-1] - x[0])
             ax.set_xlim(x[0] - room, x[-1] + room)
-        ax.set_xlabel(f"rows of the {shorten(data.group)} ({groups}, {_rows(int(sizes.sum()))})")
+        ax.set_xlabel(f"rows of each {shorten(data.group)} ({groups}, {_rows(int(sizes.sum()))})")
         return
     ax.set_xlim(-0.02 * many - 0.4, 1.02 * many - 0.6)
     each = _rows(int(sizes[0]))
@@ -290,15 +289,6 @@ def _size_axis(ax: Axes, data: Shrinkage, x: Floats) -> None:
         return
     ax.set_xticks([])
     ax.set_xlabel(f"{groups} of {each}, in order of their unpooled estimate")
-
-
-def _number_ticks(ax: Axes) -> None:
-    """Label a logarithmic axis with whole numbers at 1, 2, 5, 10."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
 def _rows(many: int) -> str:

@@ -155,7 +155,10 @@ def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:
         return cast("Figure", GivenAxes(canvas.ax))
     if canvas.ax is not None:
         return cast("Figure", canvas.ax)
-    return Figure(figsize=canvas.size(width, height), layout="constrained")
+    from bayes_mlm.figures.page_layout import PageLayout
+
+    layout = PageLayout((_LOOK, canvas.settings))
+    return Figure(figsize=canvas.size(width, height), layout=layout)
 
 
 def width_of(figure: Figure) -> float:
@@ -163,10 +166,12 @@ def width_of(figure: Figure) -> float:
     return float(figure.bbox.width / figure.dpi)
 
 
-def across(figure: Figure, many: int, *, ratios: Sequence[float] | None = None) -> list[Axes]:
+def across(
+    figure: Figure, many: int, *, ratios: Sequence[float] | None = None, share: bool = False
+) -> list[Axes]:
     """Return panels side by side; one below the other in a narrow figure.
 
-    That is then taller, unless its height was given.
+    That is then taller, unless its height was given. With `share` they have the same scales.
 
     Examples
     --------
@@ -175,10 +180,16 @@ def across(figure: Figure, many: int, *, ratios: Sequence[float] | None = None) 
     [[2, [6.3, 3.0]], [2, [3.3, 4.5]]]
     """
     if many == 1 or width_of(figure) >= NARROW:
-        return list(figure.subplots(1, many, width_ratios=ratios, squeeze=False)[0])
+        options: dict[str, Any] = {"sharex": share, "sharey": share, "squeeze": False}
+        return list(figure.subplots(1, many, width_ratios=ratios, **options)[0])
     if hasattr(figure, "get_size_inches"):  # a subfigure has no size that it could change
         stack(figure, float(figure.get_size_inches()[1]), many)
-    return list(figure.subplots(many, 1, squeeze=False).ravel())
+    return list(figure.subplots(many, 1, sharex=share, sharey=share, squeeze=False).ravel())
+
+
+def is_stacked(first: Axes, second: Axes) -> bool:
+    """Test whether panels of `across` stand one below the other."""
+    return bool(first.get_position().y0 > second.get_position().y0)
 
 
 def stack(figure: Figure, height: float, many: int) -> float:
@@ -199,6 +210,21 @@ def figure_of(ax: Axes) -> Figure:
     figure = ax.get_figure(root=True)
     assert figure is not None  # for mypy: axes that are drawn into have one
     return figure
+
+
+def _size_ticks(drawn: Any) -> None:
+    """Have ticks that matplotlib makes later, outside of the theme, keep the size of its labels."""
+    from matplotlib import rcParams
+
+    sizes_of = rcParams["xtick.labelsize"], rcParams["ytick.labelsize"]
+    for ax in drawn.get_axes() if hasattr(drawn, "get_axes") else [drawn]:
+        for size_of, axis in zip(sizes_of, (ax.xaxis, ax.yaxis), strict=True):
+            if "labelsize" in axis.get_tick_params():
+                continue
+            sizes = [(label, label.get_fontsize()) for label in axis.get_majorticklabels()]
+            axis.set_tick_params(labelsize=size_of)
+            for label, size in sizes:
+                label.set_fontsize(size)
 
 
 class Drawing[D](Protocol):
@@ -253,6 +279,7 @@ def styled[D](draw: Callable[[D], Figure]) -> Drawing[D]:
         canvas = Canvas(theme=theme, figsize=figsize, ax=ax)
         with rc_context(_LOOK), rc_context(canvas.settings), drawing_on(canvas):
             made = draw(data)
+            _size_ticks(made if ax is None else ax)
         if canvas.is_grey:
             make_grey(made if ax is None else ax)
         return made if ax is None else ax

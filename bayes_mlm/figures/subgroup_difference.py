@@ -10,7 +10,7 @@ from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
 from bayes_mlm.figures.lines import rows_of_x
-from bayes_mlm.figures.parts import legend_key, legend_patch
+from bayes_mlm.figures.parts import legend_above, legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.roles import Roles, base_columns, roles_of
 from bayes_mlm.figures.style import (
     BLUE,
@@ -232,36 +232,31 @@ def plot_subgroup_difference(data: SubgroupDifference) -> Figure:
         fontsize=9,
     )
     prob = percent(data.prob)
-    top.legend(
-        handles=[
+    legend_above(
+        top,
+        [
             legend_key(color=BLUE, lw=1.8, label="posterior mean"),
             legend_patch(facecolor=BLUE, alpha=0.2, label=f"{prob} interval"),
             legend_key(color=other.colour, lw=0.9, ls=other.line, label=data.likelihood_engine),
             legend_patch(facecolor="#B3D0E4", hatch="////", edgecolor=BLUE, label="excludes zero"),
         ],
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=4,
-        borderaxespad=0.2,
-        columnspacing=1.2,
+        columns=4,
     )
-    for shares, name, style in zip(data.rows, data.subgroups, SUBGROUP_STYLES, strict=True):
+    for shares, style in zip(data.rows, SUBGROUP_STYLES, strict=True):
         bottom.stairs(
             100 * shares,
             data.bins,
             color=style.colour,
             ls=style.line,
             lw=1.3,
-            label=f"rows, {shorten(name, 30)}",
         )
     bottom.set_ylabel("% of rows")
     bottom.set_ylim(bottom=0.0)
-    figure.legend(
-        handles=bottom.get_legend_handles_labels()[0],
-        loc="outside lower center",
-        ncols=2,
-        handlelength=2.8,
-    )
+    keys = [
+        legend_key(color=style.colour, ls=style.line, lw=1.3, label=f"rows, {shorten(name, 40)}")
+        for name, style in zip(data.subgroups, SUBGROUP_STYLES, strict=True)
+    ]
+    legend_outside(figure, keys, columns=2, handlelength=2.8)
     bottom.set_xlabel(shorten(data.slope, 60))
     bottom.set_xlim(x[0], x[-1])
     return figure

@@ -23,7 +23,8 @@ from bayes_mlm.design import Design
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.panels import large_and_small
+from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import (
     BLUE,
@@ -45,7 +46,6 @@ from bayes_mlm.questions import LinePoint, along_of, group_lines, population_lin
 MOST_LINES = 60
 N_PANELS = 6
 _POINTS = 25
-_COLUMNS = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -307,19 +307,15 @@ def plot_trajectories(data: Trajectories) -> Figure:
     Left all lines, right a small panel an individual, from the least change to the greatest.
     """
     figure = new_figure()
-    rows = -(-len(data.panels) // _COLUMNS)
-    grid = figure.add_gridspec(rows, _COLUMNS + 1, width_ratios=(2.0, *[1.0] * _COLUMNS))
-    ax = figure.add_subplot(grid[:, 0])
+    ax, small = large_and_small(figure, len(data.panels), ratio=2.0)
     looks = SUBGROUP_STYLES if len(data.population) > 1 else (Style(BLUE, "o", "-"),)
     handles = _draw_all(ax, data, looks)
     panels = [data.individuals[k] for k in data.panels]
     names = shorten_all([one.curve.name for one in panels], 8)
-    for k, (one, name) in enumerate(zip(panels, names, strict=True)):
-        panel = figure.add_subplot(grid[k // _COLUMNS, 1 + k % _COLUMNS], sharey=ax, sharex=ax)
+    for panel, one, name in zip(small, panels, names, strict=True):
         _draw_one(panel, one, looks[one.subgroup])
         panel.set_title(f"{shorten(data.group, 10)} {name}", fontsize=8.5, pad=2.5)
-        panel.tick_params(labelleft=k % _COLUMNS == 0, labelbottom=k >= len(panels) - _COLUMNS)
-    figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    legend_outside(figure, handles, columns=2, loc="outside upper left")
     figure.supxlabel(shorten(data.along, 60), fontsize=9.0)
     far = max(abs(end) for end in ax.get_xlim()) >= 1e4  # long labels: only a few fit
     ax.locator_params(axis="x", nbins=1 if far else 5, steps=[1, 2, 5, 10])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from bayes_mlm.base import count, percent, rounded, shorten
 from bayes_mlm.engines import ENGINES, has_random_effects, is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.panels import apart
 from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.style import (
     BAND,
@@ -21,7 +23,6 @@ from bayes_mlm.figures.style import (
     SKY,
     Axes,
     Figure,
-    across,
     new_figure,
     styled,
 )
@@ -299,7 +300,7 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     rows = sum(len(column.shares) for column in data.columns)
     figure = new_figure(max(3.4, 1.35 + 0.27 * (rows + len(data.columns))))
     looks = {**_LOOK, **dict(zip(data.factors, cycle(_FACTORS), strict=False))}
-    left, right = across(figure, 2, ratios=(1.0, 1.15))
+    left, right = apart(figure, ratios=(1.0, 1.15))
     for place, column in enumerate(data.columns):
         _draw_bar(left, place, column, looks, 8 if len(data.columns) < 4 else 6.5)
     names = [_SHORT.get(column.measure) or _place(column.measure) for column in data.columns]
@@ -338,29 +339,19 @@ def _draw_bar(ax: Axes, place: int, column: Column, looks: _Looks, size: float) 
     bottom = 0.0
     for one in column.shares:
         colour, hatch, ink = looks[one.part]
-        ax.bar(
-            place,
-            one.mean,
-            0.72,
-            bottom=bottom,
-            color=colour,
-            hatch=hatch,
-            edgecolor="white",
-            lw=0.6,
-        )
+        edge: dict[str, Any] = {"hatch": hatch, "edgecolor": "white", "lw": 0.6}
+        ax.bar(place, one.mean, 0.72, bottom=bottom, color=colour, **edge)
         if one.mean >= _ROOM:
             # Hatching would run through the number.
             box = {"facecolor": colour, "edgecolor": "none", "pad": 2.0} if hatch else None
-            ax.text(
-                place,
-                bottom + one.mean / 2,
-                percent(one.mean),
-                ha="center",
-                va="center",
-                fontsize=size,
-                color=ink,
-                bbox=box,
-            )
+            look: dict[str, Any] = {
+                "ha": "center",
+                "va": "center",
+                "fontsize": size,
+                "color": ink,
+                "bbox": box,
+            }
+            ax.text(place, bottom + one.mean / 2, percent(one.mean), **look)
         bottom += one.mean
 
 
@@ -368,7 +359,8 @@ def _draw_intervals(ax: Axes, data: VarianceParts, looks: _Looks) -> None:
     y, ticks, names = 0.0, [], []
     for k, column in enumerate(data.columns):
         top = y - 0.55
-        ax.text(0.0, y, f"of the {column.label}", fontsize=8.5, va="center", color=INK)
+        look: dict[str, Any] = {"ha": "right", "va": "center", "color": INK, "fontsize": 8.5}
+        ax.text(1.0, y, f"of the {column.label}", transform=ax.get_yaxis_transform(), **look)
         for one in column.shares:
             y += 1.0
             colour = looks[one.part][0] if looks[one.part][0] != "#D9D9D9" else "#7F7F7F"

@@ -28,6 +28,7 @@ from bayes_mlm.data import (
 from bayes_mlm.design import (
     Design,
     GroupMeans,
+    Response,
     Scan,
     as_scan,
     collect_rows,
@@ -40,6 +41,7 @@ from bayes_mlm.design import (
 from bayes_mlm.fitting.estimate import Estimate
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import CoefficientSource
+from bayes_mlm.model import plain_rows
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
@@ -112,11 +114,15 @@ def sample_rows[R: CoefficientSource](
     found = sample_table(design, data, n_groups=n_groups, groups=groups, random_seed=seed)
     table, places, labels = found.table, found.places, design.labels[found.places]
     grouped = find_groups(table, str(design.group))
-    rows = replay(design, table)
+    rows, arrays = replay(design, table), encode(design.encoding, table)
     base = design.base
     sampled = design.with_arrays(
-        y=encode(design.encoding, table).y,
-        offset=rows.offset if design.formula.offsets else None,
+        response=Response(
+            name=design.outcome,
+            y=arrays.y,
+            offset=rows.offset if design.formula.offsets else None,
+            trials=arrays.trials,
+        ),
         X=rows.X,
         Z=rows.Z,
         codes=grouped.codes,
@@ -126,7 +132,9 @@ def sample_rows[R: CoefficientSource](
         else GroupMeans(terms=base.terms, means=base.means[places], varies=base.varies),
         notes=(*design.notes, found.what),
         inputs=inputs_of(design.encoding, table),
+        residual=None if design.residual is None else plain_rows(table.n),
         aggregated=None,
+        patterns=None,
         sample_of=design,
     )
     _check_same(sampled, design, places, table.source)

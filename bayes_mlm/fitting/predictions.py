@@ -103,9 +103,11 @@ def _of_groups(fit: OneFactorSolution, design: Design, groups: Ints) -> tuple[Fl
 
 def _of_generalised(fit: GeneralisedFit, design: Design, groups: Ints) -> tuple[Floats, Floats]:
     """Return the same of a linear predictor: minus du/dbeta at the mode, and cov(u | y)."""
-    term, family = design.group_term, design.family
+    design = design.weighted_rows
+    term, family, counts = design.group_term, design.family, design.response.weights
     eta = design.X @ fit.beta + design.offset + term.sum_effects(fit.u)
     _, weight = family.score(design.y, eta, {**design.response.known, **fit.auxiliary})
+    weight = weight if counts is None else weight * counts
     zz = term.products(weight)[groups]
     zx = np.stack([term.sums(z[:, None] * design.X) for z in (weight[:, None] * term.Z).T], axis=1)
     inside = np.eye(design.q) + zz @ fit.cov_u

@@ -36,6 +36,7 @@ from bayes_mlm.design import (
     Response,
     naming,
     require,
+    without_rows,
 )
 from bayes_mlm.engines import Draws, Variable
 from bayes_mlm.fitting.netcdf import read_added, read_netcdf, write_netcdf
@@ -50,6 +51,7 @@ from bayes_mlm.fitting.stored import (
 from bayes_mlm.fitting.tree.additions import added_to
 from bayes_mlm.fitting.tree.assemble import Group, Tree, lay_out_tree, plain_labels
 from bayes_mlm.fitting.tree.computed import Computed
+from bayes_mlm.fitting.tree.constant import OUTCOME
 from bayes_mlm.fitting.tree.groups import KEPT, MAX_NUMBERS
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import known_parameters, parameters_of, term_names
@@ -293,9 +295,19 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     summed = _sums_from(kept, constant)
     kept_arrays = constant.variables if summed is None else {}
     arrays = _arrays(kept_arrays)
-    y = None if summed is not None else _outcome(document, groups["observed_data"])
+    counted = summed is None and "observed_data" not in groups  # distinct rows, with their numbers
+    y = None if summed is not None else _outcome(document, groups, counted=counted)
     n = 0 if y is None else y.size
     empty = None if y is None else np.empty((n, 0))
+    weights = arrays.get("weights")
+    counts = [
+        summed.counts_of(place)
+        if summed is not None
+        else np.bincount(arrays[dim.variable("codes")], weights).astype(np.int64)
+        if counted
+        else None
+        for place, dim in enumerate(dims)
+    ]
     terms = tuple(
         GroupTerm(
             factor=one.factor,
@@ -304,7 +316,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
             Z=arrays.get(dim.variable("Z"), empty),
             effects=one.effects,
             correlated=one.correlated,
-            counts=None if summed is None else summed.counts_of(place),
+            counts=counts[place],
         )
         for place, (one, dim, known) in enumerate(zip(kept.groups, dims, labels, strict=True))
     )
@@ -329,7 +341,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     )
     return Fit(
         request=document.request,
-        design=design,
+        design=without_rows(design) if counted else design,
         priors=document.priors,
         draws=_drawn(document, groups, design),
         engine=document.engine,
@@ -369,9 +381,11 @@ def _drawn(document: Document, groups: Mapping[str, Group], design: Design) -> D
     )
 
 
-def _outcome(document: Document, observed: Group) -> Floats:
+def _outcome(document: Document, groups: Mapping[str, Group], *, counted: bool) -> Floats:
     """Return the observed variable, which is the only one that was not added."""
-    added = document.added.get("observed_data", ())
+    if counted:
+        return np.asarray(groups["constant_data"].variables[OUTCOME].values, dtype=np.float64)
+    added, observed = document.added.get("observed_data", ()), groups["observed_data"]
     (y,) = (one.values for name, one in observed.variables.items() if name not in added)
     return np.asarray(y, dtype=np.float64)
 

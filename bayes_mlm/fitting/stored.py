@@ -86,7 +86,7 @@ def check_fit(fit: Fit) -> None:
     for term in design.group_terms:
         require(np.unique(term.labels).size == term.J, "a group is in it twice")
     if design.aggregated is None:
-        _check_rows(design)
+        _check_rows(design.weighted_rows)
     else:
         check_cells(design.aggregated)
     labels: dict[str, tuple[Any, ...]] = {"term": design.terms}
@@ -123,6 +123,11 @@ def _check_rows(design: Design) -> None:
         set(design.inputs) <= set(design.encoding.predictor_columns)
         and all(values.shape == (n,) for values in design.inputs.values()),
         "its columns that predictors are functions of are not those of its formula",
+    )
+    weights = design.response.weights
+    require(
+        weights is None or (weights.shape == (n,) and bool((weights >= 1.0).all())),
+        "its numbers of rows are not those of distinct rows",
     )
     arrays = [("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)]
     arrays += [(name, values) for name, values in design.inputs.items()]

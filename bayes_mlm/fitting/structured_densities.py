@@ -47,7 +47,7 @@ def spaced(n_draws: int, most: int) -> Ints:
 
 def conditional_model(fit: Sampled, grouping: Design | None, most_draws: int) -> ConditionalModel:
     """Return the parts of a fit that its predictive densities are computed from."""
-    design = fit.design
+    design = fit.design.weighted_rows
     design.require_all_factors("a likelihood")
     by = design if design.group is not None or grouping is None else grouping
     if not np.array_equal(by.y, design.y):

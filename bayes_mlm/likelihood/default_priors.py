@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bayes_mlm.base import EngineError, Floats, PriorError, describe_value, expect
-from bayes_mlm.design import INTERCEPT, Design, column_moments
+from bayes_mlm.design import INTERCEPT, Design, column_moments, mean_offset
 from bayes_mlm.likelihood.parameters import group_parameters, group_views
 from bayes_mlm.model import Prior, default_of, half_student_t, parse_prior, prior_target
 
@@ -227,7 +227,7 @@ def model_priors(
     moments = column_moments(design)
     mean, s_y = design.family.scale(moments.y_mean, moments.y_sd)
     if design.family.link != "identity":  # else the outcome's mean is less the offset already
-        mean -= float(design.offset.mean())
+        mean -= mean_offset(design)
     s_x = _spread(moments.x_sd)
 
     def coefficient(k: int, term: str) -> Prior:

@@ -71,7 +71,7 @@ class Likelihood:
     ----------
     design : Design
         With rows; for `marginal` and `by_row` in order of their groups, and with a residual
-        structure by row.
+        structure by row. `marginal` takes distinct ones with their numbers, too.
 
     Raises
     ------
@@ -234,16 +234,17 @@ class Likelihood:
         The mode of u = root v, with v standard normal, by the family's scores and weights (Fisher
         scoring or EM), and the curvature there.
         """
-        design, q = self.design, len(at.root)
+        design, q, counts = self.design, len(at.root), self.design.response.weights
+        counts = np.ones(design.n) if counts is None else counts
         eta = design.X @ at.beta + design.offset
         if q == 0:
-            return self.term.sums(self.conditional(eta, at.aux))
+            return self.term.sums(self.conditional(eta, at.aux) * counts)
         term = self.term.transformed(at.root)
         v = np.zeros((design.J, q))
         for _ in range(_STEPS):
             score, weight = design.family.score(design.y, eta + term.sum_effects(v), at.aux)
-            inner = np.eye(q) + term.products(weight)
-            uphill = term.cross(score) - v
+            inner = np.eye(q) + term.products(weight * counts)
+            uphill = term.cross(score * counts) - v
             step = np.linalg.solve(inner, uphill[:, :, None])[:, :, 0]
             v = v + np.clip(step, -_LONGEST, _LONGEST)
             if np.abs(step).max() < 1e-6:
@@ -256,7 +257,7 @@ class Likelihood:
             node = v + scale @ point
             prior = -0.5 * (q * LOG_2PI + np.square(node).sum(axis=1))
             density = self.conditional(eta + term.sum_effects(node), at.aux)
-            logs[k] = term.sums(density) + prior + log_weight
+            logs[k] = term.sums(density * counts) + prior + log_weight
         found: Floats = np.logaddexp.reduce(logs) + half_logdet
         return found
 

@@ -87,6 +87,7 @@ def likelihood_rows(
     Parameters
     ----------
     design : Design
+        With rows, or the distinct ones with their numbers.
     code : int
         Of its family.
     effects : bool
@@ -95,6 +96,7 @@ def likelihood_rows(
         Rows of equal predictors in a group (and, but of successes and Poisson counts, of equal
         outcomes) are one where at most this share of all are distinct; 0 leaves them.
     """
+    design = design.weighted_rows
     q = design.q if effects else 0
     y, trials = np.ascontiguousarray(design.y, dtype=np.float64), design.response.trials
     trials = np.ones(y.size) if trials is None else np.ascontiguousarray(trials, dtype=float)

@@ -101,6 +101,7 @@ def from_rows(
     terms: Sequence[str] | None = None,
     effects: Sequence[str] | None = None,
     group: str | None = None,
+    weights: Floats | None = None,
 ) -> GroupMoments:
     """Reduce rows to sufficient statistics; the rows may come in any order.
 
@@ -116,6 +117,8 @@ def from_rows(
         Number of groups J; a group may have no rows.
     labels, terms, effects, group : optional
         Names; numbered ones are made up where they are not given.
+    weights : (n,) array, optional
+        How many equal rows each stands for: whole numbers.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def from_rows(
     _check_shapes(y, X, Z, codes, n_groups)
     columns = [*X.T, *Z.T, y]
     kept, place = _distinct(columns)
-    counts, centre, means, scatter = _moments([columns[i] for i in kept], codes, n_groups)
+    counts, centre, means, scatter = _moments([columns[i] for i in kept], codes, n_groups, weights)
     return GroupMoments(
         labels=np.arange(n_groups) if labels is None else np.asarray(labels),
         counts=counts,
@@ -275,13 +278,18 @@ def _distinct(columns: list[Floats]) -> tuple[list[int], list[int]]:
 
 
 def _moments(
-    columns: list[Floats], codes: Ints, n_groups: int
+    columns: list[Floats], codes: Ints, n_groups: int, weights: Floats | None
 ) -> tuple[Ints, Floats, Floats, Floats]:
     """Compute counts (J,), centre (k,), means about it (J, k) and scatter (J, k, k)."""
     n, k = len(codes), len(columns)
-    counts = np.bincount(codes, minlength=n_groups)
+    counts = np.bincount(codes, weights, minlength=n_groups).astype(np.int64)
     safe = np.maximum(counts, 1)
-    centre = np.array([c[0] if c[0] == c[-1] and (c == c[0]).all() else c.mean() for c in columns])
+    centre = np.array(
+        [
+            c[0] if c[0] == c[-1] and (c == c[0]).all() else np.average(c, weights=weights)
+            for c in columns
+        ]
+    )
     means = np.zeros((n_groups, k))
     deviation: list[Floats | None] = []
     for i, column in enumerate(columns):
@@ -289,17 +297,19 @@ def _moments(
         if not shifted.any():
             deviation.append(None)
             continue
-        means[:, i] = np.bincount(codes, weights=shifted, minlength=n_groups) / safe
+        summed = shifted if weights is None else shifted * weights
+        means[:, i] = np.bincount(codes, weights=summed, minlength=n_groups) / safe
         shifted -= means[codes, i]
         deviation.append(shifted)
     live = [i for i, d in enumerate(deviation) if d is not None]
     scatter = np.zeros((n_groups, k, k))
     pairs = len(live) * (len(live) + 1) // 2
     # Costs in nanoseconds, measured: a weighted count against a BLAS product per group.
-    if pairs * n * 8 <= n_groups * 8_000 + n * len(live) ** 2 + n * 100:
+    if weights is not None or pairs * n * 8 <= n_groups * 8_000 + n * len(live) ** 2 + n * 100:
         for a, i in enumerate(live):
             for j in live[: a + 1]:
                 product = deviation[i] * deviation[j]  # type: ignore[operator]  # live: not None
+                product = product if weights is None else product * weights
                 total = np.bincount(codes, weights=product, minlength=n_groups)
                 scatter[:, i, j] = scatter[:, j, i] = total
     elif live:

@@ -24,5 +24,5 @@ def refuse_rows(name: str, remedy: str = "") -> NoReturn:
     """
     raise RowsNeededError(
         f"this needs the rows themselves (their {name}), and the data were reduced to "
-        f"sums by group; {remedy or _REMEDY}"
+        f"sums by group, or counts of distinct rows; {remedy or _REMEDY}"
     )

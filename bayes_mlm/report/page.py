@@ -362,10 +362,8 @@ def _data_facts(main: Analysis) -> list[tuple[str, str]]:
     facts.append(("Rows", count(design.n)))
     if design.n_dropped:
         facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))
-    sizes_by_factor = design.compute(
-        lambda rows: [term.sizes for term in rows.group_terms], lambda s: [s.counts]
-    )
-    for term, sizes in zip(design.group_terms, sizes_by_factor, strict=True):
+    for term in design.group_terms:
+        sizes = term.sizes
         facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
         low, high = int(sizes.min()), int(sizes.max())
         mean = float(sizes.mean())

@@ -43,12 +43,14 @@ def coded_outcome(design: Design) -> Iterator[str]:
     """
     if design.family.outcome == "number":
         return
-    levels, rows = design.encoding.outcome_levels, np.bincount(design.y.astype(np.int64)).tolist()
+    levels, distinct = design.encoding.outcome_levels, design.weighted_rows
+    places = distinct.y.astype(np.int64)
+    rows = np.bincount(places, distinct.response.weights).astype(np.int64).tolist()
     names = [f"{k}" for k in range(max(2, len(rows)))]
     if levels is not None:
         names = [levels.name(place) for place in range(len(levels.levels))]
     if design.family.outcome == "two levels":
-        ones = int(design.y.sum())
+        ones = sum(rows[1:])
         share = f"{count(ones)} of {count(design.n, 'row')}, {percent(ones / design.n)}"
         if levels is None:
             yield f"{design.outcome} is 1 in {share}; 0 in the others"

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import Finding, View, count, digits, split
+import numpy as np
+
+from bayes_mlm.base import Finding, Floats, View, count, digits, split
 from bayes_mlm.design import INTERCEPT, Design, column_moments, event_name
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis, ratio_of
-from bayes_mlm.moments import GroupMoments
 from bayes_mlm.report.estimates import PRINTED, estimates_view
 from bayes_mlm.report.remarks import typeset
 
@@ -293,30 +294,29 @@ def reasons_table(published: "Sequence[PublishedRow]") -> PageTable | None:
 
 
 def variables_table(analysis: Analysis) -> PageTable:
-    """Return the outcome and the predictors; aggregated data have no extremes."""
+    """Return the outcome and the predictors; sums have no extremes."""
     design = analysis.design
     terms = [(k, term) for k, term in enumerate(design.terms) if term != "Intercept"]
 
     def of_rows(rows: Design) -> list[tuple[str, *tuple[float, ...]]]:
         columns = [(event_name(rows), rows.y), *((term, rows.X[:, k]) for k, term in terms)]
-        return [
-            (
-                name,
-                float(one.mean()),
-                float(one.std(ddof=1)) if one.size > 1 else 0.0,
-                float(one.min()),
-                float(one.max()),
-            )
-            for name, one in columns
-        ]
+        weights, least = rows.response.weights, max(design.n - 1, 1)
 
-    def of_moments(_: GroupMoments) -> list[tuple[str, *tuple[float, ...]]]:
+        def line(name: str, one: Floats) -> tuple[str, *tuple[float, ...]]:
+            mean = float(np.average(one, weights=weights))
+            spread = np.average(np.square(one - mean), weights=weights) * design.n / least
+            return name, mean, float(np.sqrt(spread)), float(one.min()), float(one.max())
+
+        return [line(*one) for one in columns]
+
+    def of_moments() -> list[tuple[str, *tuple[float, ...]]]:
         found = column_moments(design)
         columns = [(term, float(found.x_mean[k]), float(found.x_sd[k])) for k, term in terms]
         return [(event_name(design), found.y_mean, found.y_sd), *columns]
 
     rows = []
-    for name, *values in design.compute(of_rows, of_moments):
+    whole = of_moments() if design.aggregated is not None else of_rows(design.weighted_rows)
+    for name, *values in whole:
         shown = digits(values, values[1] / 10, style="table")  # three digits of the sd
         rows.append((name, *map(shown.number, values)))
     caption = f"Outcome and predictors of {analysis.spec.name}, over its rows."

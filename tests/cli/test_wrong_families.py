@@ -102,7 +102,7 @@ WRONG = [
         "--family bernoulli --engine ml",
         "3 effects a group at most, not 4",
     ),
-    ("yes", "--family bernoulli --rows sum", "Bernoulli outcomes need the rows"),
+    ("w", "--family gamma --rows sum", "gamma outcomes need the rows"),
 ]
 
 

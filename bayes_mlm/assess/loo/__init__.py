@@ -228,11 +228,12 @@ def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]
     check_draws(fit)
     # Student-t densities are given the group effects: cheap, and less exact draw by draw.
     most = MAX_ROW_EVALUATIONS
+    n = fit.design.weighted_rows.n if unit == "group" else fit.design.rows().n
     if (
         not fit.design.family.gaussian_moments and unit == "row"
     ):  # given the group effects: cheap, less exact
         most *= 4
-    model = conditional_model(fit, grouping, _most_draws(most, fit.design.n))
+    model = conditional_model(fit, grouping, _most_draws(most, n))
     term = model.likelihood.term
     labels = term.labels
     if unit == "group":
@@ -241,7 +242,7 @@ def _structured(fit: Fit, grouping: Design | None, unit: Literal["group", "row"]
         found = [np.array(pair) for pair in row_log_densities(model)]
         place = np.argsort(model.order)
         densities, lpd = np.stack(found, axis=2)[:, place]
-        labels = np.arange(1, fit.design.n + 1)
+        labels = np.arange(1, n + 1)
     return from_draws(fit, unit, labels, densities, lpd, term.factor or None)
 
 

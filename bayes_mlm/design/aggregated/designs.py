@@ -1,7 +1,7 @@
 """Designs aggregated out of core: sums of squares and products, without the rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,6 @@ from bayes_mlm.data import (
 from bayes_mlm.design.aggregated.checking import (
     check_columns,
     check_labels,
-    check_levels,
     check_size,
     complete,
     count_groups,
@@ -37,11 +36,13 @@ from bayes_mlm.design.aggregated.learning import (
     replay_on,
 )
 from bayes_mlm.design.aggregated.lists import TOO_CROSSED, ListedFactor, is_too_crossed, read_lists
+from bayes_mlm.design.aggregated.patterns import count_patterns, learn_outcome_of
+from bayes_mlm.design.aggregated.request import Request, check_group_level, notes_on_labels_of
 from bayes_mlm.design.aggregated.written import write_columns
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding, factors_of
 from bayes_mlm.design.encoding.columns import notes_on_independent
-from bayes_mlm.design.encoding.levels import label_notes, notes_on_levels
+from bayes_mlm.design.encoding.levels import notes_on_levels
 from bayes_mlm.design.estimability import check_estimable
 from bayes_mlm.design.group_columns import columns_of_cells
 from bayes_mlm.design.group_means import means_of_moments
@@ -54,6 +55,7 @@ from bayes_mlm.design.terms import (
     terms_of_moments,
 )
 from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.model import Family, family_of
 from bayes_mlm.moments import (
     CellFactor,
     CellMoments,
@@ -70,35 +72,6 @@ _OUTSIDE = ("duckdb", "pyspark")
 SUMMED_NOTE = " were summed where they lie; figures and checks of rows need a sample of groups"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Request:
-    """Request of an aggregation: formula, factors, and the treatment of missing values."""
-
-    formula: Formula
-    factors: tuple[str, ...]
-    missing: str
-    group_level: tuple[str, ...]
-    strip: bool
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of the table that are needed."""
-        formula = self.formula
-        names = (name for name in formula.columns if name not in formula.interactions)
-        return tuple(dict.fromkeys([*names, *self.keys, *self.group_level]))
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Columns whose combinations are the cells."""
-        parts = (name for one in self.factors for name in self.formula.columns_of(one))
-        return tuple(dict.fromkeys(parts))
-
-    @property
-    def group(self) -> str | None:
-        """The one factor; None of none, and of several."""
-        return self.factors[0] if len(self.factors) == 1 else None
-
-
 def sum_rows(
     formula: str | Formula,
     data: Any,
@@ -107,8 +80,11 @@ def sum_rows(
     missing: Literal["error", "drop"] = "error",
     group_level: Sequence[str] = (),
     strip: bool = False,
+    family: str | Family = "gaussian",
 ) -> Design:
     """Aggregate data to the sums of a model by group, in the engine that stores them.
+
+    Of an outcome that is not Gaussian, which has no such sums, the distinct rows are counted.
 
     Parameters
     ----------
@@ -119,12 +95,15 @@ def sum_rows(
         of `open_data`.
     group, missing, group_level, strip
         As of `build_design`.
+    family : str or Family
+        As of `build_design`; of outcomes that are whole numbers or categories.
 
     Returns
     -------
     Design
         Aggregated, without rows: fits, REML, group effects, leave-one-group-out and predictions
-        need none; what needs rows raises `RowsNeededError`.
+        need none; what needs rows raises `RowsNeededError`. Of other families `weighted_rows` are
+        the distinct ones.
 
     Raises
     ------
@@ -145,6 +124,10 @@ def sum_rows(
     >>> design = sum_rows("mathach ~ ses + (1 | schoolid)", duckdb.sql("from students"))
     >>> design.n, design.J, round(fit_reml(design).icc, 4)
     (7185, 160, 0.1141)
+    >>> design = sum_rows("female ~ sector + (1 | schoolid)", duckdb.sql("from students"),
+    ...                   family="bernoulli")
+    >>> design.n, design.weighted_rows.n
+    (7185, 283)
     """
     scan = as_scan(data)
     if not isinstance(formula, (str, Formula)):
@@ -153,7 +136,7 @@ def sum_rows(
         )
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
     factors = factors_of(parsed, group)
-    request = _Request(
+    request = Request(
         formula=parsed,
         factors=factors,
         missing=missing,
@@ -162,7 +145,13 @@ def sum_rows(
     )
     prepared = _prepared(request, scan)
     kept, n_dropped = _complete(request, prepared)
-    design = _reduce(request, learn(parsed, kept, request.group), n_dropped)
+    family = family_of(family) if isinstance(family, str) else family
+    if family.gaussian_moments:
+        design = _reduce(request, learn(parsed, kept, request.group), n_dropped)
+    else:
+        outcome = learn_outcome_of(parsed, kept, family)
+        learned = learn(parsed, kept, request.group, outcome=outcome)
+        design = count_patterns(request, learned, n_dropped, outcome)
     for one in design.group_terms if n_dropped else ():
         before = count_groups(prepared, parsed.columns_of(one.factor))
         lost = note_on_lost_groups(before, one.J, one.factor)
@@ -187,10 +176,15 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
         Of the further data alone.
     """
     expect("sum_more_rows", design, Design)
+    if not design.family.gaussian_moments:
+        raise DesignError(
+            f"rows are added to sums, and the distinct rows of {design.family.label} outcomes were "
+            "counted; count those of all data together"
+        )
     if design.crossed is not None:
         raise DesignError(f"rows cannot be added to {' and '.join(design.factors)}: {TOO_CROSSED}")
     scan = as_scan(data)
-    request = _Request(
+    request = Request(
         formula=design.formula,
         factors=design.factors,
         missing=missing,
@@ -201,7 +195,7 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
     return _reduce(request, replay_on(design.encoding, scan), n_dropped, estimable=False)
 
 
-def _prepared(request: _Request, scan: Scan) -> Scan:
+def _prepared(request: Request, scan: Scan) -> Scan:
     """Return the required columns alone, with their types settled."""
     scan = replace(scan, strip=request.strip, complete=request.missing == "drop")
     absent = [name for name in request.columns if name not in scan.kinds]
@@ -210,7 +204,7 @@ def _prepared(request: _Request, scan: Scan) -> Scan:
     return narrowed(scan.prepare(scan, request.columns), request.columns)
 
 
-def _complete(request: _Request, scan: Scan) -> tuple[Scan, int]:
+def _complete(request: Request, scan: Scan) -> tuple[Scan, int]:
     """Return the rows without missing values if these are to be dropped, and the number dropped."""
     check_missing(request.missing)
     if request.missing == "error":
@@ -219,7 +213,7 @@ def _complete(request: _Request, scan: Scan) -> tuple[Scan, int]:
 
 
 def _reduce(
-    request: _Request, learned: Learned, n_dropped: int, *, estimable: bool = True
+    request: Request, learned: Learned, n_dropped: int, *, estimable: bool = True
 ) -> Design:
     scan = learned.scan
     titles = {name: scan.labels[name] for name in request.columns if name in scan.labels}
@@ -272,7 +266,7 @@ def _reduce(
     if estimable:
         for one in group_terms:
             check_labels(one.factor, one.labels, one.sizes)
-        _check_levels(request, scan)
+        check_group_level(request, scan)
         if not listed:  # of many rows for each level
             found = columns_of_cells(group_terms, moments)
             notes = (*notes, *check_group_terms(found, residual=True, made_of=made_of))
@@ -306,7 +300,7 @@ def _reduce(
     return design
 
 
-def _factors_of(request: _Request, encoding: Encoding, sums: GroupSums) -> list[CellFactor]:
+def _factors_of(request: Request, encoding: Encoding, sums: GroupSums) -> list[CellFactor]:
     """Return the levels of each factor, in the order of the cells that were summed."""
     labels = dict(zip(request.keys, sums.labels, strict=False))
     effects = encoding.effects or ((),) * len(request.factors)
@@ -318,27 +312,6 @@ def _factors_of(request: _Request, encoding: Encoding, sums: GroupSums) -> list[
             levels = levels.astype(np.int64)
         found.append(CellFactor(factor=name, labels=levels, codes=codes, effects=columns))
     return found
-
-
-def _check_levels(request: _Request, scan: Scan) -> None:
-    """Refuse a column declared a property of groups that varies within those of every factor."""
-    for name in request.group_level if request.factors else ():
-        errors = []
-        for factor in request.factors:
-            try:
-                check_levels(scan, factor, request.formula.columns_of(factor), [name])
-            except DataError as error:
-                errors.append(error)
-        if len(errors) == len(request.factors):
-            raise errors[0]
-
-
-def notes_on_labels_of(encoding: Encoding, terms: Sequence[GroupTerm]) -> tuple[str, ...]:
-    """Return the remarks on labels that are alike, of the factors and of categories."""
-    if not terms:
-        return label_notes(encoding.levels, None, np.zeros(1))
-    found = (note for one in terms for note in label_notes(encoding.levels, one.factor, one.labels))
-    return tuple(dict.fromkeys(found))
 
 
 def terms_of_lists(factors: Sequence[ListedFactor]) -> tuple[GroupTerm, ...]:

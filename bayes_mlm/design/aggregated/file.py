@@ -115,6 +115,11 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     import pyarrow.parquet as pq
 
     if design.aggregated is None:
+        if design.patterns is not None:
+            raise StorageError(
+                f"{design.family.label} outcomes have no sums to be saved: their distinct rows "
+                "were counted; keep the data"
+            )
         raise StorageError(
             "this design has rows; aggregate them with sum_rows, or keep the fit (save_fit)"
         )

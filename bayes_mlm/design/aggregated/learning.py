@@ -35,6 +35,7 @@ from bayes_mlm.design.encoding.levels import (
 from bayes_mlm.design.encoding.means import Centring, LearnedBasis, LevelMeans
 from bayes_mlm.design.encoding.values import group_of
 from bayes_mlm.formula import Call, Factor, Formula, calls, label, unique
+from bayes_mlm.model import Family
 
 # Rows in which a number of more than two values is recognised, before all rows are queried.
 _FIRST = 500
@@ -56,7 +57,27 @@ class Learned:
     constants: Constants
 
 
-def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LearnedOutcome:
+    """The outcome of a family that is not Gaussian.
+
+    Parameters
+    ----------
+    family : Family
+    levels : Levels or None
+        Its categories; None of numbers.
+    values : Table
+        Its distinct values, where they are few.
+    """
+
+    family: Family
+    levels: Levels | None
+    values: Table
+
+
+def learn(
+    formula: Formula, scan: Scan, group: str | None, *, outcome: LearnedOutcome | None = None
+) -> Learned:
     """Learn an encoding from a scan, innermost calls first; one query for each depth.
 
     Raises
@@ -66,7 +87,8 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     FormulaError
         If the effects of a basis by group are to be independent (``||``).
     """
-    for name in formula.outcome.columns:
+    levels_of_outcome = None if outcome is None else outcome.levels
+    for name in () if levels_of_outcome else formula.outcome.columns:
         _refuse_misread(name, "outcome", scan, _levels_of_text(name, scan))
         number_of(scan, name)  # refuses text, before a predictor is found to be so
     categorical = [factor for factor in formula.factors if _is_categorical(factor, scan)]
@@ -76,7 +98,11 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     for name, values in distinct.items():
         _refuse_misread(name, "predictor", scan, values)
     levels = tuple(
-        _levels(factor, scan, distinct.get(factor.columns[0]) or _distinct(factor.columns[0], scan))
+        _levels(
+            factor,
+            scan,
+            distinct.get(factor.columns[0]) or distinct_values(factor.columns[0], scan),
+        )
         for factor in categorical
     )
     numeric = [factor for factor in formula.factors if factor not in categorical]
@@ -85,7 +111,8 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
     learned: list[LevelMeans] = []
     bases: dict[str, LearnedBasis] = {}
     known = Constants(centrings=centrings, means=means, bases=bases, group=group)
-    parts = (formula.outcome, *numeric, *formula.offsets)
+    measured = () if levels_of_outcome else (formula.outcome,)
+    parts = (*measured, *numeric, *formula.offsets)
     for call in (call for one in parts for call in calls(one)):
         text, kind = str(call.argument), call.kind
         if kind == "centring" and text not in centrings:
@@ -105,6 +132,8 @@ def learn(formula: Formula, scan: Scan, group: str | None) -> Learned:
         centrings=tuple(centrings.values()),
         means=tuple(learned),
         bases=tuple(bases.values()),
+        outcome_levels=levels_of_outcome,
+        thresholds=outcome is not None and outcome.family.thresholds is not None,
     )
     check_columns(encoding.terms, encoding.effects, encoding.formula.grouping_factors)
     encoding = with_crossings(
@@ -151,7 +180,7 @@ def _is_categorical(factor: Factor, scan: Scan) -> bool:
     return scan.kinds[factor.name] == "text"
 
 
-def _distinct(column: str, scan: Scan) -> list[Any]:
+def distinct_values(column: str, scan: Scan) -> list[Any]:
     """Return the distinct values of a column, or some of them if too many for a model."""
     level = as_category(column, scan)
     distinct = scan.frame.select(level=level).unique().head(MAX_LEVELS + 2)
@@ -168,7 +197,7 @@ def as_category(column: str, scan: Scan) -> nw.Expr:
 def _levels_of_text(column: str, scan: Scan) -> list[Any]:
     """Return the distinct values of a column of text; none for numbers and for times."""
     is_text = scan.kinds[column] == "text" and column not in scan.times
-    return _distinct(column, scan) if is_text else []
+    return distinct_values(column, scan) if is_text else []
 
 
 def _refuse_misread(column: str, role: str, scan: Scan, found: Sequence[str]) -> None:

@@ -10,9 +10,9 @@ from bayes_mlm.data import ALIKE
 from bayes_mlm.design.aggregated.designs import (
     SUMMED_NOTE,
     base_of_moments,
-    notes_on_labels_of,
 )
 from bayes_mlm.design.aggregated.lists import TOO_CROSSED
+from bayes_mlm.design.aggregated.request import notes_on_labels_of
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.group_columns import columns_of_cells
 from bayes_mlm.design.group_structure import FEW, REUSED, notes_on_group_terms

@@ -28,6 +28,8 @@ class WrittenColumns:
         What each of `plain` is a product of.
     numbers : mapping of str to narwhals.Expr
         The numbers in these products.
+    extra : mapping of str to narwhals.Expr
+        The offset and the trials, where they are apart.
     """
 
     plain: Mapping[str, nw.Expr]
@@ -35,10 +37,14 @@ class WrittenColumns:
     guards: tuple[Guard, ...]
     products: tuple[Product, ...]
     numbers: Mapping[str, nw.Expr]
+    extra: Mapping[str, nw.Expr]
 
 
-def write_columns(learned: Learned) -> WrittenColumns:
-    """Return the columns of [X, Z, y] of a model, of all its factors, as queries."""
+def write_columns(learned: Learned, *, apart: bool = False) -> WrittenColumns:
+    """Return the columns of [X, Z, y] of a model, of all its factors, as queries.
+
+    With `apart` y has its offset not subtracted: offset and trials are columns of their own.
+    """
     encoding, scan = learned.encoding, learned.scan
     levels = known_levels(encoding)
     written: dict[Factor, tuple[Written, ...]] = {}
@@ -78,11 +84,21 @@ def write_columns(learned: Learned) -> WrittenColumns:
             plain[column.name] = product([value(*part) for part in column.parts])
             products.append(take_apart(column.parts))
     outcome = _free_name(label(encoding.formula.outcome), plain)
-    plain[outcome] = value(encoding.formula.outcome, None)
+    known = encoding.outcome_levels
+    if known is None:
+        plain[outcome] = value(encoding.formula.outcome, None)
+    else:
+        plain[outcome] = weighted_levels(known, range(len(known.levels)), scan)
+    added: dict[str, nw.Expr] = {}
     for offset in encoding.formula.offsets:
-        subtracted = write(offset, scan, learned.constants)
-        guards.extend(subtracted.guards)
-        plain[outcome] = plain[outcome] - subtracted.value
+        one = write(offset, scan, learned.constants)
+        guards.extend(one.guards)
+        added["offset"] = added["offset"] + one.value if added else one.value
+    if added and not apart:
+        plain[outcome] = plain[outcome] - added.pop("offset")
+    if apart and encoding.formula.trials is not None:
+        added["trials"] = write(encoding.formula.trials, scan, learned.constants).value
+    extra = {name: _free_name(name, plain) for name in added}
     numbers[outcome] = plain[outcome]
     products.append(Product(number=outcome, indicators=()))
     names.append(outcome)
@@ -93,6 +109,7 @@ def write_columns(learned: Learned) -> WrittenColumns:
         guards=tuple(guards),
         products=tuple(products),
         numbers=numbers,
+        extra={extra[name]: one for name, one in added.items()},
     )
 
 

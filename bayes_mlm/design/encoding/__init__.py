@@ -284,21 +284,28 @@ def inputs_of(encoding: Encoding, table: "Table") -> dict[str, Floats]:
     DataError
         As `encode`.
     """
+    levels, numbers = columns_of_inputs(encoding)
+    found = {one.column: codes_of(one, table).astype(np.float64) for one in levels}
+    for name in numbers:
+        if not is_text(raw_column(table, name)):
+            found[name] = numeric_column(table, name)
+    return found
+
+
+def columns_of_inputs(encoding: Encoding) -> tuple[list[Levels], list[str]]:
+    """Return the categories and the names of the columns that `inputs_of` takes."""
     formula = encoding.formula
     alone = {str(term[0]) for term in formula.terms if len(term) == 1}
-    found = {
-        levels.column: codes_of(levels, table).astype(np.float64)
-        for levels in encoding.levels
-        if levels.factor not in alone
-    }
+    levels = [one for one in encoding.levels if one.factor not in alone]
     alone |= {str(term[0]) for term in formula.effects if len(term) == 1}
-    known = {levels.column for levels in encoding.levels} | set(formula.grouping_factors)
+    known = {one.column for one in encoding.levels} | set(formula.grouping_factors)
+    numbers = []
     for name in encoding.predictor_columns:
         text = str(Name(name))
         apart = not {text, f"center({text})", f"scale({text})"} & alone
-        if apart and name not in known and not is_text(raw_column(table, name)):
-            found[name] = numeric_column(table, name)
-    return found
+        if apart and name not in known:
+            numbers.append(name)
+    return levels, numbers
 
 
 def notes_beyond(encoding: Encoding, table: "Table") -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def notes_on_separation(design: Design) -> tuple[str, ...]:
 
     None of families without a compiled likelihood, nor of more than 100,000 rows.
     """
-    if code_of(design.family) is None or design.n > _MOST_ROWS:
+    if code_of(design.family) is None or design.weighted_rows.n > _MOST_ROWS:
         return ()
     found, problem = [], make_problem(design, effects=False, collapse=True)
     columns = separated(problem)

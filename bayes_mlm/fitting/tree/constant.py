@@ -12,6 +12,9 @@ from bayes_mlm.engines import Variable
 from bayes_mlm.likelihood import TermNames, row_dim, term_names
 from bayes_mlm.moments import CellMoments
 
+# Of distinct rows: their dimension, and the name of their outcomes.
+PATTERN, OUTCOME = "pattern", "outcome"
+
 
 def constant_variables(design: Design) -> dict[str, Variable]:
     """Return what the draws are conditional on, and does not vary by draw.
@@ -20,18 +23,23 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     each row as its place among the labels (``codes``) and by its label (``schoolid_of_obs``);
     trials, offset and weights where there are any; ``design_inputs``, the columns that predictors
     are functions of; and the residual structure by row. Of a design without rows: its moments by
-    group.
+    group; or the same of its distinct rows, with the ``outcome`` of each.
     """
     dims = term_names(design.factors)
-    moments = design.aggregated
-    found = _of_rows(design, dims) if moments is None else _of_moments(moments, dims)
+    moments, counted = design.aggregated, design.patterns
+    if counted is not None:
+        found = _of_rows(counted, dims, PATTERN) | {OUTCOME: Variable((PATTERN,), counted.y)}
+    elif moments is None:
+        found = _of_rows(design, dims, row_dim(design))
+    else:
+        found = _of_moments(moments, dims)
     for dim, term in zip(dims, design.group_terms, strict=True):  # which names the labels too
         found[dim.variable("group_number")] = Variable((dim.group,), np.arange(term.J))
     if design.base is not None:
         found["base_means"] = Variable((dims[0].group, "base_term"), design.base.means)
         found["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
     if design.residual is not None:
-        rows, residual = (row_dim(design),), design.residual
+        rows, residual = (row_dim(design) if counted is None else PATTERN,), design.residual
         found |= {
             "stratum_idx": Variable(rows, _places(residual.stratum)),
             "residual_time": Variable(rows, residual.time),
@@ -54,8 +62,8 @@ def labels_of(design: Design) -> dict[str, Any]:
         found[dim.effect] = np.array(term.effects, dtype=object)
     if design.base is not None:
         found["base_term"] = np.array(design.base.terms, dtype=object)
-    if design.inputs:
-        found["design_input"] = np.array(list(design.inputs), dtype=object)
+    if design.weighted_rows.inputs:
+        found["design_input"] = np.array(list(design.weighted_rows.inputs), dtype=object)
     if design.has_rows and row_dim(design) == "obs":
         found["obs"] = np.arange(design.n)
     return found
@@ -73,8 +81,8 @@ def _predictors(design: Design, others: Mapping[str, Variable]) -> dict[str, Var
     return found
 
 
-def _of_rows(design: Design, dims: tuple[TermNames, ...]) -> dict[str, Variable]:
-    rows, response = row_dim(design), design.response
+def _of_rows(design: Design, dims: tuple[TermNames, ...], rows: str) -> dict[str, Variable]:
+    response = design.response
     found = {"X": Variable((rows, "term"), design.X)}
     for dim, term in zip(dims, design.group_terms, strict=True):
         if term.q:

@@ -105,7 +105,8 @@ def _expected(fit: Sampled, name: str) -> Variables:
 def _why_no_rows(fit: Sampled) -> str:
     """Return why there is nothing by row; "" if there is."""
     if not fit.design.has_rows:
-        return "the data were reduced to sums by group, and values by row need the rows"
+        kept = "sums by group" if fit.design.patterns is None else "counts of distinct rows"
+        return f"the data were reduced to {kept}, and values by row need the rows"
     if any(one.u.name not in fit.draws.posterior for one in group_parameters(fit.design)):
         return "the group effects were too many to keep their draws; fit with fewer draws"
     return ""

@@ -269,7 +269,7 @@ def _slope(population: Population, name: str, setting: Sequence[At]) -> Moved:
     if not population.rows_known and name not in base:
         return _slope_anywhere(population, name, setting)
     centre = np.asarray(base[name] if name in base else population.column(name), dtype=float)
-    spread = float(population.column(name).astype(float).std()) if population.rows_known else 0.0
+    spread = population.numbers(name).sd() if population.rows_known else 0.0
     step = _STEP * (spread if spread > 0 else max(1.0, float(np.abs(centre).max())))
     here = {**base, name: centre}
     before, after = {**base, name: centre - step}, {**base, name: centre + step}

@@ -136,7 +136,7 @@ def changes(population: Population, contrast: str | Mapping[str, Any]) -> tuple[
             return (_between(name, *(value.item() for value in np.unique(values))),)
         how = 1.0
     if how == "sd":
-        sd = float(np.std(values.astype(np.float64), ddof=1))
+        sd = population.numbers(name).sd(ddof=1)
         return (
             Change(name=name, low=None, high=None, step=sd, text=f"{name}: +1 sd ({rounded(sd)})"),
         )
@@ -265,11 +265,11 @@ def _at(population: Population, name: str, requested: object) -> list[At]:
     levels = population.levels(name)
     if levels is not None or (word not in _STATISTICS and word != "mean+-sd"):
         return [At(name=name, value=_value(population, name, requested))]
-    values = population.column(name).astype(np.float64)
-    mean, sd = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
+    values = population.numbers(name)
+    mean, sd = values.mean, values.sd(ddof=1)
     known = {"mean-sd": mean - sd, "mean": mean, "mean+sd": mean + sd}
     words = list(known) if word == "mean+-sd" else [word]
-    known["median"] = float(np.median(values))
+    known["median"] = values.median
     return [At(name=name, value=known[one], word=one) for one in words]
 
 

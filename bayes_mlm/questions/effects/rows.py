@@ -1,5 +1,6 @@
 """Rows that effects are averaged over, in the columns of the table they came from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -34,6 +35,7 @@ from bayes_mlm.design import (
 )
 from bayes_mlm.formula import Call, Factor, Name
 from bayes_mlm.model import ModelRequest
+from bayes_mlm.moments import refuse_rows
 from bayes_mlm.questions.response.rows import ResponseRows
 
 type Settings = Mapping[str, NDArray[Any]]
@@ -59,6 +61,42 @@ class Moved:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Numbers:
+    """Values (n,) of a column, and how many rows each stands for; None where each is one."""
+
+    values: Floats
+    weights: Floats | None = None
+
+    @property
+    def mean(self) -> float:
+        """Mean over the rows."""
+        return float(np.average(self.values, weights=self.weights))
+
+    def sd(self, ddof: int = 0) -> float:
+        """Return the sd over the rows; 0 of one row."""
+        n = self.values.size if self.weights is None else float(self.weights.sum())
+        square = float(np.average(np.square(self.values - self.mean), weights=self.weights))
+        return math.sqrt(square * n / max(n - ddof, 1))
+
+    @property
+    def median(self) -> float:
+        """Median over the rows.
+
+        Examples
+        --------
+        >>> Numbers(values=np.array([3.0, 1, 2]), weights=np.array([2.0, 1, 1])).median
+        2.5
+        """
+        if self.weights is None:
+            return float(np.median(self.values))
+        order = np.argsort(self.values)
+        last = np.cumsum(self.weights[order])  # rows up to each value
+        half = 0.5 * last[-1]
+        middle = [np.searchsorted(last, half, side=side) for side in ("left", "right")]
+        return float(np.mean(self.values[order][middle]))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Population:
     """Rows that an effect is averaged over.
 
@@ -70,6 +108,8 @@ class Population:
         The rows, with every column that the predictors of the model are made of.
     what : str
         Their description: "the 7,185 rows of the data".
+    weights : ndarray, shape (n,), or None
+        How many rows of the data each row of the table stands for; None where each is one.
     rows_known : bool
         False where rows are unavailable: the table is a placeholder of one row, enough for effects
         at values of every predictor.
@@ -78,6 +118,7 @@ class Population:
     design: Design
     table: Table
     what: str
+    weights: Floats | None = None
     rows_known: bool = True
 
     def column(self, name: str) -> NDArray[Any]:
@@ -94,6 +135,16 @@ class Population:
                 f"group; set {name} (at), or use a sample of groups (sample_groups)"
             )
         return self.table.columns[name]
+
+    def numbers(self, name: str) -> "Numbers":
+        """Return the mean, sds and median of a column of numbers over the rows.
+
+        Raises
+        ------
+        RowsNeededError
+            If rows are unavailable.
+        """
+        return Numbers(values=self.column(name).astype(np.float64), weights=self.weights)
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -122,8 +173,8 @@ class Population:
         above, below = (self.rows_at(one, extend=extend) for one in (high, low))
         kept = not self.design.family.is_additive
         return Moved(
-            weights=np.asarray((above.X - below.X).mean(axis=0)),
-            shift=float((above.offset - below.offset).mean()),
+            weights=np.average(above.X - below.X, axis=0, weights=above.weights),
+            shift=float(np.average(above.offset - below.offset, weights=above.weights)),
             high=above if kept else None,
             low=below if kept else None,
         )
@@ -137,7 +188,7 @@ class Population:
             shared = {name: value for name, value in settings.items() if name in self._shared}
             means_of = set_columns(self.table, shared) if shared else None
         table = set_columns(self.table, settings)
-        rows = replay(design, table, means_of=means_of, extend=extend)
+        rows = replay(design, table, means_of=means_of, extend=extend, weights=self.weights)
         X, offset = rows.X, rows.offset
         if design.kind == "between":
             groups = find_groups(self.table, str(design.group))
@@ -150,6 +201,7 @@ class Population:
             offset=offset,
             Z=tuple(one.Z for one in drawn),
             codes=tuple(one.codes for one in drawn),
+            weights=self.weights,
         )
 
     @cached_property
@@ -183,6 +235,17 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
         require_columns(table, needed)
         handle_missing(table, needed)
         return Population(design=design, table=table, what=_count(table, design, "of the new data"))
+
+    if design.patterns is not None:
+        counted = rebuild(design.weighted_rows)
+        if counted is None:
+            refuse_rows("predictors")
+        return Population(
+            design=design,
+            table=counted,
+            what=_count(counted, design, "of the data", n=design.n),
+            weights=design.patterns.response.weights,
+        )
 
     def fitted(rows: Design) -> Population:
         found = rebuild(rows) or read_again(rows, request)
@@ -334,8 +397,8 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
     return values
 
 
-def _count(table: Table, design: Design, which: str) -> str:
+def _count(table: Table, design: Design, which: str, n: int | None = None) -> str:
     if design.kind == "between":
         size = find_groups(table, str(design.group)).sizes.size
         return f"the means of the {size:,} groups {which}"
-    return f"the {table.n:,} rows {which}"
+    return f"the {table.n if n is None else n:,} rows {which}"

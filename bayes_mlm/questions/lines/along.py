@@ -6,7 +6,7 @@ import numpy as np
 
 from bayes_mlm.base import EngineError, Floats, Ints
 from bayes_mlm.data import Table
-from bayes_mlm.design import Design, NewRows, replay
+from bayes_mlm.design import Design, NewRows, means_by_group, replay
 from bayes_mlm.questions.effects.rows import set_columns
 
 
@@ -23,18 +23,18 @@ def rows_along(design: Design, table: Table, along: str, x: Floats, places: Ints
     """Average the design rows of each group, with one predictor set to each value of x (m,)."""
     where = np.full(design.J, -1)
     where[places] = np.arange(len(places))
-    place = design.group_term.by_row(where)
+    place = design.weighted_rows.group_term.by_row(where)
     kept = place >= 0
     part = Table(
         columns={name: values[kept] for name, values in table.columns.items()},
         n=int(kept.sum()),
         source=table.source,
     )
-    codes, size = place[kept], np.bincount(place[kept], minlength=len(places))
+    counts = design.weighted_rows.response.weights
+    counts = None if counts is None else counts[kept]
 
     def averaged(columns: Floats) -> Floats:
-        sums = [np.bincount(codes, weights=one, minlength=len(places)) for one in columns.T]
-        return np.asarray(np.array(sums).T / size[:, None])
+        return means_by_group(columns, place[kept], len(places), counts)
 
     found = [columns_at(design, part, along, value) for value in x]
     return RowsAlong(

@@ -66,7 +66,7 @@ class OutcomeRows:
 def outcome_rows(
     design: Design, rows: ResponseRows | None = None, *, fitted: bool = True
 ) -> OutcomeRows:
-    """Return the outcomes of a design with rows: its own, or ones with predictors set.
+    """Return the outcomes of a design: of its rows, or of ones with predictors set.
 
     Other rows than the fitted ones (not `fitted`) have no outcomes, and one trial each.
 
@@ -78,6 +78,8 @@ def outcome_rows(
     >>> float(one.total.sum() / one.weights.sum())
     2.0
     """
+    design = design.rows() if rows is None else design.weighted_rows
+    counts = design.response.weights
     terms = design.group_terms if design.has_group_effects else ()
     if rows is None:
         rows = ResponseRows(
@@ -97,6 +99,8 @@ def outcome_rows(
     elif rate:
         weights = np.exp(rows.offset)
         rows = replace(rows, offset=np.zeros(rows.n))
+    if counts is not None and fitted:
+        total, weights = total * counts, weights * counts
     return OutcomeRows(rows=rows, total=total, weights=weights, is_rate=rate)
 
 

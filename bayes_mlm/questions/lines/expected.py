@@ -20,6 +20,8 @@ from bayes_mlm.questions.response.rows import Question, scores_of
 
 # Rows, over all values of the predictor, that are computed at once.
 _ROWS = 1_000_000
+# Numbers in one working array.
+_BLOCK = 400_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,10 +82,11 @@ def expected_by_group(
         the mean, whose error is by the delta method and of the effects given the outcomes.
     """
     design = population.design
-    term = design.group_terms[factor]
+    term = design.weighted_rows.group_terms[factor]
     where = np.full(term.J, -1)
     where[places] = np.arange(places.size)
     kept = np.flatnonzero(where[term.codes] >= 0)
+    kept = kept[np.argsort(where[term.codes[kept]], kind="stable")]  # group by group
     codes = where[term.codes[kept]]
     rate = False
 
@@ -205,19 +208,29 @@ def _of_one_factor(
     sets: Sequence[RowSets],
     places: Ints,
 ) -> tuple[Floats, Floats]:
-    """Return averages (m, G) over the exact distribution of the effects given the outcomes."""
+    """Return averages (m, G) over the exact distribution of the effects given the outcomes.
+
+    Rows of a group follow each other.
+    """
     design, scores = estimate.design, scores_of(estimate.design)
     effects = ConditionalEffects(design=design, solution=solution, groups=np.unique(places))
     order = np.searchsorted(effects.groups, places)
     values = np.empty((points.size, len(sets), places.size))
     variance = np.empty((len(sets), places.size))
+    step = max(1, _BLOCK // len(effects.nodes))
     for s in range(points.size):
         shares = effects.weights(points, s)[order]
         aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
         for k, one in enumerate(sets):
-            eta = effects.linear(points, s, one.rows)
-            means = means_at(design.family, eta, aux, scores)[..., -1]
-            at = np.stack([one.average(column) for column in means.T], axis=1)
+            at = np.zeros((places.size, len(effects.nodes)))
+            for start in range(0, one.rows.n, step):
+                part = slice(start, start + step)
+                eta = effects.linear(points, s, one.rows.take(part))
+                means = means_at(design.family, eta, aux, scores)[..., -1]
+                means *= one.weights[part, None]
+                starts = np.flatnonzero(np.diff(one.places[part], prepend=-1))
+                at[one.places[part][starts]] += np.add.reduceat(means, starts, axis=0)
+            at /= np.bincount(one.places, weights=one.weights)[:, None]
             values[s, k] = (shares * at).sum(axis=1)
             if s == 0:
                 variance[k] = (shares * np.square(at - values[0, k][:, None])).sum(axis=1)

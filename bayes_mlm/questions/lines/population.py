@@ -114,8 +114,8 @@ def population_line(
         )
     table = set_columns(table, chosen)
     replayed = [columns_at(design, table, along, value) for value in places]
-    X = np.stack([one.X.mean(axis=0) for one in replayed])
-    offset = np.array([one.offset.mean() for one in replayed])
+    X = np.stack([np.average(one.X, axis=0, weights=rows.weights) for one in replayed])
+    offset = np.array([np.average(one.offset, weights=rows.weights) for one in replayed])
     compared = reml_of(fit) if estimate is None else estimate
     found = summarise_values(fit.combine(X), prob, "eti").plus(offset)
     reml = None if compared is None else X @ compared.solution.beta + offset

@@ -43,7 +43,7 @@ def average_means(
     scores : ndarray, shape (K,)
         Of ordered categories.
     weights : ndarray, shape (n,), optional
-        Of the rows, by default equal.
+        Of the rows, by default how many each stands for.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def average_means(
         The mean, of one trial; of ordered outcomes the probability of each category and the
         expected score.
     """
-    shares = np.full(rows.n, 1.0 / rows.n) if weights is None else weights / weights.sum()
+    shares = rows.shares if weights is None else weights / weights.sum()
     if added is None:
         rows, shares = rows.collapsed(shares)
     own = has_own_mean(family)

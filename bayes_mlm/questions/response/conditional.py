@@ -60,7 +60,7 @@ class ConditionalEffects:
     @cached_property
     def _rows(self) -> tuple[Ints, Ints, Ints]:
         """Rows of the groups in their order, the group of each, and the first of each group."""
-        codes = self.design.group_term.codes
+        codes = self.design.weighted_rows.group_term.codes
         place = np.full(self.design.J, -1)
         place[self.groups] = np.arange(self.groups.size)
         chosen = np.flatnonzero(place[codes] >= 0)
@@ -78,7 +78,8 @@ class ConditionalEffects:
                 -0.5 * np.square(self.nodes).sum(axis=1), (self.groups.size, len(self.nodes))
             )
         else:
-            design = self.design
+            design = self.design.weighted_rows
+            counts = design.response.weights
             order, of_rows, starts = self._rows
             fixed = (design.X @ points.beta[s] + design.offset)[order]
             aux = {name: one[s : s + 1] for name, one in points.auxiliary.items()}
@@ -88,6 +89,7 @@ class ConditionalEffects:
             for k in range(len(self.nodes)):
                 eta = fixed + np.einsum("nq,nq->n", Z, self.u[of_rows, k])
                 at = design.family.log_density(y, eta[None], aux)[0]
+                at = at if counts is None else at * counts[order]
                 density[:, k] = np.add.reduceat(at, starts)
             along = self.u @ vector
             logs = density - 0.5 * (np.square(along) / value).sum(axis=2)

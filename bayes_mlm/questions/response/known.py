@@ -55,9 +55,9 @@ def known_averages(
     rows : ResponseRows
         With known groups.
     weights : ndarray, shape (n,), optional
-        Of the rows, by default equal.
+        Of the rows, by default how many each stands for.
     """
-    shares = np.full(rows.n, 1.0 / rows.n) if weights is None else weights / weights.sum()
+    shares = rows.shares if weights is None else weights / weights.sum()
     design, solution, scores = estimate.design, estimate.solution, scores_of(estimate.design)
     if isinstance(solution, GeneralisedSeveralFit):
         return _about_joint_mode(estimate, solution, points, rows, shares)

@@ -25,12 +25,15 @@ class ResponseRows:
         Of each grouping factor.
     codes : tuple of ndarray of int, shape (n,)
         Groups of each factor; -1 of those that the model has not.
+    weights : ndarray, shape (n,), or None
+        How many equal rows each stands for; None where each is one.
     """
 
     X: Floats
     offset: Floats
     Z: tuple[Floats, ...]
     codes: tuple[Ints, ...]
+    weights: Floats | None = None
 
     def take(self, places: "Ints | slice") -> "ResponseRows":
         """Return some of the rows."""
@@ -39,12 +42,20 @@ class ResponseRows:
             offset=self.offset[places],
             Z=tuple(one[places] for one in self.Z),
             codes=tuple(one[places] for one in self.codes),
+            weights=None if self.weights is None else self.weights[places],
         )
 
     @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.X)
+
+    @property
+    def shares(self) -> Floats:
+        """Proportion of all rows that each stands for, shape (n,)."""
+        if self.weights is None:
+            return np.full(self.n, 1.0 / self.n)
+        return np.asarray(self.weights / self.weights.sum())
 
     @cached_property
     def products(self) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, RowsNeededError, rounded
-from bayes_mlm.design import INTERCEPT
+from bayes_mlm.design import INTERCEPT, mean_offset
 from bayes_mlm.fitting import derived, median_name
 from bayes_mlm.questions.effects.rows import Moved, Population, read_population
 from bayes_mlm.questions.variance.factors import shareable
@@ -126,7 +126,7 @@ def _by_shared(
 def _points(inputs: VarianceInputs, lines: Sequence[Along]) -> Iterator[_Point]:
     """Yield the means of the predictors, then each value of each line, other predictors as are."""
     design, values = inputs.design, inputs.parameters
-    offset = float(design.offset.mean())
+    offset = mean_offset(design)
     mean = inputs.moments.factors[0].x.mean
     Z = [one.z.mean[None] for one in inputs.moments.factors]
     yield _Point(

@@ -182,6 +182,7 @@ def _cost(parameters: ParameterValues, Z: Sequence[Floats]) -> float:
 
 def _distinct(design: Design) -> tuple[ResponseRows, Floats]:
     """Return distinct rows of X, of each Z and the offset, and how many trials have them."""
+    design = design.weighted_rows
     rows = ResponseRows(
         X=design.X,
         offset=np.broadcast_to(design.offset, (design.n,)),
@@ -192,8 +193,14 @@ def _distinct(design: Design) -> tuple[ResponseRows, Floats]:
 
 
 def trials_of(design: Design) -> Floats:
-    """Return the number of trials (n,) of each row; 1 of a family without trials."""
-    return np.broadcast_to(np.asarray(design.response.known.get("trials", 1.0)), (design.n,))
+    """Return the number of trials (n,) of each row; 1 of a family without trials.
+
+    Of the distinct rows, that of all rows that each stands for.
+    """
+    rows = design.weighted_rows
+    trials = np.asarray(rows.response.known.get("trials", 1.0))
+    weights = rows.response.weights
+    return np.broadcast_to(trials if weights is None else trials * weights, (rows.n,))
 
 
 def fitted_share(family: Family, parameters: ParameterValues, design: Design) -> Floats:
@@ -209,7 +216,7 @@ def fitted_share(family: Family, parameters: ParameterValues, design: Design) ->
     Gelman, Goodrich, Gabry & Vehtari (2019), The American Statistician 73(3), sec. 4: for
     Bernoulli outcomes the mean of p (1 - p).
     """
-    weights = trials_of(design)
+    weights, design = trials_of(design), design.weighted_rows
     total = float(weights.sum())
     chosen = spread_out(len(parameters.beta), 3.0 * design.n)
     found, block = np.empty(chosen.size), max(1, _MOST // design.n)

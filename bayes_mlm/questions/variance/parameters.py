@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.base import DesignError, Floats
-from bayes_mlm.design import INTERCEPT, Design, GroupMeans, changed, sums_of_null
+from bayes_mlm.design import INTERCEPT, Design, GroupMeans, changed, sums_of_null, without_rows
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import ParameterValues
 from bayes_mlm.formula import Name, parse_formula, written_factor
@@ -72,6 +72,8 @@ def null_design(design: Design) -> Design:
     design = design.whole
     if not design.factors or design.kind == "between":
         raise DesignError("a null model needs groups of rows; add their column: (1 | group)")
+    if design.patterns is not None:
+        return without_rows(null_design(design.patterns))
     names = (INTERCEPT,)
     null = design.compute(
         _without_predictors, lambda moments: design.with_moments(sums_of_null(moments))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -116,7 +115,7 @@ def along(design: Design, at: Mapping[str, Sequence[float]] | None = None) -> tu
 
 def _usual(design: Design, effect: str) -> Floats:
     """Return the mean of an effect's column, and the mean less and plus its sd."""
-    if design.compute(partial(_is_dummy, effect=effect), lambda _: False):
+    if design.aggregated is None and _is_dummy(design.weighted_rows, effect):
         return np.array([0.0, 1.0])
     k, moments = design.effects.index(effect), column_moments(design)
     spread = float(moments.z_sd[k] * np.sqrt(design.n / (design.n - 1)))
@@ -142,7 +141,7 @@ def _is_dummy(design: Design, effect: str) -> bool:
 
 def _interpolated(design: Design, effect: str, other: str, values: Floats) -> Floats:
     """Return an effect's column, a function of another, at values of that one."""
-    term = design.rows().group_term
+    term = design.weighted_rows.rows().group_term
     column = term.column(effect)
     if values.min() < column.min() or column.max() < values.max():
         raise EngineError(

@@ -43,8 +43,12 @@ def why_not_generalised(design: Design, priors: ModelPriors | None) -> str:
         return f"it has {family.label} outcomes" + (f" with link {family.link}" if known else "")
     if design.residual is not None and not design.residual.spec.is_plain:
         return f"it has {design.residual.spec}"
-    if design.aggregated is not None:
-        return f"{family.label} outcomes need the rows, which aggregated data do not have"
+    rows = design.weighted_rows
+    if design.patterns is not None and family.name == "negative_binomial":
+        return (
+            f"{family.label} outcomes need the rows, of which only distinct ones were read; use "
+            'engine="ml", or keep the rows (rows="keep", --rows keep)'
+        )
     if len(design.factors) > 1:
         return f"{family.label} outcomes with {len(design.factors)} grouping factors"
     if design.kind == "no_pooling":
@@ -53,9 +57,10 @@ def why_not_generalised(design: Design, priors: ModelPriors | None) -> str:
         return f"{design.q} group effects of {family.label} outcomes are more than {MAX_Q}"
     if design.p + design.q + design.q**2 > MAX_DIMENSION:
         return f"{design.p} coefficients are more than {MAX_DIMENSION - 6}"
-    trials = design.response.known.get("trials")
+    trials = rows.response.trials
     if trials is not None and design.q:
-        most = np.bincount(design.codes, np.broadcast_to(trials, design.n)).max(initial=0.0)
+        each = trials if rows.response.weights is None else trials * rows.response.weights
+        most = np.bincount(rows.codes, each).max(initial=0.0)
         if most > MOST_TRIALS:
             return f"a group has {most:,.0f} trials, more than {MOST_TRIALS:,.0f}"
     elif design.q and design.group_sizes.max(initial=0) > MOST_TRIALS:

@@ -17,11 +17,13 @@ from bayes_mlm.figures import (
     Roles,
     Style,
     Text,
+    across,
     cloud_of,
     draw_likelihood,
     draw_line,
     has_effects,
     legend_key,
+    legend_outside,
     line_along,
     new_figure,
     roles_of,
@@ -201,7 +203,7 @@ def plot_prototypes(data: Prototypes) -> Figure:
     A panel a group.
     """
     figure = new_figure()
-    panels = np.atleast_1d(figure.subplots(1, len(data.groups), sharex=True, sharey=True))
+    panels = across(figure, len(data.groups), share=True)
     handles: list[Any] = []
     for ax, group, style in zip(panels, data.groups, SUBGROUP_STYLES, strict=False):
         ax.plot(
@@ -226,7 +228,7 @@ def plot_prototypes(data: Prototypes) -> Figure:
         *handles,
         legend_key(color=INK, lw=1.4, ls=":", label="unpooled least-squares line"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    legend_outside(figure, handles)
     return figure
 
 

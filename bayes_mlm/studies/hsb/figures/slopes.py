@@ -15,6 +15,7 @@ from bayes_mlm.figures import (
     Line,
     Style,
     Text,
+    across,
     cloud_of,
     draw_line,
     draw_rows,
@@ -158,7 +159,7 @@ def plot_four_slopes(data: FourSlopes) -> Figure:
     Left the lines over the rows, right the slopes with their intervals and values.
     """
     figure = new_figure()
-    left, right = figure.subplots(1, 2, width_ratios=(1.55, 1.0))
+    left, right = across(figure, 2, ratios=(1.55, 1.0))
     cloud = data.cloud
     rows = draw_rows(left, cloud.x, cloud.y)
     styles = model_styles([line.model for line in data.lines])
