@@ -23,9 +23,10 @@ TOOLS = HERE / "tools"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Hold one process: wall seconds, peak memory in MB, and what it printed."""
+    """Hold one process: wall and processor seconds, peak memory in MB, and what it printed."""
 
     seconds: float
+    processor: float
     megabytes: float
     output: str
 
@@ -111,7 +112,12 @@ def run(command: Sequence[str]) -> Run:
         errors.seek(0)
         if process.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{errors.read()}")
-        return Run(seconds=seconds, megabytes=usage.ru_maxrss / 1024, output=out.read())
+        return Run(
+            seconds=seconds,
+            processor=usage.ru_utime + usage.ru_stime,
+            megabytes=usage.ru_maxrss / 1024,
+            output=out.read(),
+        )
 
 
 def environment() -> dict[str, str]:

@@ -130,6 +130,8 @@ def effects(
         source = over
     elif is_sums(request.source.location if data is None else data):
         source = None  # effects at values that are all set need no rows
+    elif design.patterns is not None:
+        source = None  # the distinct rows and their numbers are all rows
     elif not design.has_rows:
         rows = source_of_rows(request, data)
         sample = sample_table(design, rows, random_seed=settings.random_seed)

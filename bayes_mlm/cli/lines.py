@@ -131,7 +131,9 @@ def lines(
         settings = settings_for(request, sampling)
         fit = fit_by(request, design, settings, engine=engine, progressbar=shown, prob=prob)
     source: Any = data
-    if not design.has_rows:
+    if design.patterns is not None:
+        source = None  # the distinct rows and their numbers are all rows
+    elif not design.has_rows:
         rows = source_of_rows(request, data)
         fit, source = sample_rows(fit, rows, groups=groups)
         print_sample(fit.design.notes[-1])

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".png", ".svg", ".pdf", ".csv")
 _DPI = 150
+# Letters of vector files stay text, to be searched, copied and edited: in .pdf as TrueType.
+_AS_TEXT: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42}
 # In matplotlib's warning of a letter that its font lacks.
 _GLYPH = "missing from font"
 
@@ -179,7 +181,10 @@ def _write(file: Path, entry: "Entry", picture: Any, **look: Any) -> None:
         write_file(file, lambda partial: partial.write_text(text, encoding="utf-8"))
         return
     figure = entry.draw(picture, **look)
-    write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
+    from matplotlib import rc_context
+
+    with rc_context(_AS_TEXT):
+        write_file(file, lambda partial: figure.savefig(partial, format=kind, dpi=_DPI))
 
 
 def _listed(entry: "Entry") -> dict[str, str]:

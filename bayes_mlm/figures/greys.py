@@ -49,12 +49,20 @@ def make_grey(drawn: Any) -> None:
             edge = grey_of(one.get_edgecolor())
             one.set_facecolor(grey_of(one.get_facecolor()))
             one.set_edgecolor(edge)
+            if one.get_hatch():
+                one.set_hatchcolor(grey_of(one.get_hatchcolor()))
         elif isinstance(one, Text):
             one.set_color(grey_of(one.get_color()))
+            box = one.get_bbox_patch()
+            if box is not None:
+                box.set(facecolor=_part(box.get_facecolor()), edgecolor=_part(box.get_edgecolor()))
         elif isinstance(one, Collection) and one.get_array() is None:
             faces, edges = one.get_facecolor(), one.get_edgecolor()
             one.set_facecolor([grey_of(each) for each in np.atleast_2d(faces)])
             one.set_edgecolor([grey_of(each) for each in np.atleast_2d(edges)])
+            if one.get_hatch():
+                hatched = np.atleast_2d(one.get_hatchcolor())
+                one.set_hatchcolor([grey_of(each) for each in hatched])
     for one in drawn.findobj(lambda artist: hasattr(artist, "set_cmap")):
         if one.get_array() is not None:
             one.set_cmap("Greys")

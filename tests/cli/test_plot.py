@@ -71,6 +71,10 @@ def test_size_and_theme_are_options(run, tmp_path):
     look = ("--out", "a.svg", "--size", "3.3x4", "--theme", "grey", "--quiet")
     assert run("caterpillar", F, "--data", "students.csv", *look)[0] == 0
     root = ET.parse(tmp_path / "a.svg").getroot()
+    letters = "".join(
+        text for one in root.iter() if one.tag.endswith("}text") for text in one.itertext()
+    )
+    assert "effect on math" in letters
     assert [float(root.get(side).removesuffix("pt")) for side in ("width", "height")] == [
         pytest.approx(72 * 3.3),
         pytest.approx(72 * 4),

@@ -187,6 +187,20 @@ def test_averages_over_distinct_rows_are_those_over_rows(fits, estimates, drawn,
     np.testing.assert_allclose(one, other, rtol=1e-4 if drawn else 1e-6, atol=1e-7)
 
 
+def test_the_null_model_of_distinct_rows_is_that_of_rows(estimates, table):
+    null = "y ~ 1 + (1 | g)", {"family": "bernoulli", "engine": "ml"}
+    few = fit(null[0], duckdb.from_df(table), rows="sum", **null[1])
+    rows = fit(null[0], table, **null[1])
+    found = [
+        variance_by_level(one, null=of) for one, of in zip(estimates, (few, rows), strict=True)
+    ]
+    one, other = (each["r2_between"].estimate for each in found)
+    assert one == pytest.approx(other, rel=1e-6)
+    lost = fit(null[0], duckdb.from_df(table[table.x > 0]), rows="sum", **null[1])
+    with pytest.raises(BayesMLMError, match="the same outcome"):
+        variance_by_level(estimates[0], null=lost)
+
+
 def test_means_of_groups_that_are_set_anew_are_those_of_rows(table):
     """A mundlak model averages products with a predictor of groups over the rows of each."""
     data = table.assign(z=table.g.map(lambda label: float(len(label) > 2)))

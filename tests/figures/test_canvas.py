@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -12,6 +13,7 @@ from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
 from bayes_mlm.figures.greys import grey_of
 from bayes_mlm.figures.shrinkage import plot_group_shrinkage, shrinkage
 from bayes_mlm.figures.style import BLUE, GREEN, ORANGE, PINK, SKY
+from bayes_mlm.figures.subgroup_difference import plot_subgroup_difference, subgroup_difference
 from bayes_mlm.figures.variance_parts import plot_variance_parts, variance_parts
 from bayes_mlm.studies import FIGURES
 
@@ -94,3 +96,15 @@ def test_axes_have_a_size_already(hsb):
     ax = Figure().add_subplot()
     with pytest.raises(BayesMLMError, match="omit figsize="):
         plot_variance_parts(variance_parts(hsb["hsb_ses"]), ax=ax, figsize=3.0)
+
+
+def test_boxes_behind_numbers_and_hatches_are_grey(hsb):
+    for picture, plot in (
+        (variance_parts(hsb["hsb_ses"]), plot_variance_parts),
+        (subgroup_difference(hsb["hsb_sector_ses"]), plot_subgroup_difference),
+    ):
+        figure = plot(picture, theme="grey")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+        assert np.ptp(pixels, axis=2).max() <= 2  # no pixel has a colour
