@@ -98,8 +98,8 @@ const liveDraws = (() => {
       const select = make("select", { name: `factor-${side}-${f}`,
         ariaLabel: `${factor.name} of profile ${"AB"[side]}` });
       const add = (value, text) => select.append(make("option", { value, textContent: text }));
-      add(liveDraws.AVERAGED, "a new one, averaged over");
-      add(liveDraws.ZERO, "one whose effects are zero");
+      add(liveDraws.AVERAGED, "a new one");
+      add(liveDraws.ZERO, "zero effects");
       factor.labels.forEach((label, j) => add(j, label));
       select.addEventListener("change", () => {
         choice[f] = Number(select.value);
