@@ -20,6 +20,7 @@ from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.elsewhere import refuse_foreign
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.labels import Labels, labelled, read_labels
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.loo_compare import loo_compare
 from bayes_mlm.cli.machine import Output
@@ -145,6 +146,7 @@ def fit(
         typer.Option(min=1, help="With --live: refuse groups of fewer rows, which it discloses."),
     ] = 10,
     sections: ReportSections = None,
+    label: Labels = None,
     pdf: ReportPdf = False,
     quiet: Quiet = False,
     output: Output = Output(),
@@ -167,6 +169,7 @@ def fit(
     if pdf and out is None:
         raise StorageError("--pdf is of the report, which --out writes: add --out FOLDER")
     printer = find_chromium() if pdf else ""  # an error before anything is fitted
+    labels = read_labels(label)
     if out is not None:
         check_folder(out, run_files(()), inputs=(model, data))
     request, design = design_for(
@@ -186,6 +189,10 @@ def fit(
     )
     if exponentiate:
         design.family.require_ratio()
+    if labels:
+        from bayes_mlm.design import with_labels
+
+        with_labels(design, labels)  # an error before anything is fitted
     if out is not None:
         source = request.source.location if data is None else data
         check_folder(out, run_files([request.name]), inputs=(model, source))
@@ -200,6 +207,9 @@ def fit(
         analysis, published, records, null = _analyse(
             model, request, settings, design, data, rows, **options
         )
+    if labels:
+        analysis, *others = labelled([analysis, *([] if null is None else [null])], labels)
+        null = others[0] if others else None
     held = _live(analysis, least_rows) if live else None
     shown_as = analysis.exponentiated() if exponentiate else analysis
     print_analysis(shown_as, output, priors=not quiet)

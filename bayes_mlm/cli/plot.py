@@ -16,6 +16,7 @@ from bayes_mlm.base import (
     visible,
 )
 from bayes_mlm.cli.files import Inputs, check_file, write_file
+from bayes_mlm.cli.labels import Labels, labelled, read_labels
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.options import (
     Data,
@@ -88,6 +89,7 @@ def plot(
             ".png, here."
         ),
     ] = None,
+    label: Labels = None,
     theme: Annotated[
         str, typer.Option(help="default, grey, talk (for slides), or a style of matplotlib.")
     ] = "default",
@@ -116,6 +118,7 @@ def plot(
     figsize = _size(size)
     Canvas(theme=theme, figsize=figsize)  # raises what is wrong before anything is fitted
     options = _options(entry, factor=factor, scale=scale)
+    labels = read_labels(label)
     ladder = _records(entry, model or [], data, **vars(reading), **outcome.options)
 
     def settings_of(record: "Record") -> "Settings":
@@ -126,7 +129,7 @@ def plot(
         results = analyse_ladder(
             ladder, settings_of, data=data, engines=[engine], prob=prob, progressbar=bar
         )
-        found = [one.analysis for one in results]
+        found = labelled([one.analysis for one in results], labels)
     try:
         picture = _prepare(entry, found, options)
     except RowsNeededError:

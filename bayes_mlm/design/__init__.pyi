@@ -96,4 +96,5 @@ from .wording import (
     expected_name as expected_name,
     mean_name as mean_name,
     predictor_name as predictor_name,
+    with_labels as with_labels,
 )

@@ -1,6 +1,44 @@
-"""What the outcome, its mean and the linear predictor of a design are called."""
+"""What the columns, the outcome, its mean and the linear predictor of a design are called."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+
+from bayes_mlm.base import DesignError
 from bayes_mlm.design.design import Design
+
+
+def with_labels(design: Design, labels: Mapping[str, str]) -> Design:
+    """Return a design whose columns have these labels, units included, on axes and in titles.
+
+    They are added to the variable labels that the file of the data has. Formulas, quantities and
+    tables keep the names.
+
+    Raises
+    ------
+    DesignError
+        If a name is no column of the model, or a label is empty.
+
+    Examples
+    --------
+    >>> from bayes_mlm import build_design, load_hsb
+    >>> design = build_design("mathach ~ ses + (1 | schoolid)", load_hsb())
+    >>> with_labels(design, {"mathach": "mathematics (points)"}).outcome_title
+    'mathematics (points)'
+    """
+    columns = design.formula.columns
+    for name, text in labels.items():
+        if name not in columns:
+            near = get_close_matches(name, columns, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise DesignError(
+                f"a label is for a column of the model, and {name!r} is none{hint}; name one of "
+                f"{', '.join(columns)}"
+            )
+        if not text.strip():
+            raise DesignError(f"the label of {name!r} is empty; give its text, or omit it")
+    titles = {**design.encoding.titles, **labels}
+    return replace(design, encoding=replace(design.encoding, titles=titles))
 
 
 def event_name(design: Design) -> str:

@@ -1,13 +1,13 @@
 """Fit one model by several engines, and compare the results."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from bayes_mlm.base import DEFAULT_PROB, EngineError, Finding, UnsupportedModelError, signed
 from bayes_mlm.data import DataSource
-from bayes_mlm.design import Design, design_of
+from bayes_mlm.design import Design, design_of, with_labels
 from bayes_mlm.engines import (
     AUTO,
     Settings,
@@ -88,6 +88,31 @@ class Analysis:
         estimates = tuple(one.of_factor(factor) for one in self.estimates)
         design = self.design.of_factor(place)
         return replace(self, design=design, fits=fits, estimates=estimates)
+
+    def with_labels(self, labels: Mapping[str, str]) -> "Analysis":
+        """Return the analysis whose figures and report have labels of columns, with units.
+
+        Raises
+        ------
+        DesignError
+            If a name is no column of the model, or a label is empty.
+
+        Examples
+        --------
+        >>> from bayes_mlm.fitting import analyse, as_request, make_settings
+        >>> request = as_request("mathach ~ ses + (1 | schoolid)", "hsb")
+        >>> found = analyse(request, make_settings(request), engines=["reml"])
+        >>> found.with_labels({"ses": "status (sd)"}).design.encoding.title("ses")
+        'status (sd)'
+        """
+        return replace(
+            self,
+            design=with_labels(self.design, labels),
+            fits=tuple(replace(one, design=with_labels(one.design, labels)) for one in self.fits),
+            estimates=tuple(
+                replace(one, design=with_labels(one.design, labels)) for one in self.estimates
+            ),
+        )
 
     @property
     def results(self) -> tuple[Fit | Estimate, ...]:

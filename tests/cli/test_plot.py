@@ -45,6 +45,30 @@ def test_a_figure_goes_into_a_file_of_its_name(run, tmp_path):
     assert out.endswith("written to predictive.png\n")
 
 
+def test_labels_stand_on_axes(run, tmp_path):
+    labels = ("--label", "math=mathematics (points)", "--label", "ses=status (sd)")
+    given = ("trajectories", "math ~ ses + (ses | school)", "--data", "students.csv", "--quiet")
+    assert run(*given, *labels, "--out", "a.svg")[0] == 0
+    text = "".join(ET.parse(tmp_path / "a.svg").getroot().itertext())
+    assert "mathematics (points)" in text
+    assert "status (sd)" in text
+
+
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        ("sess=x", "did you mean 'ses'?"),
+        ("ses", "must be NAME=TEXT"),
+        ("ses= ", "must be NAME=TEXT"),
+    ],
+)
+def test_labels_of_no_column_are_refused(run, tmp_path, label, says):
+    code, _, error = run("caterpillar", F, "--data", "students.csv", "--label", label)
+    assert code == 1
+    assert says in error
+    assert not (tmp_path / "caterpillar.png").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "begins"), [("a.svg", b"<?xml"), ("a.PDF", b"%PDF"), ("folder/a.png", b"\x89PNG")]
 )
