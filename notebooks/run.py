@@ -32,7 +32,7 @@ from traitlets.config import Config
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 MOST_BYTES = 1_000_000
-SECONDS = 300  # a cell; NUTS compiles in one of them
+SECONDS = 1200  # a cell; NUTS compiles in some, for minutes on a slow machine
 COLOURS = 128  # of a figure; as many as the eye tells apart in one, at a third of the bytes
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 METADATA = {

@@ -126,8 +126,8 @@ def _check_rows(design: Design) -> None:
     )
     weights = design.response.weights
     require(
-        weights is None or (weights.shape == (n,) and bool((weights >= 1.0).all())),
-        "its numbers of rows are not those of distinct rows",
+        weights is None or (weights.shape == (n,) and bool((weights > 0.0).all())),
+        "its weights, the numbers of equal rows, are not positive",
     )
     arrays = [("y", design.y), ("X", design.X), *(("Z", t.Z) for t in terms)]
     arrays += [(name, values) for name, values in design.inputs.items()]
