@@ -83,6 +83,9 @@ def run_notebook(path: Path, *, draws: int | None = None) -> Any:
     NotebookError
         If a cell fails, warns, names this machine, or draws no figure where there should be one.
     """
+    # On a new machine matplotlib lists the fonts, and says so if that takes seconds: not in a cell.
+    import matplotlib.font_manager  # noqa: F401
+
     notebook = nbformat.read(path, as_version=4)
     own = _set_parameters(notebook, draws)
     with tempfile.TemporaryDirectory() as folder, _environment(folder):
