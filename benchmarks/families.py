@@ -12,14 +12,16 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from measuring import ROOT, last_json, machine, row as compared, save, table_lines, versions
+from measuring import last_json, machine, row as compared, save, table_lines, versions
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 CONTRACEPTION = "yes ~ a + a2 + urban + livch + (%s | district)"
@@ -154,7 +156,8 @@ def main() -> None:
         return
     found: dict[str, Any] = {}
     rows = []
-    script, data = ROOT / "benchmarks" / "_glmer.R", ROOT / "benchmarks" / "_data.csv"
+    apart = Path(tempfile.mkdtemp())
+    script, data = apart / "glmer.R", apart / "data.csv"
     try:
         script.write_text(R, encoding="utf-8")
         for name, (file, formula, family, theirs, their_family, points) in MODELS.items():
@@ -189,8 +192,7 @@ def main() -> None:
             ratio = one["seconds"] / peer["glmer"]
             rows.append(compared(f"{name}{asked_for}", shown, theirs, ratio, None))
     finally:
-        script.unlink(missing_ok=True)
-        data.unlink(missing_ok=True)
+        shutil.rmtree(apart)
     lines = ["", "| | log-likelihood | sd | sd, glmer less ours |", "|---|--:|--:|--:|"]
     for name in MODELS:
         one = found[name]
