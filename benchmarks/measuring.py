@@ -23,7 +23,7 @@ TOOLS = HERE / "tools"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Hold one process: wall and processor seconds, peak memory in MB, and what it printed."""
+    """One process: wall and processor seconds, peak memory in MB, and what it printed."""
 
     seconds: float
     processor: float
@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Hold one line of the table; `target` is the ratio that was asked for, if one was."""
+    """One line of the table; `target` is the ratio that was asked for, if one was."""
 
     what: str
     ours: str

@@ -84,8 +84,9 @@ def run_notebook(path: Path, *, draws: int | None = None) -> Any:
         If a cell fails, warns, names this machine, or draws no figure where there should be one.
     """
     # On a new machine matplotlib lists the fonts, and says so if that takes seconds: not in a cell.
-    import matplotlib.font_manager  # noqa: F401
+    from matplotlib.font_manager import findfont
 
+    findfont("DejaVu Sans")
     notebook = nbformat.read(path, as_version=4)
     own = _set_parameters(notebook, draws)
     with tempfile.TemporaryDirectory() as folder, _environment(folder):

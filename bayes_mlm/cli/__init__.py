@@ -228,7 +228,8 @@ def fit(
                 live=held,
                 sections=of_report,
             )
-            shown.update("printing")
+            if pdf:
+                shown.update("printing")
             printed = print_pdf(report, printer) if pdf else b""
         write_run(out, [analysis], published, records=records, report=report, pdf=printed)
         read = f"; read {visible(out / 'report.html')}"

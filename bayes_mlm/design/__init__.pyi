@@ -26,7 +26,7 @@ from .aggregated.layouts import (
     without as without,
 )
 from .aggregated.merge import merge_sums as merge_sums
-from .aggregated.patterns import without_rows as without_rows
+from .aggregated.patterns import NEED_ROWS as NEED_ROWS, without_rows as without_rows
 from .build import (
     Rows as Rows,
     design_of as design_of,

@@ -48,20 +48,23 @@ def same_columns(one: Design, other: Design) -> bool:
 
 def column_moments(design: Design) -> ColumnMoments:
     """Compute the means and sds of a design's columns, from its rows or from its sums."""
-    if design.patterns is not None:
-        return _of_patterns(design.patterns)
     if design.aggregated is None:
-        terms = design.group_terms
-        y = design.y_less_offset if design.family.link == "identity" else design.y
-        if design.response.trials is not None:  # the share of all trials
-            y = y / design.response.trials.mean()
+        rows = design.weighted_rows
+        weights, trials = rows.response.weights, rows.response.trials
+        y = rows.y_less_offset if design.family.link == "identity" else rows.y
+        if trials is not None:  # the share of all trials
+            y = y / np.average(trials, weights=weights)
+        Z = np.column_stack([np.empty((len(y), 0)), *(one.Z for one in rows.group_terms)])
+        (y_mean, y_sd), (x_mean, x_sd), (z_mean, z_sd) = (
+            _mean_and_sd(one, weights) for one in (y, rows.X, Z)
+        )
         return ColumnMoments(
-            y_mean=float(np.mean(y)),
-            y_sd=float(np.std(y)),
-            x_mean=design.X.mean(axis=0),
-            x_sd=design.X.std(axis=0),
-            z_mean=np.concatenate([np.empty(0), *(one.Z.mean(axis=0) for one in terms)]),
-            z_sd=np.concatenate([np.empty(0), *(one.Z.std(axis=0) for one in terms)]),
+            y_mean=float(y_mean),
+            y_sd=float(y_sd),
+            x_mean=x_mean,
+            x_sd=x_sd,
+            z_mean=z_mean,
+            z_sd=z_sd,
         )
     mean, sd = design.aggregated.cells.moments
     x, z = slice(0, design.p), slice(design.p, -1)
@@ -75,26 +78,13 @@ def column_moments(design: Design) -> ColumnMoments:
     )
 
 
-def _of_patterns(rows: Design) -> ColumnMoments:
-    """Compute them of distinct rows with their numbers, whose link is not the identity."""
-    weights, trials = rows.response.weights, rows.response.trials
-
-    def moments(values: Floats) -> tuple[Floats, Floats]:
-        mean = np.average(values, axis=0, weights=weights)
-        spread = np.average(np.square(values - mean), axis=0, weights=weights)
-        return np.asarray(mean), np.asarray(np.sqrt(spread))
-
-    y = rows.y if trials is None else rows.y / np.average(trials, weights=weights)
-    z = np.column_stack([np.empty((len(y), 0)), *(one.Z for one in rows.group_terms)])
-    (y_mean, y_sd), (x_mean, x_sd), (z_mean, z_sd) = (moments(one) for one in (y, rows.X, z))
-    return ColumnMoments(
-        y_mean=float(y_mean),
-        y_sd=float(y_sd),
-        x_mean=x_mean,
-        x_sd=x_sd,
-        z_mean=z_mean,
-        z_sd=z_sd,
-    )
+def _mean_and_sd(values: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """Return those of columns, over the rows that the values stand for."""
+    if weights is None:
+        return np.asarray(values.mean(axis=0)), np.asarray(values.std(axis=0))
+    mean = np.average(values, axis=0, weights=weights)
+    spread = np.average(np.square(values - mean), axis=0, weights=weights)
+    return np.asarray(mean), np.asarray(np.sqrt(spread))
 
 
 def mean_offset(design: Design) -> float:

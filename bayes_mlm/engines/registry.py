@@ -251,12 +251,9 @@ def _not_ols(design: "Design", _: "ModelPriors | None") -> str:
 
 
 def _not_nuts(design: "Design", _: "ModelPriors | None") -> str:
-    if design.patterns is None:
-        return ""
-    return (
-        f"its {design.family.label} likelihood needs the rows, of which only distinct ones were "
-        'read; use engine="ml", or keep the rows (rows="keep", --rows keep)'
-    )
+    from bayes_mlm.design import NEED_ROWS
+
+    return f"{design.family.label} outcomes {NEED_ROWS}" if design.patterns is not None else ""
 
 
 def _not_direct(design: "Design", priors: "ModelPriors | None") -> str:

@@ -1,6 +1,6 @@
 """Arrange the panels of a figure: in rows, or small ones next to a large one."""
 
-from bayes_mlm.figures.style import NARROW, Axes, Figure, new_figure, stack, width_of
+from bayes_mlm.figures.style import NARROW, Axes, Figure, make_room, new_figure, width_of
 
 # Panels in a row of a narrow figure, and small ones in a row under or next to a large one.
 _NARROW_COLUMNS, _SMALL_COLUMNS = 2, 3
@@ -40,8 +40,7 @@ def apart(figure: Figure, *, ratios: tuple[float, float]) -> list[Axes]:
     """
     if width_of(figure) >= NARROW:
         return list(figure.subplots(1, 2, width_ratios=ratios))
-    if hasattr(figure, "get_size_inches"):  # a subfigure has no size that it could change
-        stack(figure, float(figure.get_size_inches()[1]), 2)
+    make_room(figure, 2)
     return [part.subplots() for part in figure.subfigures(2, 1, squeeze=False).ravel()]
 
 
@@ -61,8 +60,7 @@ def large_and_small(figure: Figure, many: int, *, ratio: float) -> tuple[Axes, l
     rows = -(-many // _SMALL_COLUMNS)
     narrow = width_of(figure) < NARROW
     if narrow:
-        if hasattr(figure, "get_size_inches"):  # a subfigure has no size that it could change
-            stack(figure, float(figure.get_size_inches()[1]), 2)
+        make_room(figure, 2)
         grid = figure.add_gridspec(rows + 1, _SMALL_COLUMNS, height_ratios=(1.6, *[1.0] * rows))
         large = figure.add_subplot(grid[0, :])
     else:

@@ -182,8 +182,7 @@ def across(
     if many == 1 or width_of(figure) >= NARROW:
         options: dict[str, Any] = {"sharex": share, "sharey": share, "squeeze": False}
         return list(figure.subplots(1, many, width_ratios=ratios, **options)[0])
-    if hasattr(figure, "get_size_inches"):  # a subfigure has no size that it could change
-        stack(figure, float(figure.get_size_inches()[1]), many)
+    make_room(figure, many)
     return list(figure.subplots(many, 1, sharex=share, sharey=share, squeeze=False).ravel())
 
 
@@ -203,6 +202,12 @@ def stack(figure: Figure, height: float, many: int) -> float:
         wide, tall = figure.get_size_inches()
         figure.set_size_inches(wide, tall + whole - height)
     return whole
+
+
+def make_room(figure: Figure, many: int) -> None:
+    """Make a figure taller for panels one below the other; a subfigure has no size of its own."""
+    if hasattr(figure, "get_size_inches"):
+        stack(figure, float(figure.get_size_inches()[1]), many)
 
 
 def figure_of(ax: Axes) -> Figure:

@@ -284,16 +284,13 @@ class Estimate:
         *others : str or result
             Engines that fit the model anew ("direct", "nuts", "ml"), or results of the same model;
             by default draws from the posterior with the default priors ("auto").
-        prob : float, optional
-            Of the intervals; by default that of the estimate.
-        random_seed : int, optional
-            Of the draws; a fresh one by default.
+        prob, random_seed : float, int, optional
+            Of the intervals, by default that of the estimate; of the draws, by default a fresh one.
 
         Raises
         ------
         EngineError
-            If a result is of another model: `loo_compare` ranks those; if there is no such
-            engine, or it cannot fit the model.
+            As `Fit.compare`.
 
         Examples
         --------

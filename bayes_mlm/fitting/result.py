@@ -61,18 +61,14 @@ class Fit:
 
     Parameters
     ----------
-    request : ModelRequest
-        The model, and the data it was fitted to.
-    design : Design
-        The arrays, laid out for the kind of model.
+    request, design : ModelRequest, Design
+        The model with its data; the arrays, laid out for its kind.
     priors : ModelPriors
         The priors in force, defaults included.
     draws : Draws
         Posterior draws of every parameter.
-    engine : str
-        What made them, a name in `ENGINES`.
-    reason : str
-        Why this engine, in a few words.
+    engine, reason : str
+        What made them, a name in `ENGINES`; why this one, in a few words.
     report : DirectReport or None
         Of the direct engine: its accuracy, and the log marginal likelihood.
     settings : Settings

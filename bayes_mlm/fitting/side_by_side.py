@@ -95,7 +95,7 @@ class Analysis:
         Raises
         ------
         DesignError
-            If a name is no column of the model, or a label is empty.
+            As `bayes_mlm.design.with_labels`.
 
         Examples
         --------

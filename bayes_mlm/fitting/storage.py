@@ -41,13 +41,8 @@ from bayes_mlm.design import (
 from bayes_mlm.engines import Draws, Variable
 from bayes_mlm.fitting.netcdf import read_added, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
-from bayes_mlm.fitting.stored import (
-    RESIDUAL,
-    Document,
-    KeptDesign,
-    KeptResidual,
-    check_fit,
-)
+from bayes_mlm.fitting.stored import RESIDUAL, Document, check_fit
+from bayes_mlm.fitting.stored_arrays import arrays_of, inputs_from, residual_from, sums_from
 from bayes_mlm.fitting.tree.additions import added_to
 from bayes_mlm.fitting.tree.assemble import Group, Tree, lay_out_tree, plain_labels
 from bayes_mlm.fitting.tree.computed import Computed
@@ -55,8 +50,7 @@ from bayes_mlm.fitting.tree.constant import OUTCOME
 from bayes_mlm.fitting.tree.groups import KEPT, MAX_NUMBERS
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.likelihood import known_parameters, parameters_of, term_names
-from bayes_mlm.model import ResidualRows, family_of
-from bayes_mlm.moments import CellFactor, CellMoments, GroupMoments, by_group
+from bayes_mlm.model import family_of
 
 FORMAT = 3
 
@@ -164,50 +158,6 @@ def _is_small(group: Group) -> bool:
     return all(one.size <= MAX_NUMBERS and not one.slow for one in computed)
 
 
-def _sums_from(kept: "KeptDesign", constant: Group) -> CellMoments | None:
-    if "sums_counts" not in constant.variables:
-        return None
-    counts = constant.variables["sums_counts"].values
-    centre = constant.variables["sums_centre"].values
-    lower, upper = np.tril_indices(len(centre))
-    scatter = np.empty((len(counts), len(centre), len(centre)))
-    triangle = constant.variables["sums_scatter"].values
-    scatter[:, lower, upper] = scatter[:, upper, lower] = triangle
-    dims = term_names([one.factor for one in kept.groups])
-    labels = [constant.coords[dim.group] for dim in dims]
-    single = len(dims) == 1
-    cells = GroupMoments(
-        labels=labels[0] if single else np.arange(len(counts)),
-        counts=counts,
-        centre=centre,
-        means=constant.variables["sums_means"].values,
-        scatter=scatter,
-        terms=kept.terms,
-        effects=tuple(effect for one in kept.groups for effect in one.effects),
-        group=kept.groups[0].factor if single else None,
-    )
-    if len(dims) < 2:
-        return by_group(cells)
-    factors = (
-        CellFactor(
-            factor=one.factor,
-            labels=known,
-            codes=constant.variables[dim.variable("codes")].values.astype(np.int64),
-            effects=one.effects,
-        )
-        for one, dim, known in zip(kept.groups, dims, labels, strict=True)
-    )
-    return CellMoments(cells=cells, factors=tuple(factors))
-
-
-def _inputs_from(constant: Group) -> dict[str, Any]:
-    if "design_inputs" not in constant.variables:
-        return {}
-    columns = constant.variables["design_inputs"].values
-    names = map(str, constant.coords["design_input"])
-    return {name: columns[:, k] for k, name in enumerate(names)}
-
-
 def load_fit(path: str | Path) -> Fit:
     """Read back what `save_fit` wrote.
 
@@ -292,9 +242,9 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     formula = parse_formula(kept.formula)
     dims = term_names([one.factor for one in kept.groups])
     labels = [constant.coords[dim.group] for dim in dims]
-    summed = _sums_from(kept, constant)
-    kept_arrays = constant.variables if summed is None else {}
-    arrays = _arrays(kept_arrays)
+    summed = sums_from(kept, constant)
+    keptarrays_of = constant.variables if summed is None else {}
+    arrays = arrays_of(keptarrays_of)
     counted = summed is None and "observed_data" not in groups  # distinct rows, with their numbers
     y = None if summed is not None else _outcome(document, groups, counted=counted)
     n = 0 if y is None else y.size
@@ -336,8 +286,8 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         n_dropped=kept.n_dropped,
         notes=kept.notes,
         family=family_of(document.request.model.family),
-        residual=_residual_from(kept.residual, constant),
-        inputs=_inputs_from(constant),
+        residual=residual_from(kept.residual, constant),
+        inputs=inputs_from(constant),
     )
     return Fit(
         request=document.request,
@@ -388,27 +338,3 @@ def _outcome(document: Document, groups: Mapping[str, Group], *, counted: bool) 
     added, observed = document.added.get("observed_data", ()), groups["observed_data"]
     (y,) = (one.values for name, one in observed.variables.items() if name not in added)
     return np.asarray(y, dtype=np.float64)
-
-
-def _arrays(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arrays by name, integers in the width that designs have."""
-    found = {name: variable.values for name, variable in variables.items()}
-    return {
-        name: one.astype(np.int64) if one.dtype == np.int32 else one for name, one in found.items()
-    }
-
-
-def _residual_from(kept: "KeptResidual | None", constant: Group) -> ResidualRows | None:
-    if kept is None:
-        return None
-    arrays = _arrays(constant.variables)
-    return ResidualRows(
-        spec=kept.spec,
-        levels=kept.levels,
-        stratum=arrays["stratum_idx"],
-        time=arrays["residual_time"],
-        previous=arrays["previous"],
-        gap=arrays["gap"],
-        step=kept.step,
-        whole=kept.whole,
-    )

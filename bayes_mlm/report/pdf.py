@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bayes_mlm.base import StorageError
 
-_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_OPTIONS = (
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# Nothing that a browser does of its own accord: no updates, no first run, no services.
+HEADLESS = (
     "--headless=new",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -19,6 +20,8 @@ _OPTIONS = (
     "--disable-sync",
     "--no-first-run",
     "--no-default-browser-check",
+)
+_PRINTING = (
     "--no-pdf-header-footer",
     "--print-to-pdf-no-header",  # its name before version 112
 )
@@ -34,7 +37,7 @@ def find_chromium() -> str:
         If there is none; with what to install.
     """
     named = os.environ.get("CHROMIUM")
-    if found := next(filter(None, map(shutil.which, [named] if named else _PROGRAMS)), None):
+    if found := next(filter(None, map(shutil.which, [named] if named else PROGRAMS)), None):
         return found
     what = f"CHROMIUM is {named!r}, which is no program" if named else "there is no Chromium"
     raise StorageError(
@@ -69,7 +72,7 @@ def print_pdf(page: str, program: str | None = None) -> bytes:
         source.write_text(page, encoding="utf-8")
         # A sandbox needs what root does not have.
         as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        command = [program, *_OPTIONS, *as_root, f"--user-data-dir={folder}/profile"]
+        command = [program, *HEADLESS, *_PRINTING, *as_root, f"--user-data-dir={folder}/profile"]
         command += [f"--print-to-pdf={target}", source.as_uri()]
         try:
             ended = subprocess.run(

@@ -14,23 +14,14 @@ import sys
 import time
 from pathlib import Path
 
-PROGRAM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+from bayes_mlm.report.pdf import HEADLESS, PROGRAMS
+
+PROGRAM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
 WHY = "no Chromium on this machine: apt-get install chromium, or set CHROMIUM to its path"
 
-# Nothing that the browser does of its own accord: no updates, no first run, no services.
 OPTIONS = [
-    "--headless=new",
+    *HEADLESS,
     "--remote-debugging-pipe",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-extensions",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-default-browser-check",
     "--hide-scrollbars",
     "--force-color-profile=srgb",
 ]

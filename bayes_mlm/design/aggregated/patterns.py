@@ -47,6 +47,11 @@ from bayes_mlm.model import Family, plain_rows
 
 # Distinct rows beyond which they are not read.
 MAX_PATTERNS = 2_000_000
+# Of an engine whose likelihood takes no numbers of rows.
+NEED_ROWS = (
+    'need the rows, of which only distinct ones were read; use engine="ml", or keep the rows '
+    '(rows="keep", --rows keep)'
+)
 _REMEDY = (
     'use fewer or rounded predictors; or keep the rows (rows="keep", --rows keep), or fit a sample '
     "of groups"
@@ -210,9 +215,7 @@ def _read(
     laid_out = [ones if place is None else at[place] for place in written.place]
     p = len(encoding.terms)
     X = np.column_stack([*laid_out[:p], np.empty((weights.size, 0))])
-    extra = dict(zip(("offset", "trials"), (None, None), strict=True)) | {
-        name.strip(): read[places[name]].astype(np.float64) for name in written.extra
-    }
+    extra = {name.strip(): read[places[name]].astype(np.float64) for name in written.extra}
     terms = []
     effects = encoding.effects or ((),) * len(request.factors)
     for place, (factor, names) in enumerate(zip(request.factors, effects, strict=True)):

@@ -1,6 +1,5 @@
 """Rows that effects are averaged over, in the columns of the table they came from."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,6 +35,7 @@ from bayes_mlm.design import (
 from bayes_mlm.formula import Call, Factor, Name
 from bayes_mlm.model import ModelRequest
 from bayes_mlm.moments import refuse_rows
+from bayes_mlm.questions.effects.numbers import Numbers
 from bayes_mlm.questions.response.rows import ResponseRows
 
 type Settings = Mapping[str, NDArray[Any]]
@@ -58,42 +58,6 @@ class Moved:
     def over(self, step: float) -> "Moved":
         """Return the rate of change for a step."""
         return replace(self, weights=self.weights / step, shift=self.shift / step, step=step)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Numbers:
-    """Values (n,) of a column, and how many rows each stands for; None where each is one."""
-
-    values: Floats
-    weights: Floats | None = None
-
-    @property
-    def mean(self) -> float:
-        """Mean over the rows."""
-        return float(np.average(self.values, weights=self.weights))
-
-    def sd(self, ddof: int = 0) -> float:
-        """Return the sd over the rows; 0 of one row."""
-        n = self.values.size if self.weights is None else float(self.weights.sum())
-        square = float(np.average(np.square(self.values - self.mean), weights=self.weights))
-        return math.sqrt(square * n / max(n - ddof, 1))
-
-    @property
-    def median(self) -> float:
-        """Median over the rows.
-
-        Examples
-        --------
-        >>> Numbers(values=np.array([3.0, 1, 2]), weights=np.array([2.0, 1, 1])).median
-        2.5
-        """
-        if self.weights is None:
-            return float(np.median(self.values))
-        order = np.argsort(self.values)
-        last = np.cumsum(self.weights[order])  # rows up to each value
-        half = 0.5 * last[-1]
-        middle = [np.searchsorted(last, half, side=side) for side in ("left", "right")]
-        return float(np.mean(self.values[order][middle]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,7 +100,7 @@ class Population:
             )
         return self.table.columns[name]
 
-    def numbers(self, name: str) -> "Numbers":
+    def numbers(self, name: str) -> Numbers:
         """Return the mean, sds and median of a column of numbers over the rows.
 
         Raises

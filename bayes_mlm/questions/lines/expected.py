@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints, wald_reach
-from bayes_mlm.design import expected_name
+from bayes_mlm.design import Design, expected_name
 from bayes_mlm.engines import GeneralisedFit
 from bayes_mlm.fitting import DrawSummary, Estimate, Fit, ParameterPoints, summarise_draws
 from bayes_mlm.questions.effects.rows import Population, Settings
@@ -38,6 +38,13 @@ class Expected:
     upper: Floats
     scale: str
     n_draws: int
+
+    @classmethod
+    def of(cls, parts: Floats, design: Design, *, rate: bool, n_draws: int) -> "Expected":
+        """Return mean, sd and ends of intervals (4, G, m), of outcomes or of their rates."""
+        mean, sd, lower, upper = parts
+        scale = expected_name(design, rate=rate)
+        return cls(mean=mean, sd=sd, lower=lower, upper=upper, scale=scale, n_draws=n_draws)
 
     def of_group(self, place: int) -> DrawSummary:
         """Return the curve of one of the groups."""
@@ -116,15 +123,7 @@ def expected_by_group(
                 mean, sd = _estimated(result, some, places)
                 parts += list(_bounded(result, mean, sd, prob).swapaxes(0, 1))
                 some = []
-    mean, sd, lower, upper = np.stack(parts, axis=2)
-    return Expected(
-        mean=mean,
-        sd=sd,
-        lower=lower,
-        upper=upper,
-        scale=expected_name(design, rate=rate),
-        n_draws=n_draws,
-    )
+    return Expected.of(np.stack(parts, axis=2), design, rate=rate, n_draws=n_draws)
 
 
 def expected_of_population(
@@ -161,15 +160,8 @@ def expected_of_population(
         parts = _stack(summarise_draws(values, prob, "eti"))
     else:
         parts = _bounded(result, values[0], points.errors(values), prob)
-    mean, sd, lower, upper = parts[:, None]
-    return Expected(
-        mean=mean,
-        sd=sd,
-        lower=lower,
-        upper=upper,
-        scale=expected_name(design, rate=rate),
-        n_draws=points.size if points.is_drawn else 0,
-    )
+    n_draws = points.size if points.is_drawn else 0
+    return Expected.of(parts[:, None], design, rate=rate, n_draws=n_draws)
 
 
 def _stack(found: DrawSummary) -> Floats:

@@ -59,28 +59,25 @@ def draws_of(fit: Fit, why: str, *, least_rows: int) -> LiveModel:
     design, values = fit.design, fit.values
     terms = list(design.terms)
     used = [one for one in design.group_terms if one.q]
-    covariances = [one.cov_u for one in values.factors if one.cov_u.shape[1]]
+    drawn = [one for one in values.factors if one.cov_u.shape[1]]
     shares = sum(one.q * (one.q + 1) // 2 for one in used) + design.p
     effects = sum(one.q * one.J for one in used)
-    known = all(one.u is not None for one in values.factors if one.cov_u.shape[1])
-    known &= sum(one.J for one in used) <= MOST_GROUPS
+    known = all(one.u is not None for one in drawn) and sum(one.J for one in used) <= MOST_GROUPS
     known &= MOST_NUMBERS // (shares + effects) >= FEWEST_DRAWS
-    if known:
-        for one in used:
-            check_disclosure(one.sizes, least_rows)
+    for one in used if known else ():
+        check_disclosure(one.sizes, least_rows)
     total = len(values.beta)
     kept = min(total, MOST_DRAWS, MOST_NUMBERS // (shares + (effects if known else 0)))
     places = np.arange(kept) * total // kept
     moments, factors = column_moments(design), []
-    drawn = [one for one in values.factors if one.cov_u.shape[1]]
-    for one, covariance, of in zip(used, covariances, drawn, strict=True):
+    for one, of in zip(used, drawn, strict=True):
         lower = np.tril_indices(one.q)
         u = of.u[places].reshape(kept, -1) if known and of.u is not None else np.empty((kept, 0))
         factors.append(
             {
                 "name": one.factor,
                 "effects": [terms.index(name) for name in one.effects],
-                "covariance": _numbers(covariance[places][:, *lower]),
+                "covariance": _numbers(of.cov_u[places][:, *lower]),
                 "labels": [label_text(label) for label in one.labels.tolist()] if known else [],
                 "u": _numbers(u),
             }

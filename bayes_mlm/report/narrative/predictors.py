@@ -221,10 +221,11 @@ def _where_others_are_zero(main: Analysis, places: dict[str, tuple[Any, Any]]) -
             elif at is not None and abs(moments.x_mean[at]) <= 2.0 * moments.x_sd[at]:
                 where.append(f"{partner} = 0")
         if len(where) == len(partners):
-            one = contrast(main, [float(k == other) for other in range(design.p)])
-            shown = with_interval(one)
+            weights = [float(k == other) for other in range(design.p)]
             if design.family.ratio_name:
-                shown = estimate(*ratio(main, [float(k == other) for other in range(design.p)]))
+                shown = estimate(*ratio(main, weights))
+            else:
+                shown = with_interval(contrast(main, weights))
             found.append(f"{term} {shown} where {' and '.join(where)}")
     return "; ".join(found[:_MOST_OTHERS])
 

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 
 from bayes_mlm.base import Floats, check_memory
-from bayes_mlm.design import Design
+from bayes_mlm.design import NEED_ROWS, Design
 from bayes_mlm.engines.direct.generalised.lattice import MOST_TRIALS
-from bayes_mlm.engines.direct.generalised.problem import CODES, Problem, make_problem
+from bayes_mlm.engines.direct.generalised.problem import CODES, Problem, make_problem, takes_counts
 from bayes_mlm.engines.direct.generalised.sampling import Found, draw_points
 from bayes_mlm.engines.direct.priors import not_taken
 from bayes_mlm.engines.direct.report import DirectReport
@@ -44,11 +44,8 @@ def why_not_generalised(design: Design, priors: ModelPriors | None) -> str:
     if design.residual is not None and not design.residual.spec.is_plain:
         return f"it has {design.residual.spec}"
     rows = design.weighted_rows
-    if design.patterns is not None and family.name == "negative_binomial":
-        return (
-            f"{family.label} outcomes need the rows, of which only distinct ones were read; use "
-            'engine="ml", or keep the rows (rows="keep", --rows keep)'
-        )
+    if design.patterns is not None and not takes_counts(family):
+        return f"{family.label} outcomes {NEED_ROWS}"
     if len(design.factors) > 1:
         return f"{family.label} outcomes with {len(design.factors)} grouping factors"
     if design.kind == "no_pooling":

@@ -49,6 +49,11 @@ _MOST_DISTINCT = {0: MOST_DISTINCT / 6, 1: MOST_DISTINCT, 2: 0.0, 3: 0.0, 4: MOS
 LOG_2PI = math.log(2.0 * math.pi)
 
 
+def takes_counts(family: Family) -> bool:
+    """Return whether a row of a family may stand for several."""
+    return _MOST_DISTINCT[CODES[family.name, family.link]] > 0.0
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Values:
     """N values of the parameters: coefficients g (N, p) of the scaled columns, and so on.

@@ -7,7 +7,8 @@ import numpy as np
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.several.problem import SeveralProblem
 from bayes_mlm.engines.direct.several.start import typical_ratio
-from bayes_mlm.engines.reml.several.search import differentiate, maximise, moved
+from bayes_mlm.engines.reml.several.deviance import moved
+from bayes_mlm.engines.reml.several.search import differentiate, maximise
 from bayes_mlm.likelihood import Factor, split
 
 # Least sd of an effect, as a part of that at which a typical group shows it: REML's may be zero.

@@ -1,4 +1,4 @@
-"""Deviance of relative factors: minus twice the profiled log-likelihood, REML or ML."""
+"""Chart and deviance of relative factors: minus twice the profiled log-likelihood, REML or ML."""
 
 import math
 
@@ -17,6 +17,22 @@ def coordinates(plan: Plan) -> list[tuple[int, int, int]]:
         for a in range(b, one.q)
         if one.free[a, b]
     ]
+
+
+def moved(plan: Plan, lam: list[Floats], step: Floats) -> list[Floats]:
+    """Return ``Lambda expm(K)`` with the coordinates of K in `step`."""
+    changes = [np.zeros_like(one) for one in lam]
+    for (f, a, b), value in zip(coordinates(plan), step, strict=True):
+        changes[f][a, b] = value
+    return [one @ _exponential(change) for one, change in zip(lam, changes, strict=True)]
+
+
+def _exponential(K: Floats) -> Floats:
+    if len(K) == 1 or not (K - np.diag(np.diagonal(K))).any():
+        return np.diag(np.exp(np.diagonal(K)))
+    from scipy.linalg import expm
+
+    return np.asarray(expm(K))
 
 
 def residual_df(plan: Plan, method: Method) -> int:

@@ -8,8 +8,8 @@ import numpy as np
 from bayes_mlm.base import Flags, Floats, one_thread
 from bayes_mlm.engines.reml.coefficient_tests import Satterthwaite
 from bayes_mlm.engines.reml.inference import inverse_information
-from bayes_mlm.engines.reml.several.deviance import coordinates, residual_df
-from bayes_mlm.engines.reml.several.search import Optimum, differentiate, moved
+from bayes_mlm.engines.reml.several.deviance import coordinates, moved, residual_df
+from bayes_mlm.engines.reml.several.search import Optimum, differentiate
 from bayes_mlm.likelihood import Factor, Method
 
 # Half the difference between points at which gradients are compared for the curvature.

@@ -27,6 +27,7 @@ from bayes_mlm.engines.reml.several.deviance import (
     coordinates,
     deviance_of,
     deviances,
+    moved,
     residual_df,
 )
 from bayes_mlm.engines.reml.several.many import Responses, maximise_many
@@ -117,22 +118,6 @@ class Optimum:
         """Whether the covariance of the effects of each factor is, in the order of the plan."""
         values = (np.linalg.svd(one, compute_uv=False)[-1] for one in self.lam)
         return tuple(bool(one < SINGULAR) for one in values)
-
-
-def moved(plan: Plan, lam: list[Floats], step: Floats) -> list[Floats]:
-    """Return ``Lambda expm(K)`` with the coordinates of K in `step`."""
-    changes = [np.zeros_like(one) for one in lam]
-    for (f, a, b), value in zip(coordinates(plan), step, strict=True):
-        changes[f][a, b] = value
-    return [one @ _exponential(change) for one, change in zip(lam, changes, strict=True)]
-
-
-def _exponential(K: Floats) -> Floats:
-    if len(K) == 1 or not (K - np.diag(np.diagonal(K))).any():
-        return np.diag(np.exp(np.diagonal(K)))
-    from scipy.linalg import expm
-
-    return np.asarray(expm(K))
 
 
 def differentiate(factor: Factor, method: Method, *, exact: bool = True) -> Gradient:
