@@ -115,10 +115,10 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     import pyarrow.parquet as pq
 
     if design.aggregated is None:
-        remedy = "aggregate them with sum_rows, or keep the fit (save_fit)"
+        why = "this design has rows; aggregate them with sum_rows"
         if not design.family.gaussian_moments:
-            remedy = f"{design.family.label} outcomes have no sums: keep the data, or the fit"
-        raise StorageError(f"this design has rows, or counts of them; {remedy}")
+            why = f"{design.family.label} outcomes have no sums; keep the data"
+        raise StorageError(f"{why}, or keep the fit (save_fit)")
     if design.crossed is not None:
         raise StorageError(f"no sums of {' and '.join(design.factors)} can be saved: {TOO_CROSSED}")
     if design.kind not in ("pooled", "partial_pooling"):
