@@ -40,6 +40,10 @@ and `.pdf`, and `.csv` for the numbers of the figure; `--size 3.3` (inches) make
 column, `--theme grey` prints without colour and `--theme talk` has larger text. The report of a
 model (`bayes-mlm fit ... --out results`) has all that apply to it.
 
+`--label "ses=socioeconomic status (sd)"` says what axes and titles call a column, its unit
+included; files of Stata and SPSS bring the labels of their variables with them. In Python that is
+`found.with_labels({"ses": "socioeconomic status (sd)"})`.
+
 In Python a figure is prepared and drawn in two steps, and `tidy` has its numbers:
 
 ```python
