@@ -1,5 +1,6 @@
 from ._version import __version__ as __version__
 from .assess import (
+    bootstrap as bootstrap,
     check as check,
     leave_one_group_out as leave_one_group_out,
     leave_one_row_out as leave_one_row_out,

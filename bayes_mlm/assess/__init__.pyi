@@ -1,3 +1,4 @@
+from .bootstrap import Bootstrap as Bootstrap, BootstrapRow as BootstrapRow, bootstrap as bootstrap
 from .checks import Check as Check, check as check
 from .checks.groups import OUTLYING as OUTLYING
 from .checks.influence import most_shift as most_shift

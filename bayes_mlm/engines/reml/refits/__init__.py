@@ -70,6 +70,10 @@ class Refits:
     singular: Flags
     failed: Flags
 
+    def where(self, kept: Flags) -> "Refits":
+        """Return those that are flagged (B,)."""
+        return replace(self, **{k: getattr(self, k)[kept] for k in self.__dataclass_fields__})
+
     @classmethod
     def joined(cls, parts: "list[Refits]") -> "Refits":
         """Return the refits of several lists of outcomes as one."""
@@ -98,7 +102,7 @@ def refit(
     Refits
     """
     from bayes_mlm.engines.reml.refits.kernels import FAILED, SINGULAR
-    from bayes_mlm.engines.reml.refits.search import search_all
+    from bayes_mlm.engines.reml.refits.search_kernels import search_all
 
     (many, _, q), p, h = outcomes.c_y.shape, designs.c_x.shape[3], len(contrasts)
     pairs = [(a, b) for b in range(q) for a in range(b, q) if designs.correlated or a == b]
@@ -117,8 +121,8 @@ def refit(
         np.ascontiguousarray(designs.c_x),
         np.ascontiguousarray(outcomes.c_y),
         np.ascontiguousarray(designs.x_x),
-        outcomes.x_y,
-        outcomes.y_y,
+        np.ascontiguousarray(outcomes.x_y),
+        np.ascontiguousarray(outcomes.y_y),
         np.asarray(designs.n, dtype=np.float64),
         np.ascontiguousarray(contrasts, dtype=np.float64),
         start,

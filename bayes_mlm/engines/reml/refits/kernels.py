@@ -1,7 +1,7 @@
 """Compiled REML of many outcomes on one design, by Newton's method in the relative factor.
 
-With S = Lambda Lambda' = Sigma / sigma_e^2, N_j = I + R_j S R_j', A = rest + sum_j C_j'N_j^-1 C_j in
-the columns W = [X, y], Phi = A_XX^-1, v = (-beta, 1), rss = v'Av, nu = n - p, s2 = rss / nu:
+With S = Lambda Lambda' = Sigma / sigma_e^2, N_j = I + R_j S R_j', A = rest + sum_j C_j'N_j^-1 C_j
+in the columns W = [X, y], Phi = A_XX^-1, v = (-beta, 1), rss = v'Av, nu = n - p, s2 = rss / nu:
 
     dev    = sum log |N_j| + log |A_XX| + nu log s2
     dev_i  = sum tr K_i + tr Phi A_i + v'A_i v / s2,  K_i = N^-1 D_i,  D_i = R E_i R',
@@ -9,11 +9,11 @@ the columns W = [X, y], Phi = A_XX^-1, v = (-beta, 1), rss = v'Av, nu = n - p, s
     e_ij   = sum tr K_i K_j - 2 sum tr D_i K_j N^-1 C Phi C'N^-1 + tr Phi A_i Phi A_j
     dev_ij = -e_ij + 2 (sum v'C'N^-1 D_i K_j N^-1 C v - v'A_i,X Phi A_j,X'v) / s2
 
-in the entries of S at a fixed sigma_e, and in log sigma_e^2 with cross derivatives -v'A_i v / s2 and
-second derivative nu: the profiled deviance of Bates et al. (2015, J. Stat. Softw. 67(1), eq. 41), its
-observed Hessian and the expected one e. The chain rule takes them to Lambda, in which a singular S
-is an ordinary point, and where a positive definite Hessian of an S on the boundary implies that no
-variance at zero would gain by rising.
+in the entries of S at a fixed sigma_e, and in log sigma_e^2 with cross derivatives -v'A_i v / s2
+and second derivative nu: the profiled deviance of Bates et al. (2015, J. Stat. Softw. 67(1), eq.
+41), its observed Hessian and the expected one e. The chain rule takes them to Lambda, in which a
+singular S is an ordinary point, and where a positive definite Hessian of an S on the boundary
+implies that no variance at zero would gain by rising.
 
 `tag` is a tuple of q zeros: its length is a constant for the compiler, which unrolls the loops over
 effects. The loops are written out because small matrices cost more to make than to multiply.
