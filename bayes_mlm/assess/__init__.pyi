@@ -49,3 +49,8 @@ from .sensitivity.rows import (
     SensitivityRow as SensitivityRow,
     comparable as comparable,
 )
+from .variance_tests import (
+    VarianceTestRow as VarianceTestRow,
+    VarianceTests as VarianceTests,
+    variance_tests as variance_tests,
+)

@@ -9,7 +9,17 @@ from bayes_mlm.base import DEFAULT_PROB, check_prob
 from bayes_mlm.cli.completion import Model
 from bayes_mlm.cli.files import check_folder
 from bayes_mlm.cli.machine import Output
-from bayes_mlm.cli.options import Data, Prob, Quiet, grouped, read_design, request_for, status
+from bayes_mlm.cli.options import (
+    Data,
+    Prob,
+    Quiet,
+    Seed,
+    grouped,
+    read_design,
+    request_for,
+    seed_of,
+    status,
+)
 from bayes_mlm.cli.reading import Reading
 
 
@@ -28,7 +38,7 @@ def bootstrap(
     interval: Annotated[
         str, typer.Option(help="Of the estimates: percentile, basic or bca.")
     ] = "percentile",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 1,
+    random_seed: Seed = None,
     group: Annotated[
         str | None, typer.Option(help="Grouping column, if not in the formula.")
     ] = None,
@@ -54,7 +64,14 @@ def bootstrap(
     with status(f"fitting {request.name}", quiet=quiet):
         design = read_design(request, data)
         found = estimate_design(design, request=request, prob=prob)
-        table = refitted(found, refits, kind=kind, interval=interval, prob=prob, random_seed=seed)
+        table = refitted(
+            found,
+            refits,
+            kind=kind,
+            interval=interval,
+            prob=prob,
+            random_seed=seed_of(request, random_seed),
+        )
     output.console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
     output.console.print(str(table), soft_wrap=True)
     if out is not None:

@@ -196,8 +196,8 @@ def bootstrap(
     >>> found = fit("reaction ~ days + (days | subject)", "sleepstudy", engine="reml")
     >>> table = bootstrap(found, 200, random_seed=1)
     >>> row = table["beta[days]"]
-    >>> print(f"{row.estimate:.2f}: se {row.sd:.1f}")
-    10.47: se 1.6
+    >>> print(f"{row.estimate:.2f}, {row.sd:.1f}")
+    10.47, 1.5
     """
     expect("bootstrap", result, Fit, Estimate)
     check_prob(prob)

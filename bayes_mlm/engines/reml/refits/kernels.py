@@ -31,7 +31,7 @@ INSIDE, SINGULAR, FAILED = 0, 1, 2
 _FAST = {"contract", "nsz", "arcp", "reassoc"}
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
 def sweep(a: Floats, size: int, pivots: int) -> float:
     """Sweep the first pivots of a symmetric matrix; return their log product, nan if not positive.
 
@@ -57,7 +57,7 @@ def sweep(a: Floats, size: int, pivots: int) -> float:
     return log_product + math.log(product)
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
 def deviance(
     tag: tuple[int, ...],
     r: Floats,
@@ -124,7 +124,7 @@ def deviance(
     return found if found == found else math.inf
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
 def derivatives(
     tag: tuple[int, ...],
     r: Floats,
@@ -221,7 +221,7 @@ def derivatives(
     _close(a_matrix, s2, nu, slopes, gradient, observed, expected)
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
 def _close(
     a_matrix: Floats,
     s2: float,
@@ -264,7 +264,7 @@ def _close(
     observed[m, m] = expected[m, m] = nu
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def quadratic(h: Floats, g: Floats, step: Floats) -> float:
     """Fill H^-1 g and return g'H^-1 g; nan where H is not positive definite."""
     m = len(g)
@@ -279,7 +279,7 @@ def quadratic(h: Floats, g: Floats, step: Floats) -> float:
     return math.nan if math.isnan(log_product) else -a[m, m]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def in_factor(
     lam: Floats,
     entries: Ints,

@@ -27,7 +27,7 @@ _OFF_SADDLE = 0.1
 _SHORTEST, _SHORTER = 1e-9, 0.4
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def search(
     tag: tuple[int, ...],
     r: Floats,
@@ -108,7 +108,7 @@ def search(
     return value, a_matrix[p, p] / nu, steps, ended
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _of_contrasts(
     a_matrix: Floats,
     nu: float,
@@ -143,7 +143,7 @@ def _of_contrasts(
         df[h, 1] = 1.0 / quadratic(expected, d, step)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def search_all(
     tag: tuple[int, ...],
     r: Floats,
