@@ -62,6 +62,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "check_published": [record],
         "code_time": [[0.0, 1.0, 3.0]],
         "loo_compare": [[fitted, mean]],
+        "plan_study": [],
         "coefficient_tests": [fitted],
         "comparisons": [fitted, "days"],
         "contextual_effects": [mundlak],
