@@ -122,11 +122,11 @@ class StudyPlan(ResultTable[StudyPlanRow]):
 
 
 def plan_study(
-    *,
     groups: int | Iterable[int],
     size: int | Iterable[int],
     icc: float | Iterable[float],
     effect: float | Iterable[float],
+    *,
     compared: str = "groups",
     predictor: str = "binary",
     slope_sd: float = 0.0,
