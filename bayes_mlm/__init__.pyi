@@ -1,10 +1,12 @@
 from ._version import __version__ as __version__
 from .assess import (
+    bootstrap as bootstrap,
     check as check,
     leave_one_group_out as leave_one_group_out,
     leave_one_row_out as leave_one_row_out,
     log_marginal_likelihood as log_marginal_likelihood,
     loo_compare as loo_compare,
+    variance_tests as variance_tests,
 )
 from .base import BayesMLMError as BayesMLMError
 from .data import (

@@ -22,6 +22,8 @@ COMMANDS = {
     "effects": ["hsb_sector_ses", "--contrast", "sector", "--at", "ses=-1,1", "--crossing", "ses"],
     "variance": ["hsb_ses"],
     "coefficients": ["hsb_ses"],
+    "bootstrap": ["sleepstudy_growth", "--refits", "50"],
+    "variance-tests": ["hsb_ses", "--simulations", "200"],
     "contextual": ["hsb_ses"],
     "check": ["sleepstudy_growth"],
     "lines": ["sleepstudy_growth", "--group", "308"],

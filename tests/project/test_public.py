@@ -56,6 +56,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     return {
         "as_table": [sleep],
         "between": [bayes_mlm.for_kind(_of_hsb(hsb), "between")],
+        "bootstrap": [fitted],
         "build_design": [GROWTH, sleep],
         "check": [fitted],
         "check_published": [record],
@@ -110,6 +111,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "sum_rows": [GROWTH, sleep],
         "summarise": [fitted],
         "variance_by_level": [fitted],
+        "variance_tests": [fitted],
         "within": [bayes_mlm.for_kind(_of_hsb(hsb), "within")],
         "write_group_effects": [fitted, folder / "effects.parquet"],
     }
