@@ -255,7 +255,7 @@ def axes_inches(ax: Axes) -> tuple[float, float]:
     tall = max(figure.bbox.height / figure.dpi * place.height, 0.5)
     if (legend := ax.get_legend()) is not None:  # over the axes
         keys = sum(1 + key.get_text().count("\n") for key in legend.get_texts())
-        tall = max(tall - _LINE * keys / legend._ncols, 0.5)
+        tall = max(tall - _LINE * keys / getattr(legend, "_ncols", 1), 0.5)
     name = ax.yaxis.label
     lines = wrap(name.get_text(), tall, float(name.get_fontsize())).count("\n")
     wide = width_of(figure) * min(place.width / _AXES_WIDE, 1.0) - _TICKS_WIDE
