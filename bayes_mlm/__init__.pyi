@@ -57,6 +57,7 @@ from .likelihood import (
     pooled as pooled,
     within as within,
 )
+from .planning import plan_study as plan_study
 from .questions import (
     coefficient_tests as coefficient_tests,
     comparisons as comparisons,

@@ -16,6 +16,7 @@ from bayes_mlm.cli.coefficients import coefficients
 from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
+from bayes_mlm.cli.design import design
 from bayes_mlm.cli.doctor import doctor
 from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.elsewhere import refuse_foreign
@@ -280,6 +281,7 @@ app.command()(contextual)
 app.command()(effects)
 app.command()(predict)
 app.command()(lines)
+app.command()(design)
 app.command("sum")(sum_data)
 app.command()(merge)
 app.command()(groups)

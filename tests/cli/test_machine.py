@@ -25,6 +25,20 @@ COMMANDS = {
     "bootstrap": ["sleepstudy_growth", "--refits", "50"],
     "variance-tests": ["hsb_ses", "--simulations", "200"],
     "contextual": ["hsb_ses"],
+    "design": [
+        *[
+            "--groups",
+            "20",
+            "--size",
+            "10",
+            "--icc",
+            "0.1",
+            "--effect",
+            "0.5",
+            "--simulations",
+            "100",
+        ]
+    ],
     "check": ["sleepstudy_growth"],
     "lines": ["sleepstudy_growth", "--group", "308"],
     "predict": ["sleepstudy_growth", "--new", "sleepstudy", "--out", "new.csv"],
