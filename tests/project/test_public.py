@@ -57,6 +57,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     bayes_mlm.save_fit(fitted, folder / "fit.nc")
     bayes_mlm.save_sums(summed, folder / "one.sums")
     record = bayes_mlm.load_record("hsb_ses")
+    estimate = bayes_mlm.fit(GROWTH, sleep, engine="ml")
     return {
         "as_table": [sleep],
         "between": [bayes_mlm.for_kind(_of_hsb(hsb), "between")],
@@ -80,6 +81,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "for_kind": [_of_hsb(hsb), "within"],
         "group_lines": [fitted],
         "hausman": [_of_hsb(hsb)],
+        "information_criteria": [estimate, estimate],
         "leave_one_group_out": [fitted],
         "leave_one_row_out": [fitted],
         "load_contraception": [],
