@@ -62,6 +62,7 @@ from .questions import (
     crossing as crossing,
     group_lines as group_lines,
     hausman as hausman,
+    marginal_means as marginal_means,
     population_line as population_line,
     predict as predict,
     slopes as slopes,

@@ -29,6 +29,7 @@ class Stream(Enum):
     PREDICTIVE_CHECKS = "spawned", 8
     QUANTILE_RESIDUALS = "spawned", 9
     CALIBRATION = "spawned", 10
+    CONTRASTS = "spawned", 15
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:
