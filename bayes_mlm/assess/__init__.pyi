@@ -1,3 +1,4 @@
+from .bootstrap import Bootstrap as Bootstrap, BootstrapRow as BootstrapRow, bootstrap as bootstrap
 from .checks import Check as Check, check as check
 from .checks.groups import OUTLYING as OUTLYING
 from .checks.influence import most_shift as most_shift
@@ -47,4 +48,9 @@ from .sensitivity.rows import (
     Sensitivity as Sensitivity,
     SensitivityRow as SensitivityRow,
     comparable as comparable,
+)
+from .variance_tests import (
+    VarianceTestRow as VarianceTestRow,
+    VarianceTests as VarianceTests,
+    variance_tests as variance_tests,
 )

@@ -23,11 +23,13 @@ from bayes_mlm.figures.style import (
     BAND,
     GREY,
     INK,
+    NARROW,
     Figure,
     across,
     model_styles,
     new_figure,
     styled,
+    width_of,
 )
 from bayes_mlm.fitting import Analysis
 
@@ -170,6 +172,8 @@ def plot_prior_shifts(data: PriorSensitivity) -> Figure:
     reach = max(1.15 * widest, 1.3 * LITTLE_SHIFT)
     axes[0].set_xlim(-reach, reach)
     names = [shorten(label, 32) for label in data.labels]
+    if width_of(figure) < NARROW:
+        names = [name.replace("(", "\n(") for name in names]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     handles = [

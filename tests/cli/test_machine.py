@@ -22,7 +22,23 @@ COMMANDS = {
     "effects": ["hsb_sector_ses", "--contrast", "sector", "--at", "ses=-1,1", "--crossing", "ses"],
     "variance": ["hsb_ses"],
     "coefficients": ["hsb_ses"],
+    "bootstrap": ["sleepstudy_growth", "--refits", "50"],
+    "variance-tests": ["hsb_ses", "--simulations", "200"],
     "contextual": ["hsb_ses"],
+    "design": [
+        *[
+            "--groups",
+            "20",
+            "--size",
+            "10",
+            "--icc",
+            "0.1",
+            "--effect",
+            "0.5",
+            "--simulations",
+            "100",
+        ]
+    ],
     "check": ["sleepstudy_growth"],
     "lines": ["sleepstudy_growth", "--group", "308"],
     "predict": ["sleepstudy_growth", "--new", "sleepstudy", "--out", "new.csv"],

@@ -5,7 +5,8 @@ and on the scale of the linear predictor, it is a linear combination of the coef
 posterior draws and the estimate are combined with the same weights.
 """
 
+from bayes_mlm.questions.means.joint import JointTests, joint_tests
 from bayes_mlm.questions.means.marginal import marginal_means
 from bayes_mlm.questions.means.table import MarginalMeans
 
-__all__ = ["MarginalMeans", "marginal_means"]
+__all__ = ["JointTests", "MarginalMeans", "joint_tests", "marginal_means"]
