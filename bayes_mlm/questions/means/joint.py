@@ -267,7 +267,7 @@ def _contrasts(
         )
     means = grid.weights @ rows.X
     sizes = [len(axis.values) for axis in grid.axes[: len(of)]]
-    weights = np.ones((1, 1))
+    weights: Floats = np.ones((1, 1))
     for size in sizes:
         differences = np.hstack([-np.ones((size - 1, 1)), np.eye(size - 1)])
         weights = np.kron(weights, differences)
@@ -301,7 +301,8 @@ def _spread(population: Population, name: str) -> list[float] | None:
         centre = population.numbers(name).mean if population.rows_known else 0.0
         return [centre - 1.0, centre + 1.0]
     found = np.unique(population.column(name).astype(np.float64))
-    return np.unique(np.quantile(found, np.linspace(0.0, 1.0, _VALUES))).tolist()
+    places = np.unique(np.quantile(found, np.linspace(0.0, 1.0, _VALUES)))
+    return [float(one) for one in places]
 
 
 def _independent(rows: Floats, errors: Floats) -> Floats:
