@@ -1,6 +1,7 @@
 from ._version import __version__ as __version__
 from .assess import (
     bootstrap as bootstrap,
+    calibrate as calibrate,
     check as check,
     leave_one_group_out as leave_one_group_out,
     leave_one_row_out as leave_one_row_out,

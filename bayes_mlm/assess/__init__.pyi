@@ -28,6 +28,7 @@ from .comparison import (
     check_comparable as check_comparable,
     loo_compare as loo_compare,
 )
+from .coverage import Coverage as Coverage, CoverageRow as CoverageRow, calibrate as calibrate
 from .loo import leave_one_group_out as leave_one_group_out, leave_one_row_out as leave_one_row_out
 from .marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
 from .ranking import (

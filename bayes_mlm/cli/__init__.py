@@ -11,6 +11,7 @@ import typer
 from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, StorageError, visible
 from bayes_mlm.cli.bootstrap import bootstrap
+from bayes_mlm.cli.calibrate import calibrate
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.coefficients import coefficients
 from bayes_mlm.cli.completion import Model, complete_models
@@ -276,6 +277,7 @@ app.command()(plot)
 app.command()(variance)
 app.command()(coefficients)
 app.command()(bootstrap)
+app.command()(calibrate)
 app.command("variance-tests")(variance_tests)
 app.command()(contextual)
 app.command()(effects)

@@ -251,7 +251,7 @@ class _Studies:
         """Half the width of the interval, one a study."""
         from scipy.special import stdtrit
 
-        df = np.maximum(self.refits.df_expected[:, 0], 1.0)
+        df = np.maximum(self.refits.df[:, 0], 1.0)
         return np.asarray(stdtrit(df, 1.0 - self.alpha / 2.0) * np.sqrt(self.refits.variance[:, 0]))
 
     def power(self, effect: float | Floats) -> float:

@@ -23,6 +23,7 @@ COMMANDS = {
     "variance": ["hsb_ses"],
     "coefficients": ["hsb_ses"],
     "bootstrap": ["sleepstudy_growth", "--refits", "50"],
+    "calibrate": ["sleepstudy_growth", "--simulations", "100"],
     "variance-tests": ["hsb_ses", "--simulations", "200"],
     "contextual": ["hsb_ses"],
     "design": [

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm import build_design, fit_reml, load_hsb, load_orthodont, load_sleepstudy
+from bayes_mlm import (
+    build_design,
+    fit_reml,
+    load_dyestuff2,
+    load_hsb,
+    load_orthodont,
+    load_sleepstudy,
+)
 from bayes_mlm.engines import OutcomeDistribution, Simulation
 from bayes_mlm.moments import from_rows, root_outside, rotate_moments
 
@@ -80,18 +87,28 @@ def test_its_deviance_falls_to_that_of_no_other_point():
     assert np.ptp(found, axis=0).max() < 1e-5
 
 
-def test_degrees_of_freedom_and_variances_are_those_of_a_fit():
-    simulation, fit = simulation_of("slope")
-    reduced, p = simulation.reduced, simulation.reduced.p
-    drawn = OutcomeDistribution.of(reduced, np.eye(2), 1.0).draw(1, np.random.default_rng(0))
+@pytest.mark.parametrize(
+    ("formula", "load"),
+    [
+        (MODELS["slope"][0], load_sleepstudy),
+        ("yield ~ 1 + (1 | batch)", load_dyestuff2),  # singular: sd 0
+        ("mathach ~ ses * sector + (ses | schoolid)", load_hsb),  # singular: correlation 1
+    ],
+)
+def test_degrees_of_freedom_and_variances_are_those_of_a_fit(formula, load):
+    """Also at singular fits, as lmerTest's: 1,358 for ses with random slopes in HSB."""
+    design = build_design(formula, load())
+    fit = fit_reml(design, profile=False)
+    reduced, p, q = rotate_moments(design.moments()), design.p, design.q
+    simulation = Simulation(reduced=reduced)
+    drawn = OutcomeDistribution.of(reduced, np.eye(q), 1.0).draw(1, np.random.default_rng(0))
     own = replace(drawn, c_y=reduced.c[None, :, :, p], x_y=reduced.rest[None, :p, p])
     own = replace(own, y_y=reduced.rest[None, p, p])
-    weights = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 9.0]])
-    found = simulation.refit(
-        simulation.designs, own, np.zeros(2), fit.cov_u, fit.sigma_e**2, weights
-    )
-    assert found.variance[0] == pytest.approx(np.diagonal(weights @ fit.beta_cov @ weights.T))
-    assert found.df[0] == pytest.approx(fit.tests.df(weights), rel=1e-5)
+    start = fit.cov_u + 0.01 * fit.sigma_e**2 * np.eye(q)
+    found = simulation.refit(simulation.designs, own, np.zeros(p), start, fit.sigma_e**2, np.eye(p))
+    assert found.variance[0] == pytest.approx(np.diagonal(fit.beta_cov))
+    assert found.df[0] == pytest.approx(fit.tests.df(np.eye(p)), rel=1e-5)
+    assert found.singular[0] == fit.singular
 
 
 def test_sums_have_the_distribution_of_rows():

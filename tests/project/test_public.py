@@ -62,6 +62,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "between": [bayes_mlm.for_kind(_of_hsb(hsb), "between")],
         "bootstrap": [fitted],
         "build_design": [GROWTH, sleep],
+        "calibrate": [fitted],
         "check": [fitted],
         "check_published": [record],
         "code_time": [[0.0, 1.0, 3.0]],

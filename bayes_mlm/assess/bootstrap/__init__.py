@@ -215,7 +215,7 @@ def bootstrap(
     samples = quantities_of(refits, resampler)
     data = {
         name: float(values[0])
-        for name, values in quantities_of(_at_data(resampler.solution), resampler).items()
+        for name, values in quantities_of(resampler.at_data, resampler).items()
     }
     empty = Bootstrap(
         rows=(),
@@ -267,22 +267,6 @@ def quantities_of(refits: Refits, resampler: Resampler) -> dict[str, Floats]:
     if design.has_icc:
         found["icc"] = cov_u[:, 0, 0] / (cov_u[:, 0, 0] + refits.sigma2)
     return found
-
-
-def _at_data(solution: RemlFit) -> Refits:
-    """Return the estimate of the data as the one refit."""
-    none, no = np.zeros((1, 0)), np.zeros(1, dtype=bool)
-    return Refits(
-        deviance=np.array([-2.0 * solution.loglik]),
-        cov_u=solution.cov_u[None],
-        sigma2=np.array([solution.sigma_e**2]),
-        beta=solution.beta[None],
-        variance=none,
-        df=none,
-        df_expected=none,
-        singular=no,
-        failed=no,
-    )
 
 
 def _estimate_at(estimate: Estimate, refits: Refits, b: int) -> Estimate:

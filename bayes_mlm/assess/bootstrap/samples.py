@@ -66,6 +66,22 @@ class Resampler:
         """Every coefficient by itself."""
         return np.eye(self.simulation.reduced.p)
 
+    @property
+    def at_data(self) -> Refits:
+        """The estimate of the data, as the one refit."""
+        solution, none, no = self.solution, np.zeros((1, 0)), np.zeros(1, dtype=bool)
+        return Refits(
+            deviance=np.array([-2.0 * solution.loglik]),
+            cov_u=solution.cov_u[None],
+            sigma2=np.array([solution.sigma_e**2]),
+            beta=solution.beta[None],
+            variance=none,
+            df=none,
+            df_expected=none,
+            singular=no,
+            failed=no,
+        )
+
     @cached_property
     def _rest(self) -> Floats:
         """Products (J, p+1, p+1) outside of the span of Z, by group."""

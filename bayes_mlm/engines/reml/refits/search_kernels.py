@@ -104,7 +104,9 @@ def search(
                 relative[a, b] += lam[a, d] * lam[b, d]
     for a in range(p):
         beta[a] = a_matrix[a, p]
-    _of_contrasts(a_matrix, nu, slopes, observed, expected, contrasts, variance, df)
+    _of_contrasts(
+        a_matrix, nu, slopes, observed, expected, jacobian, hessian, contrasts, variance, df
+    )
     return value, a_matrix[p, p] / nu, steps, ended
 
 
@@ -115,17 +117,22 @@ def _of_contrasts(
     slopes: Floats,
     observed: Floats,
     expected: Floats,
+    jacobian: Floats,
+    hessian: Floats,
     contrasts: Floats,
     variance: Floats,
     df: Floats,
 ) -> None:
     """Fill variances and Satterthwaite's degrees of freedom of contrasts of the coefficients.
 
-    ``df = 1 / (d'H^-1 d)``, d the gradient of the log variance in (S, log sigma_e^2) and H the
-    Hessian of the deviance: twice the squared variance over its variance.
+    ``df = 1 / (d'H^-1 d)``, d the gradient of the log variance and H the Hessian of the deviance in
+    the variance parameters: twice the squared variance over its variance. The observed H is in the
+    entries of Lambda, whose Hessian is positive definite also where the covariance is singular (as
+    lmerTest's), with log sigma_e^2 eliminated; the expected one is in (S, log sigma_e^2).
     """
     m, p = slopes.shape[0], slopes.shape[1] - 1
     side, d, step = np.empty(p), np.ones(m + 1), np.empty(m + 1)
+    free, move = np.empty(m), np.empty(m)
     for h in range(len(contrasts)):
         size = 0.0
         for a in range(p):
@@ -139,7 +146,11 @@ def _of_contrasts(
             for a in range(p):
                 for b in range(p):
                     d[i] -= side[a] * slopes[i, a, b] * side[b] / size
-        df[h, 0] = 1.0 / quadratic(observed, d, step)
+        for j in range(m):
+            free[j] = 0.0
+            for i in range(m):
+                free[j] += jacobian[i, j] * (d[i] - observed[i, m] / nu)
+        df[h, 0] = 1.0 / (quadratic(hessian, free, move) + 1.0 / nu)
         df[h, 1] = 1.0 / quadratic(expected, d, step)
 
 
