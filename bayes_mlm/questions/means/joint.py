@@ -270,7 +270,7 @@ def _contrasts(
     weights: Floats = np.ones((1, 1))
     for size in sizes:
         differences = np.hstack([-np.ones((size - 1, 1)), np.eye(size - 1)])
-        weights = np.kron(weights, differences)
+        weights = np.asarray(np.kron(weights, differences), dtype=np.float64)
     return _independent(weights @ means, np.sqrt(np.diagonal(tests.covariance)))
 
 
