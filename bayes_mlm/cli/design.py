@@ -43,7 +43,7 @@ def design(
     alpha: Annotated[float, typer.Option(help="Of the two-sided t test.")] = 0.05,
     simulations: Annotated[int, typer.Option(help="Simulated studies of each design.")] = 1000,
     random_seed: Seed = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for design.csv.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for design.csv and power.png.")] = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -55,7 +55,7 @@ def design(
     from bayes_mlm.planning import best_allocation, plan_study, scenario_of
 
     if out is not None:
-        check_folder(out, ["design.csv"])
+        check_folder(out, ["design.csv", "power.png"])
     if budget is not None and (cost_group is None or cost_row is None):
         raise EngineError("--budget needs what a group and a row cost: --cost-group, --cost-row")
     assumed: dict[str, Any] = {
@@ -95,8 +95,11 @@ def design(
                 soft_wrap=True,
             )
     if out is not None:
+        from bayes_mlm.figures import plot_power
+
         with atomic_folder(out) as stage:
             (stage / "design.csv").write_text(table.to_csv(), encoding="utf-8")
+            plot_power(table).savefig(stage / "power.png", dpi=200)
     output.finish(table, best=best, written=out)
 
 

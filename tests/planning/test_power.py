@@ -127,3 +127,29 @@ def test_wrong_numbers_are_refused_in_one_line(change, words):
     with pytest.raises(EngineError, match=words) as caught:
         plan_study(**({"groups": 10, "size": 5, "icc": 0.1, "effect": 0.3, "n": 100} | change))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("varied", "label", "lines"),
+    [
+        ({"groups": [10, 20, 30]}, "number of groups", 1),
+        ({"groups": [10, 20], "size": [4, 8]}, "number of groups", 2),
+        ({"effect": [0.2, 0.5]}, "effect (sds of the outcome)", 1),
+        ({"size": [4, 8], "icc": [0.1, 0.2]}, "rows a group", 1),
+        ({}, "number of groups", 1),
+    ],
+)
+def test_a_figure_has_power_along_what_varies(varied, label, lines):
+    from matplotlib import pyplot as plt
+
+    from bayes_mlm.figures import plot_power
+
+    plan = plan_study(**({"groups": 12, "size": 5, "icc": 0.1, "effect": 0.5, "n": 100} | varied))
+    figure = plot_power(plan)
+    panels = figure.axes
+    assert len(panels) == len({row.icc for row in plan})
+    assert panels[0].get_xlabel() == label
+    assert len(panels[0].containers) == lines
+    drawn = np.concatenate([one.lines[0].get_ydata() for one in panels[0].containers])
+    assert sorted(drawn) == sorted(row.power for row in plan if row.icc == plan.rows[0].icc)
+    plt.close(figure)
