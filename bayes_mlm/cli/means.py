@@ -67,8 +67,8 @@ def means(
         ),
     ] = None,
     comparison: Annotated[
-        str,
-        typer.Option(help="difference, ratio or odds_ratio, of contrasts."),
+        Literal["difference", "ratio", "odds_ratio"],
+        typer.Option(help="Of contrasts: of means, probabilities or counts."),
     ] = "difference",
     letters: Annotated[
         bool, typer.Option("--letters", help="Letters that means share unless they differ.")
@@ -169,7 +169,9 @@ def means(
             for name, tables in found.items():
                 (stage / f"{name}.csv").write_text(tables_csv(tables), encoding="utf-8")
     first, *rest = found
-    more = {name: [row for table in found[name] for row in _rows(table)] for name in rest}
+    more: dict[str, Any] = {
+        name: [row for table in found[name] for row in _rows(table)] for name in rest
+    }
     output.finish(*found[first], **more, written=out)
 
 
