@@ -138,8 +138,7 @@ def means(
         tables: dict[str, list[ResultTable[Any]]] = {}
         if named:
             table = marginal_means(found, named, **settings)
-            adjusted = {} if adjust is None else {"adjust": adjust}
-            shown = table.letters(**adjusted) if letters else table
+            shown = table.letters(adjust=adjust or "tukey") if letters else table
             tables["means"] = [shown]
             tables["contrasts"] = [
                 table.contrasts(how, adjust=adjust, comparison=comparison) for how in chosen
