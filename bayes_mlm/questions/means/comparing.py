@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import EngineError, Flags
+from bayes_mlm.base import EngineError, Flags, Verdict
 from bayes_mlm.fitting import summarise_draws
 from bayes_mlm.questions.effects.query import At
-from bayes_mlm.questions.effects.scale import Comparison, read_measure
+from bayes_mlm.questions.effects.scale import Comparison, Measure, read_measure
 from bayes_mlm.questions.means.adjustments import (
     ADJUSTMENTS,
     Adjusted,
@@ -17,15 +17,34 @@ from bayes_mlm.questions.means.adjustments import (
     adjusted,
 )
 from bayes_mlm.questions.means.contrasts import ContrastSet, read_contrasts
+from bayes_mlm.questions.means.grid import ReferenceGrid
 from bayes_mlm.questions.means.result import ContrastTable, MeanContrast, mean_name
 from bayes_mlm.questions.means.values import MeanValues
 
-if TYPE_CHECKING:
-    from bayes_mlm.questions.means.table import MarginalMeans
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparedMeans:
+    """Marginal means as their contrasts need them.
+
+    Parameters
+    ----------
+    found : tuple of tuple of MeanValues
+        By result, of each expected outcome.
+    grid, measure, prob, notes, cautions, verdict
+        As of `MarginalMeans`.
+    """
+
+    found: tuple[tuple[MeanValues, ...], ...]
+    grid: ReferenceGrid
+    measure: Measure
+    prob: float
+    notes: tuple[str, ...]
+    cautions: tuple[str, ...]
+    verdict: Verdict
 
 
 def contrast_table(
-    means: "MarginalMeans",
+    means: ComparedMeans,
     how: str | Mapping[str, Sequence[float] | Mapping[str, float]],
     *,
     adjust: str | None,
@@ -70,8 +89,8 @@ def contrast_table(
     notes = [measure.text(design, slope=False) or "differences of means"]
     if texts:
         notes.append(f"p-values and intervals of the estimate: {'; '.join(texts)}")
-    if texts and means.rows[0].by:
-        names = ", ".join(one.name for one in means.rows[0].by)
+    names = ", ".join(one.name for one in next(iter(families)))
+    if texts and names:
         notes.append(f"each family of comparisons is of the means within one value of {names}")
     if texts and len(means.found) > 1:
         notes.append("intervals of the posterior are each contrast's own")

@@ -97,10 +97,9 @@ def _weights(contrast: str, weights: Any, names: Sequence[str]) -> Floats:
     except (TypeError, ValueError):
         row = np.empty((0, 0))
     if row.shape != (len(names),) or not np.isfinite(row).all() or not row.any():
-        found = describe_value(weights)
         raise DesignError(
             f"contrast {contrast!r} needs {len(names)} finite weights, not all zero, one for each "
-            f"of {', '.join(names)}; found {found}"
+            f"of {', '.join(names)}; found {weights!r}"
         )
     return row
 

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from bayes_mlm.base import Column, EngineError, level
 from bayes_mlm.questions.effects.scale import Comparison, Measure
-from bayes_mlm.questions.means.comparing import contrast_table
+from bayes_mlm.questions.means.comparing import ComparedMeans, contrast_table
 from bayes_mlm.questions.means.grid import ReferenceGrid
 from bayes_mlm.questions.means.letters import compact_letters
 from bayes_mlm.questions.means.result import (
@@ -122,8 +122,17 @@ class MarginalMeans(MeansTable[MarginalMean]):
         >>> [f"{row.estimate:.2f} (p = {row.p:.4f})" for row in means.contrasts()]
         ['1.41 (p = 0.1041)', '3.24 (p = 0.0005)']
         """
+        compared = ComparedMeans(
+            found=self.found,
+            grid=self.grid,
+            measure=self.measure,
+            prob=self.prob,
+            notes=self.notes,
+            cautions=self.cautions,
+            verdict=self.verdict,
+        )
         return contrast_table(
-            self, how, adjust=adjust, comparison=comparison, random_seed=random_seed
+            compared, how, adjust=adjust, comparison=comparison, random_seed=random_seed
         )
 
     def letters(self, *, adjust: str = "tukey", random_seed: int = 1) -> "MarginalMeans":
