@@ -15,8 +15,10 @@ from bayes_mlm.base import (
     ResultTable,
     scaled,
 )
+from bayes_mlm.design import Design
 from bayes_mlm.engines import CoefficientTests
 from bayes_mlm.fitting import Estimate, Fit, estimate_of
+from bayes_mlm.moments import GroupMoments
 from bayes_mlm.questions.effects.average import population_of
 from bayes_mlm.questions.effects.rows import Population
 from bayes_mlm.questions.means.grid import ReferenceGrid, check_kind, reference_grid
@@ -25,8 +27,8 @@ from bayes_mlm.questions.means.values import tests_of
 
 # Values of a numeric predictor between which outcomes are compared: more than it has columns.
 _VALUES = 13
-# Singular values of combinations, in standard errors, below this share of the largest are zero.
-_RANK = 1e-7
+# Variances of combinations below this share of the largest are zero.
+_RANK = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +135,9 @@ def joint_tests(
     Type III is `joint_tests` of R's emmeans. lmerTest's has main effects where a number that they
     interact with is 0, not at its mean: ``at={"ses": 0}``. Type II is that of R's car, which weighs
     by the covariance of the coefficients (Fox & Weisberg 2019, An R Companion to Applied
-    Regression, sec. 5.3.4). Denominator df of several rows are lmerTest's or pbkrtest's; emmeans
-    takes the least of single ones.
+    Regression, sec. 5.3.4). Kenward and Roger's denominator df of several rows are pbkrtest's.
+    Satterthwaite's differ from lmerTest's by about 1e-4 of them, which depend on the coding;
+    emmeans takes the least of single ones.
 
     Examples
     --------
@@ -158,8 +161,10 @@ def joint_tests(
     if not terms:
         raise DesignError("the model has no predictor to test")
     if type == 2:
+        products = _cross_products(population.design)
         weights = {
-            term: _type_two(tests.covariance, columns, terms) for term, columns in terms.items()
+            term: _type_two(tests.covariance, products, columns, terms)
+            for term, columns in terms.items()
         }
     else:
         weights = _type_three(population, at or {}, tests, terms)
@@ -215,16 +220,38 @@ def _terms(population: Population) -> dict[frozenset[str], list[int]]:
 
 
 def _type_two(
-    covariance: Floats, columns: list[int], terms: Mapping[frozenset[str], list[int]]
+    covariance: Floats,
+    products: Floats,
+    columns: list[int],
+    terms: Mapping[frozenset[str], list[int]],
 ) -> Floats:
-    """Return combinations of a term's and its relatives' coefficients, uncorrelated with these."""
+    """Return combinations of a term's and its relatives' coefficients, uncorrelated with these.
+
+    The metric is that of least squares, with X'X (p, p), which is one of expected outcomes.
+    """
     names = next(one for one, places in terms.items() if places is columns)
     relatives = [k for one, places in terms.items() if one > names for k in places]
     every = np.eye(len(covariance))
-    if not relatives:
-        return every[columns]
-    inverse = np.linalg.inv(covariance[np.ix_(relatives, relatives)])
-    return every[columns] - covariance[np.ix_(columns, relatives)] @ inverse @ every[relatives]
+    rows = every[columns]
+    if relatives:
+        inverse = np.linalg.inv(covariance[np.ix_(relatives, relatives)])
+        rows = rows - covariance[np.ix_(columns, relatives)] @ inverse @ every[relatives]
+    return _independent(rows, covariance, rows @ np.linalg.solve(products, rows.T))
+
+
+def _cross_products(design: Design) -> Floats:
+    """Return X'X (p, p), from the rows or from the sums by group."""
+
+    def of_rows(rows: Design) -> Floats:
+        weights = rows.response.weights
+        return np.asarray(rows.X.T @ (rows.X if weights is None else rows.X * weights[:, None]))
+
+    def of_sums(s: GroupMoments) -> Floats:
+        x = slice(0, design.p)
+        means = (s.means + s.centre)[:, x]
+        return np.asarray(s.scatter[:, x, x].sum(axis=0) + means.T @ (means * s.counts[:, None]))
+
+    return design.weighted_rows.compute(of_rows, of_sums)
 
 
 def _is_number(population: Population, name: str) -> bool:
@@ -269,9 +296,8 @@ def _contrasts(
     sizes = [len(axis.values) for axis in grid.axes[: len(of)]]
     weights: Floats = np.ones((1, 1))
     for size in sizes:
-        differences = np.hstack([-np.ones((size - 1, 1)), np.eye(size - 1)])
-        weights = np.asarray(np.kron(weights, differences), dtype=np.float64)
-    return _independent(weights @ means, np.sqrt(np.diagonal(tests.covariance)))
+        weights = np.asarray(np.kron(weights, _orthonormal(size)), dtype=np.float64)
+    return _independent(weights @ means, tests.covariance, np.eye(len(weights)))
 
 
 def _empty(grid: ReferenceGrid, known: list[bool]) -> str:
@@ -305,11 +331,22 @@ def _spread(population: Population, name: str) -> list[float] | None:
     return [float(one) for one in places]
 
 
-def _independent(rows: Floats, errors: Floats) -> Floats:
-    """Return a basis of the combinations, each coefficient in its standard errors."""
-    scaled_rows = rows * errors
-    _, sizes, basis = np.linalg.svd(scaled_rows, full_matrices=False)
-    top = sizes.max(initial=0.0)
-    if top <= _RANK * np.abs(rows).max(initial=0.0) * errors.min():
-        return np.empty((0, rows.shape[1]))
-    return np.asarray(basis[sizes > _RANK * top] / errors)
+def _orthonormal(size: int) -> Floats:
+    """Return orthonormal contrasts (size - 1, size)."""
+    _, _, basis = np.linalg.svd(np.ones((1, size)))
+    return np.asarray(basis[1:])
+
+
+def _independent(rows: Floats, covariance: Floats, metric: Floats) -> Floats:
+    """Return independent combinations (r, p), which depend on the space of the rows alone.
+
+    They are uncorrelated, by `covariance` (p, p) and by `metric` (k, k) of the k rows. Degrees of
+    freedom of several rows by Satterthwaite depend on the rows that they are made of; those of a
+    space with a metric that no coding changes do not.
+    """
+    root = np.linalg.inv(np.linalg.cholesky(metric))
+    scaled_rows = root @ rows
+    value, vector = np.linalg.eigh(scaled_rows @ covariance @ scaled_rows.T)
+    size = np.square(np.abs(rows).max(initial=0.0)) * float(np.trace(covariance))
+    keep = value > _RANK * max(float(value[-1]), _RANK * size)
+    return np.asarray(vector[:, keep].T @ scaled_rows)
