@@ -25,6 +25,7 @@ COMMANDS = {
     "bootstrap": ["sleepstudy_growth", "--refits", "50"],
     "calibrate": ["sleepstudy_growth", "--simulations", "100"],
     "variance-tests": ["hsb_ses", "--simulations", "200"],
+    "means": ["hsb_sector_ses", "--of", "sector", "--contrasts", "pairwise", "--joint", "3"],
     "contextual": ["hsb_ses"],
     "design": [
         *[
