@@ -250,6 +250,13 @@ def test_joint_tests_do_not_depend_on_the_coding(livch, kind):
     )
 
 
+def test_rounding_errors_of_weights_leave_the_df_of_known_methods(gap):
+    found = fit("y ~ a + b + v + (1 | g)", gap, engine="reml")
+    contrast = marginal_means(found, "a", df="between-within").contrasts().rows[0]
+    assert {row.denominator_df for row in joint_tests(found, df="between-within")} == {contrast.df}
+    assert contrast.df > 60
+
+
 def test_a_curve_is_tested_whole():
     """A term is all columns of its predictors: of a parabola two, as by their coefficients."""
     found = fit("distance ~ age + I(age**2) + sex + (1 | subject)", "orthodont", engine="reml")

@@ -190,7 +190,7 @@ def joint_tests(
         3: "type III: contrasts of marginal means, equally weighted",
     }[type]
     cautions = [f"{why}: tests are chi-squared ones over their df"] if why else []
-    if getattr(estimate.solution, "singular", False):
+    if getattr(estimate.solution, "singular", False) and tests.label != "normal":
         cautions.append("singular fit: degrees of freedom hang on the boundary of the variances")
     return JointTests(
         rows=tuple(rows),

@@ -144,7 +144,7 @@ def marginal_means(
             tests, why = tests_of(result, df)
             method = tests.label if linear else "normal"
             cautions += [f"{why}: intervals are normal"] if why else []
-            if getattr(result.solution, "singular", False) and method not in ("normal",):
+            if getattr(result.solution, "singular", False) and method != "normal":
                 cautions.append(
                     "singular fit: degrees of freedom hang on the boundary of the variances"
                 )
