@@ -103,7 +103,7 @@ STATS = {
     "kaplan_meier": lambda s, t: s.kaplan_meier(t, ["weight"]),
     "kde": lambda s, t: s.kde(t, var_names=SOME),
     "kde2d": lambda s, t: s.kde2d(draws(t, "sigma_u"), draws(t, "sigma_e")),
-    "kl_divergence": lambda s, t: s.kl_divergence(t, t.copy(), var_names=SOME),
+    "kl_divergence": lambda s, t: s.kl_divergence(t, t.copy(), var_names=SOME, num_samples=50),
     "lfo_cv": NEEDS_REFITS,
     "loo": lambda s, t: s.loo(t),
     "loo_approximate_posterior": lambda s, t: s.loo_approximate_posterior(
