@@ -30,12 +30,12 @@ def interpret() -> None:
 
 @contextlib.contextmanager
 def compiling():
-    """Compile as for users: NUTS, and PyTensor's own functions."""
+    """Compile as for users: NUTS, and PyTensor's own functions in its default mode."""
     import pytensor
 
     _patch.undo()
     try:
-        with pytensor.config.change_flags(mode="NUMBA"):
+        with pytensor.config.change_flags(mode="Mode"):
             yield
     finally:
         if FLAGS in os.environ.get("PYTENSOR_FLAGS", ""):
