@@ -33,7 +33,7 @@ settings.load_profile("bayes_mlm")
 
 
 def pytest_configure(config):
-    """Compile no model in the quick run; in the slow run all, as for users."""
+    """Evaluate graphs as they stand in the quick run; the slow one compiles, as for users."""
     if config.option.markexpr == "not slow":
         flags = [os.environ.get("PYTENSOR_FLAGS"), interpreted.FLAGS]
         os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, flags))
@@ -41,16 +41,9 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def _interpreted(pytestconfig):
-    """Let NUTS evaluate densities without compiling them, in the quick run."""
+    """Let NUTS draw from models of rows without compiling them, in the quick run."""
     if pytestconfig.option.markexpr == "not slow":
         interpreted.interpret()
-
-
-@pytest.fixture
-def compiled():
-    """Compile models as for users."""
-    with interpreted.compiling():
-        yield
 
 
 # Files that take longest, by measure, begin first: a process that is left alone with one of them at

@@ -1,9 +1,10 @@
 """NUTS on models whose graphs PyTensor evaluates operation by operation, with nothing compiled.
 
-To compile one structure of model for nutpie takes a minute or two on a new machine, and each
-process does it again; a density of a small model takes a few milliseconds without. The graph, the
-sampler and the draws' way into a fit are those of the package. What it compiles for its users is
-held by tests/engines/test_nuts.py, by those that ask for `compiled`, and by every slow test.
+nutpie compiles a model of rows for a minute or two on a new machine, anew in each process; a
+density of a small model takes a few milliseconds without. The graph, the sampler and the draws'
+way into a fit are those of the package. What is compiled for users is held by the slow tests and
+by the notebooks 04 and 05, which CI runs. Marginal models, compiled once and kept on disk, are
+compiled here too.
 """
 
 import contextlib
@@ -18,14 +19,10 @@ _patch = pytest.MonkeyPatch()
 
 
 def interpret() -> None:
-    """Let NUTS evaluate densities without compiling them, from now on in this process."""
+    """Let NUTS draw from models of rows without compiling them, from now on in this process."""
     from bayes_mlm.engines import nuts
 
-    _patch.setattr(nuts, "compile_log_density", log_density)
-    # One chain after another: a function of PyTensor has one place for its inputs.
-    sample = partial(_sample_in_turn, nuts._sample_density)
-    _patch.setattr(nuts, "_sample_density", sample)
-    _patch.setattr(nuts, "_sample_model", sample)
+    _patch.setattr(nuts, "_sample_model", _sample_model)
 
 
 @contextlib.contextmanager
@@ -83,10 +80,14 @@ def log_density(model):
     )
 
 
-def _sample_in_turn(sample_density, model, settings, progressbar, adaptation="diag"):
-    """Draw one chain after another; `adaptation` is that of nutpie's mass matrix."""
+def _sample_model(model, settings, progressbar, adaptation="diag"):
+    """Draw as `nuts._sample_model` does; `adaptation` is that of nutpie's mass matrix."""
     import nutpie
 
+    from bayes_mlm.engines import nuts
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nuts, "compile_log_density", log_density)
+        # One chain after another: a function of PyTensor has one place for its inputs.
         patch.setattr(nutpie, "sample", partial(nutpie.sample, cores=1, adaptation=adaptation))
-        return sample_density(model, settings, progressbar)
+        return nuts._sample_density(model, settings, progressbar)

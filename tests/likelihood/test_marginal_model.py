@@ -300,7 +300,6 @@ def test_impossible_points_are_not_errors():
         assert not np.isfinite(density.evaluate(at)[0])
 
 
-@pytest.mark.usefixtures("compiled")
 def test_nuts_on_the_marginal_model_agrees_with_reml():
     """Nearly flat priors and 160 schools: posterior means within 0.2 sd of REML's estimates.
 

@@ -25,8 +25,6 @@ NOTEBOOKS = (
 # These compile several models for NUTS, PyMC's own among them, and approximate one in 40,000 steps:
 # for minutes. CI runs them next to `make test`.
 LONG = ("04_change_over_time", "05_in_pymc")
-# What kernels run at their start, so that they compile no more than the quick run does.
-STARTUP = "from tests.helpers.interpreted import interpret\ninterpret()\ndel interpret\n"
 # Enough for every figure and every verdict to exist; not enough for the verdicts to be clean.
 FEW_DRAWS = 100
 # Numbers that the prose may hold, because they are no results: years, levels, ends of scales.
@@ -75,19 +73,9 @@ def text_of(notebook):
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """Run one with few draws, in a kernel of its own."""
-    startup = tmp_path_factory.mktemp("startup") / "startup.py"
-    startup.write_text(STARTUP)
-
-    @cache
-    def run(name):
-        with pytest.MonkeyPatch.context() as patch:
-            if name not in LONG:
-                patch.setenv("PYTHONSTARTUP", str(startup))
-            return runner.run_notebook(FOLDER / f"{name}.ipynb", draws=FEW_DRAWS)
-
-    return run
+def fresh():
+    """Run one with few draws, in a kernel of its own, once."""
+    return cache(lambda name: runner.run_notebook(FOLDER / f"{name}.ipynb", draws=FEW_DRAWS))
 
 
 def test_these_are_all():
