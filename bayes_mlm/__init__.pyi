@@ -1,10 +1,13 @@
 from ._version import __version__ as __version__
 from .assess import (
+    bootstrap as bootstrap,
+    calibrate as calibrate,
     check as check,
     leave_one_group_out as leave_one_group_out,
     leave_one_row_out as leave_one_row_out,
     log_marginal_likelihood as log_marginal_likelihood,
     loo_compare as loo_compare,
+    variance_tests as variance_tests,
 )
 from .base import BayesMLMError as BayesMLMError
 from .data import (
@@ -55,6 +58,7 @@ from .likelihood import (
     pooled as pooled,
     within as within,
 )
+from .planning import plan_study as plan_study
 from .questions import (
     coefficient_tests as coefficient_tests,
     comparisons as comparisons,
@@ -62,6 +66,8 @@ from .questions import (
     crossing as crossing,
     group_lines as group_lines,
     hausman as hausman,
+    joint_tests as joint_tests,
+    marginal_means as marginal_means,
     population_line as population_line,
     predict as predict,
     slopes as slopes,

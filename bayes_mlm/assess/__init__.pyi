@@ -1,3 +1,4 @@
+from .bootstrap import Bootstrap as Bootstrap, BootstrapRow as BootstrapRow, bootstrap as bootstrap
 from .checks import Check as Check, check as check
 from .checks.groups import OUTLYING as OUTLYING
 from .checks.influence import most_shift as most_shift
@@ -27,6 +28,7 @@ from .comparison import (
     check_comparable as check_comparable,
     loo_compare as loo_compare,
 )
+from .coverage import Coverage as Coverage, CoverageRow as CoverageRow, calibrate as calibrate
 from .loo import leave_one_group_out as leave_one_group_out, leave_one_row_out as leave_one_row_out
 from .marginal_likelihood import log_marginal_likelihood as log_marginal_likelihood
 from .ranking import (
@@ -47,4 +49,9 @@ from .sensitivity.rows import (
     Sensitivity as Sensitivity,
     SensitivityRow as SensitivityRow,
     comparable as comparable,
+)
+from .variance_tests import (
+    VarianceTestRow as VarianceTestRow,
+    VarianceTests as VarianceTests,
+    variance_tests as variance_tests,
 )

@@ -29,6 +29,11 @@ class Stream(Enum):
     PREDICTIVE_CHECKS = "spawned", 8
     QUANTILE_RESIDUALS = "spawned", 9
     CALIBRATION = "spawned", 10
+    BOOTSTRAP = "spawned", 11
+    VARIANCE_TEST = "spawned", 12
+    STUDY_DESIGN = "spawned", 13
+    SIMULATED_TRUTHS = "spawned", 14
+    CONTRASTS = "spawned", 15
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

@@ -10,11 +10,14 @@ import typer
 
 from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, StorageError, visible
+from bayes_mlm.cli.bootstrap import bootstrap
+from bayes_mlm.cli.calibrate import calibrate
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.coefficients import coefficients
 from bayes_mlm.cli.completion import Model, complete_models
 from bayes_mlm.cli.contextual import contextual
 from bayes_mlm.cli.describe import describe
+from bayes_mlm.cli.design import design
 from bayes_mlm.cli.doctor import doctor
 from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.elsewhere import refuse_foreign
@@ -24,6 +27,7 @@ from bayes_mlm.cli.labels import Labels, labelled, read_labels
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.loo_compare import loo_compare
 from bayes_mlm.cli.machine import Output
+from bayes_mlm.cli.means import means
 from bayes_mlm.cli.options import (
     AnyEngine,
     Data,
@@ -54,6 +58,7 @@ from bayes_mlm.cli.showing import parts_of, print_analysis, report_of
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
+from bayes_mlm.cli.variance_tests import variance_tests
 from bayes_mlm.engines import has_chains, is_drawing
 
 if TYPE_CHECKING:
@@ -272,10 +277,15 @@ app.command()(table)
 app.command()(plot)
 app.command()(variance)
 app.command()(coefficients)
+app.command()(bootstrap)
+app.command()(calibrate)
+app.command("variance-tests")(variance_tests)
 app.command()(contextual)
 app.command()(effects)
+app.command()(means)
 app.command()(predict)
 app.command()(lines)
+app.command()(design)
 app.command("sum")(sum_data)
 app.command()(merge)
 app.command()(groups)

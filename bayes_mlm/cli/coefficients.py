@@ -21,7 +21,8 @@ def coefficients(
     df: Annotated[
         str,
         typer.Option(
-            help="Degrees of freedom: satterthwaite, kenward-roger, between-within or normal."
+            help="Degrees of freedom: satterthwaite, kenward-roger, between-within or normal; or "
+            "cluster-robust errors: cr2, cr1, cr0."
         ),
     ] = "satterthwaite",
     joint: Annotated[

@@ -97,4 +97,12 @@ from .reml.coefficient_tests import (
     FTest as FTest,
 )
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
+from .reml.refits import (
+    Designs as Designs,
+    OutcomeDistribution as OutcomeDistribution,
+    OutcomeSums as OutcomeSums,
+    Refits as Refits,
+    Simulation as Simulation,
+    refit as refit,
+)
 from .settings import Settings as Settings

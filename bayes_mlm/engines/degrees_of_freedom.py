@@ -78,7 +78,28 @@ def _normal(solution: "Solution", design: Design) -> CoefficientTests:
     return KnownDf(label="normal", covariance=solution.beta_cov, degrees=degrees)
 
 
+def _cluster_robust(kind: str) -> "Callable[[Solution, Design], CoefficientTests]":
+    def tests(solution: "Solution", design: Design) -> CoefficientTests:
+        from bayes_mlm.engines.reml import OneFactorFit, RemlFit
+        from bayes_mlm.engines.reml.cluster_robust import cluster_robust
+
+        if (
+            not isinstance(solution, RemlFit)
+            or isinstance(solution, OneFactorFit)
+            or solution.residual is not None
+        ):
+            raise UnsupportedModelError(
+                f"{kind} is of a Gaussian outcome with one grouping factor and residuals of one "
+                "sd; use df='satterthwaite' or 'normal'"
+            )
+        return cluster_robust(design.moments(), solution.cov_u, solution.sigma_e**2, kind)
+
+    return tests
+
+
 DF_METHODS.register("satterthwaite", _satterthwaite)
 DF_METHODS.register("kenward-roger", _kenward_roger)
 DF_METHODS.register("between-within", _between_within)
 DF_METHODS.register("normal", _normal)
+for _kind in ("CR0", "CR1", "CR2"):
+    DF_METHODS.register(_kind.lower(), _cluster_robust(_kind))

@@ -171,16 +171,10 @@ def plot_accuracy(data: Accuracy) -> Figure:
         colour = BLUE if within else ORANGE
         ax.plot([low / 1.5, at], [k, k], color=colour, lw=2.5)
         ax.plot(at, k, "o" if within else "X", color=colour, ms=6.5, clip_on=False)
-        ax.annotate(
-            f"{check.text} (limit {check.limit_text or f'{check.limit:g}'})",
-            (at, k),
-            (7.0, 0.0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75},
-        )
-    ax.set_yticks(range(many), [check.name for check in data.checks])
+    limits = [check.limit_text or f"{check.limit:g}" for check in data.checks]
+    found = zip(data.checks, limits, strict=True)
+    names = [f"{check.name}\n{check.text} (limit {limit})" for check, limit in found]
+    ax.set_yticks(range(many), names)
     ax.set_ylim(many - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

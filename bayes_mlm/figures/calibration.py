@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import Calibration, calibration
-from bayes_mlm.base import count, number, percent, shorten
+from bayes_mlm.base import count, number, percent
 from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch, on_logs
 from bayes_mlm.figures.style import (
     BLACK,
@@ -85,7 +86,7 @@ def plot_calibration(data: CalibrationPicture) -> Figure:
     left, right = across(figure, 2)
     for ax, less in ((left, np.zeros_like(found.expected)), (right, found.expected)):
         _draw_bins(ax, found, less)
-        ax.set_xlabel(f"expected {shorten(data.outcome, 30)}")
+        ax.set_xlabel(f"expected {axis_name(data.outcome)}")
     low = float(min(found.expected[0], found.observed.min()))
     high = float(max(found.expected[-1], found.observed.max()))
     left.plot([found.expected[0], found.expected[-1]], [found.expected[0], found.expected[-1]],
@@ -93,7 +94,7 @@ def plot_calibration(data: CalibrationPicture) -> Figure:
     if low > 0 and high > _WIDE * low:
         for ax, which in ((left, "x"), (left, "y"), (right, "x")):
             on_logs(ax, which)
-    left.set_ylabel(f"observed {shorten(data.outcome, 30)}")
+    left.set_ylabel(f"observed {axis_name(data.outcome)}")
     right.axhline(0.0, color=INK, lw=0.9, zorder=1)
     right.set_ylabel("observed − expected")
     handles = [

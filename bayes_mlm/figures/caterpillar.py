@@ -10,7 +10,7 @@ from bayes_mlm.engines import is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import GroupEffect, effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.lettering import text_width, wrap
+from bayes_mlm.figures.lettering import axis_name, text_width, wrap
 from bayes_mlm.figures.parts import axes_inches, name_ticks, ratio_ticks
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.scales import logarithms, on_scale
@@ -234,16 +234,17 @@ def plot_caterpillar(data: Caterpillar) -> Figure:
     figure = new_figure(0.5 + (3.3 if many == 1 else 2.55 * many) + (0.3 if ticks else 0.0))
     axes = figure.subplots(many, 1, squeeze=False).ravel()
     for ax, panel in zip(axes, data.panels, strict=True):
+        what = axis_name(data.what)
+        alone = many == 1 and panel.effect.name == "Intercept"
+        of = "" if alone else f"\n({axis_name(panel.effect.name)})"
+        ax.set_ylabel(f"{what}{of}")
         starts = _draw_effect(ax, data, panel)
         _name_groups(ax, data, panel, starts)
+        _name_blocks(ax, panel, starts)
         if data.scale == "ratio":
             ratio_ticks(ax.yaxis)
-        what = shorten(data.what, 40)
-        alone = many == 1 and panel.effect.name == "Intercept"
-        of = "" if alone else f"\n({shorten(panel.effect.name, 28)})"
-        ax.set_ylabel(f"{what}{of}")
     axes[-1].set_xlabel(
-        f"{shorten(data.group)}, in order of its effect ({count(data.labels.size, 'group')}; "
+        f"{axis_name(data.group)}, in order of its effect ({count(data.labels.size, 'group')}; "
         f"{data.point}, {percent(data.prob)} interval)"
     )
     return figure
@@ -284,31 +285,36 @@ def _draw_effect(ax: Axes, data: Caterpillar, panel: EffectPanel) -> list[float]
         at += order.size + gap
     ax.axhline(data.zero, color=INK, lw=0.8, zorder=0)
     ax.set_xlim(-max(0.6, 0.01 * many), at - gap - 1 + max(0.6, 0.01 * many))
-    low, high = ax.get_ylim()
-    if len(panel.blocks) > 1:
-        wide, tall = axes_inches(ax)
-        names = [
-            f"{shorten(one.name, 30)} ({count(one.order.size, 'group')})" for one in panel.blocks
-        ]
-        rooms = [0.85 * wide * one.order.size / many for one in panel.blocks]
-        if any(text_width(name, _NAMES) > room for name, room in zip(names, rooms, strict=True)):
-            names = [
-                wrap(f"{one.name}\n({count(one.order.size, 'group')})", room, _NAMES)
-                for one, room in zip(panel.blocks, rooms, strict=True)
-            ]
-        lines = 1 + max(name.count("\n") for name in names)
-        high += 1.3 * lines * _NAMES / 72.0 / tall * (high - low)
-        for name, start, style in zip(names, starts, SUBGROUP_STYLES, strict=False):
-            ax.text(
-                start,
-                high,
-                name,
-                fontsize=_NAMES,
-                color=style.colour,
-                va="top",
-            )
-        ax.set_ylim(low, high)
     return starts
+
+
+def _name_blocks(ax: Axes, panel: EffectPanel, starts: list[float]) -> None:
+    """Name several blocks, above all that is drawn."""
+    if len(panel.blocks) < 2:
+        return
+    wide, tall = axes_inches(ax)
+    many = sum(block.order.size for block in panel.blocks)
+    names = [f"{shorten(one.name, 30)} ({count(one.order.size, 'group')})" for one in panel.blocks]
+    rooms = [0.85 * wide * one.order.size / many for one in panel.blocks]
+    if any(text_width(name, _NAMES) > room for name, room in zip(names, rooms, strict=True)):
+        most = 60 if wide > _ROOMY else 30
+        names = [
+            wrap(f"{shorten(one.name, most)}\n({count(one.order.size, 'group')})", room, _NAMES)
+            for one, room in zip(panel.blocks, rooms, strict=True)
+        ]
+    low, high = ax.get_ylim()
+    part = 1.3 * (1 + max(name.count("\n") for name in names)) * _NAMES / 72.0 / tall
+    ax.set_ylim(low, high + part / max(1.0 - part, 0.2) * (high - low))
+    for name, start, style in zip(names, starts, SUBGROUP_STYLES, strict=False):
+        ax.text(
+            start,
+            0.995,
+            name,
+            transform=ax.get_xaxis_transform(),
+            fontsize=_NAMES,
+            color=style.colour,
+            va="top",
+        )
 
 
 def _name_groups(ax: Axes, data: Caterpillar, panel: EffectPanel, starts: list[float]) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.assess import standardised_residuals
-from bayes_mlm.base import Floats, count, shorten, shorten_all
+from bayes_mlm.base import Floats, count, shorten_all
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.style import Axes, Figure, across, is_stacked, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit, linear_predictors
 
@@ -183,7 +184,7 @@ def _draw(
 
 
 def _name(data: CrossedCells, place: int) -> str:
-    name = shorten(data.factors[place], 30)
+    name = axis_name(data.factors[place])
     return name if data.labels[place] else f"{name}, most rows first"
 
 

@@ -9,12 +9,27 @@ from bayes_mlm.engines import ENGINES
 from bayes_mlm.figures.comparison import QuantityEstimates, estimates_of
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name, text_width, wrap
 from bayes_mlm.figures.parts import legend_key, legend_outside, ratio_ticks
-from bayes_mlm.figures.style import BAND, GREY, Axes, Figure, engine_style, new_figure, styled
+from bayes_mlm.figures.style import (
+    BAND,
+    GREY,
+    NARROW,
+    Axes,
+    Figure,
+    engine_style,
+    new_figure,
+    styled,
+    width_of,
+)
 from bayes_mlm.fitting import Analysis
 
 # Rows that fit one page.
 _MOST_ROWS = 36
+# Coefficients that stand one below the other, if there is the width for two columns.
+_MOST_TALL = 12
+# The part of the width that names of models may take, and the width of a letter in inches.
+_NAMES_PART, _LETTER = 0.4, 0.085
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,24 +177,29 @@ def plot_coefficients(data: Coefficients) -> Figure:
 
     A panel a coefficient, a row a model.
     """
-    sizes = [len(row.items) for row in data.terms]
-    figure = new_figure(0.6 + 0.19 * sum(sizes) + 0.62 * len(sizes))
-    panels = figure.subplots(len(sizes), 1, squeeze=False, height_ratios=[n + 0.9 for n in sizes])
+    wide = width_of(new_figure())
+    alone = len({name for row in data.terms for name in row.models}) == 1  # the caption names it
+    most = 0 if alone else min(int(_NAMES_PART * wide / _LETTER), 30)
+    names = [[shorten(name, most) if most else "" for name in row.models] for row in data.terms]
+    taken = max(text_width(name, 8.5) for one in names for name in one)
+    columns = 2 if wide >= NARROW and len(data.terms) > _MOST_TALL else 1
+    titles = [_title(row) for row in data.terms]
+    broken = [wrap(title, 0.94 * wide / columns - taken - 0.15, 9.0) for title in titles]
+    figure, panels = _panels(data.terms, broken, columns)
     engines: dict[str, None] = {}
-    for ax, row in zip(panels.ravel(), data.terms, strict=True):
+    for ax, row, title, models in zip(panels, data.terms, broken, names, strict=True):
         for k, item in enumerate(row.items):
             if k % 2 == 0:
                 ax.axhspan(k - 0.5, k + 0.5, color=BAND, lw=0, zorder=0)
             engines |= dict.fromkeys(_draw(ax, item, k))
         ax.axvline(0.0, color=GREY, lw=0.9, zorder=1)
-        ax.set_yticks(range(len(row.models)), [shorten(name, 30) for name in row.models])
+        ax.set_yticks(range(len(models)), models)
         ax.set_ylim(len(row.models) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         if row.ratio:
             ratio_ticks(ax.xaxis)
-        what = shorten(row.ratio or row.items[0].unit, 26)
-        ax.set_title(f"{shorten(row.term, 44)} ({what})", fontsize=9)
+        ax.set_title(title, fontsize=9)
     found = [(name, one) for name, one in ENGINES.items() if name in engines]
     named = {name: name for name, one in found if one.draws}
     others = [(name, one.label) for name, one in found if not one.draws]
@@ -202,6 +222,29 @@ def plot_coefficients(data: Coefficients) -> Figure:
         title_fontsize=8.5,
     )
     return figure
+
+
+def _title(row: TermRows) -> str:
+    return f"{axis_name(row.term)} ({axis_name(row.ratio or row.items[0].unit)})"
+
+
+def _panels(
+    terms: Sequence[TermRows], titles: Sequence[str], columns: int
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a panel a term, as tall as its rows and its title need."""
+    heights = [
+        0.19 * len(row.items) + 0.62 + 0.16 * title.count("\n")
+        for row, title in zip(terms, titles, strict=True)
+    ]
+    deep = -(-len(heights) // columns)
+    # The first column is filled first.
+    level = [max(heights[k::deep]) for k in range(deep)]
+    figure = new_figure(0.6 + sum(level))
+    grid = figure.subplots(deep, columns, squeeze=False, height_ratios=level)
+    panels = list(grid.T.ravel())
+    for ax in panels[len(heights) :]:
+        ax.remove()
+    return figure, panels[: len(heights)]
 
 
 def _draw(ax: Axes, item: QuantityEstimates, y: float) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, estimate, percent, shorten
+from bayes_mlm.base import Floats, estimate, percent
 from bayes_mlm.design import pairs_of, predictor_name
 from bayes_mlm.figures.comparison import (
     LikelihoodEstimate,
@@ -17,6 +17,7 @@ from bayes_mlm.figures.comparison import (
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import density_of
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name, extra_lines
 from bayes_mlm.figures.style import GREY, NARROW, Figure, new_figure, stack, styled, width_of
 from bayes_mlm.fitting import Analysis
 
@@ -165,21 +166,28 @@ def plot_contextual(data: Contextual) -> Figure:
     A row a predictor: left the two slopes on one axis, right their difference.
     """
     many = len(data.predictors)
-    figure = new_figure(0.75 + 2.15 * many)
+    outcome = axis_name(data.outcome)
+    names = [
+        f"slope ({outcome}\nfor one unit of {axis_name(one.predictor)})" for one in data.predictors
+    ]
+    half = width_of(new_figure()) / (1 if width_of(new_figure()) < NARROW else 2)
+    more = max(extra_lines(name, 0.8 * half, 9.0) for name in names)
+    row = 2.15 + 0.16 * more
+    figure = new_figure(0.75 + row * many)
     if width_of(figure) < NARROW:
-        stack(figure, 2.15 * many, 2)
+        stack(figure, row * many, 2)
         drawn = figure.subplots(2 * many, 1)
     else:
         drawn = figure.subplots(many, 2, squeeze=False, width_ratios=(1.25, 1.0)).ravel()
-    for left, right, item in zip(drawn[::2], drawn[1::2], data.predictors, strict=True):
+    placed = zip(drawn[::2], drawn[1::2], data.predictors, names, strict=True)
+    for left, right, item, name in placed:
         for place, one in ((1, item.within), (0, item.between)):
             draw_ridge(left, one, place)
         left.set_yticks([0, 1], ["between\ngroups", "within\ngroups"])
         left.set_ylim(-0.45, 1.95)
         left.tick_params(axis="y", length=0)
         left.spines["left"].set_visible(False)
-        outcome = shorten(data.outcome, 28)
-        left.set_xlabel(f"slope ({outcome}\nfor one unit of {shorten(item.predictor, 26)})")
+        left.set_xlabel(name)
         draw_estimates(right, item.difference)
         right.axvline(0.0, color=GREY, lw=0.9, zorder=0)
         right.set_xlabel(f"difference of the slopes\n({outcome})")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bayes_mlm.base import percent, shorten
+from bayes_mlm.base import percent
 from bayes_mlm.design import predictor_name
 from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.comparison import (
@@ -16,6 +16,7 @@ from bayes_mlm.figures.comparison import (
 )
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.panels import mosaic
 from bayes_mlm.figures.style import Figure, styled
 from bayes_mlm.fitting import Analysis
@@ -85,10 +86,12 @@ def variance_densities(analysis: Analysis) -> Densities | None:
 def plot_densities(data: Densities) -> Figure:
     """Draw the density of each variance parameter, a panel each."""
     many = len(data.items)
-    figure, panels = mosaic(many, columns=2 if many == 4 else COLUMNS, base=0.75, row=2.0)
-    for ax, item in zip(panels, data.items, strict=True):
+    columns = 2 if many == 4 else COLUMNS
+    names = [f"{axis_name(one.quantity)}\n({axis_name(one.unit)})" for one in data.items]
+    figure, panels = mosaic(many, columns=columns, base=0.75, row=2.0, texts=names)
+    for ax, item, name in zip(panels, data.items, names, strict=True):
         draw_estimates(ax, item)
-        ax.set_xlabel(f"{shorten(item.quantity, 28)}\n({shorten(item.unit, 26)})")
+        ax.set_xlabel(name)
     legend_below(figure, data.items, data.prob)
     return figure
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, count, number, shorten
+from bayes_mlm.base import Floats, count, number
 from bayes_mlm.engines import listed_quantities
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.sampler import nuts_fit
 from bayes_mlm.figures.style import GREY, ORANGE, Figure, across, new_figure, styled
@@ -112,8 +113,8 @@ def plot_divergences(data: Divergences) -> Figure:
         bad = data.diverging
         ax.plot(panel.x[~bad], panel.y[~bad], "o", ms=1.8, color=GREY, mew=0, alpha=0.5)
         ax.plot(panel.x[bad], panel.y[bad], "X", ms=5.0, color=ORANGE, mec="black", mew=0.4)
-        ax.set_xlabel(shorten(panel.x_name, 26))
-        ax.set_ylabel(shorten(panel.y_name, 26))
+        ax.set_xlabel(axis_name(panel.x_name))
+        ax.set_ylabel(axis_name(panel.y_name))
     legend_outside(
         figure,
         [

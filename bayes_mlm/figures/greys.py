@@ -69,5 +69,7 @@ def make_grey(drawn: Any) -> None:
 
 
 def _part(colour: Any) -> Any:
-    """Return the grey of the colour of a marker, or that it has none."""
-    return colour if isinstance(colour, str) and colour.lower() == "none" else grey_of(colour)
+    """Return the grey of a colour, or that there is none."""
+    from matplotlib.colors import to_rgba
+
+    return grey_of(colour) if to_rgba(colour)[3] > 0.0 else "none"

@@ -11,6 +11,7 @@ from bayes_mlm.engines import ENGINES, has_random_effects
 from bayes_mlm.figures.caterpillar import MOST_TICKS
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.parts import legend_above, legend_key, name_ticks
 from bayes_mlm.figures.scales import ON_LOGS, is_wide, means_on_logs
 from bayes_mlm.figures.style import BLUE, GREY, INK, Axes, Figure, new_figure, styled
@@ -178,13 +179,13 @@ def plot_group_means(data: GroupMeans) -> Figure:
     handles: list[Any] = [
         legend_key(ls="", marker="o", ms=4.5, mec=BLUE, mfc="white", label="observed"),
         legend_key(ls="", marker="o", ms=4.5, mec=BLUE, mfc=BLUE, label=estimated),
-        legend_key(ls="", marker="_", ms=9, color=INK, label=f"new {shorten(data.group, 20)}"),
+        legend_key(ls="", marker="_", ms=9, color=INK, label=f"new {axis_name(data.group)}"),
     ]
     if data.drawn:
         band = legend_key(color=BLUE, alpha=0.35, lw=2.5, label=f"{percent(data.prob)} interval")
         handles.insert(2, band)
     legend_above(ax, handles, columns=4)
-    ax.set_ylabel(shorten(data.outcome, 48))
+    ax.set_ylabel(axis_name(data.outcome))
     if data.is_wide:
         means_on_logs(ax, np.concatenate([data.observed, data.estimate]))
     _size_ticks(ax, data)
@@ -200,14 +201,14 @@ def _size_ticks(ax: Axes, data: GroupMeans) -> None:
         each = count(int(sizes[0]), "row")
         if many <= MOST_TICKS:
             name_ticks(ax, range(many), data.labels)
-            ax.set_xlabel(f"{shorten(data.group)} ({groups} of {each})")
+            ax.set_xlabel(f"{axis_name(data.group)} ({groups} of {each})")
             return
         ax.set_xticks([])
-        ax.set_xlabel(f"{shorten(data.group)}: {groups} of {each}, in order of what was observed")
+        ax.set_xlabel(f"{axis_name(data.group)}: {groups} of {each}, in order of what was observed")
         return
     places = np.unique(np.linspace(0, many - 1, min(many, 7)).round().astype(int))
     ax.set_xticks(places, [f"{sizes[k]:,}" for k in places])
-    ax.set_xlabel(f"rows of each {shorten(data.group, 20)}, the smallest first ({groups})")
+    ax.set_xlabel(f"rows of each {axis_name(data.group)}, the smallest first ({groups})")
 
 
 FIGURE = Entry(

@@ -209,11 +209,11 @@ def _draw_shifts(ax: Axes, data: GroupInfluence, dot: float) -> None:
         handles.append(legend_key(color=INK, lw=1.0, ls="--", label="more than chance does"))
     ax.set_ylim(0.0, 1.12 * float(max(data.shift.max(), 0.1)))
     ax.margins(x=0.12)
-    label_points(ax, effect, data.shift, data.influential, data.labels)
     size = "standardised group effect" if data.n_effects == 1 else "size of the effects, in sds"
     ax.set_xlabel(size)
     ax.set_ylabel("largest shift of a posterior mean\nwithout the group, in posterior sds")
     legend_above(ax, handles, columns=1)
+    label_points(ax, effect, data.shift, data.influential, data.labels)
 
 
 def _draw_spread(ax: Axes, data: GroupInfluence, dot: float) -> None:
@@ -238,8 +238,6 @@ def _draw_spread(ax: Axes, data: GroupInfluence, dot: float) -> None:
     ticks = np.array([t for t in _TICKS if low <= np.log(t) <= high])
     ticks = ticks if ticks.size <= 9 else np.array([t for t in _COARSE if low <= np.log(t) <= high])
     ax.set_yticks(np.log(ticks), [f"{tick:g}" for tick in ticks])
-    named = np.flatnonzero(np.isin(known, data.unlike))
-    label_points(ax, df, size, named, data.labels[known])
     ax.set_xlabel("degrees of freedom")
     ax.set_ylabel("sd within the group over the model's")
     legend_above(
@@ -250,6 +248,8 @@ def _draw_spread(ax: Axes, data: GroupInfluence, dot: float) -> None:
         ],
         columns=1,
     )
+    named = np.flatnonzero(np.isin(known, data.unlike))
+    label_points(ax, df, size, named, data.labels[known])
 
 
 FIGURE = Entry(

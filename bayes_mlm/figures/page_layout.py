@@ -25,6 +25,8 @@ from bayes_mlm.figures.lettering import wrap
 _ROUNDS = 3
 # Between the labels of two ticks, in ems; and the part of their room that broken lines fill.
 _GAP, _FILLED = 0.4, 0.97
+# The part of a figure's width that a text over all axes may fill.
+_WHOLE = 0.96
 # Constrained layout's warning of axes without room; it may have room after a correction.
 _COLLAPSED = "constrained_layout not applied"
 
@@ -58,9 +60,10 @@ class PageLayout(ConstrainedLayoutEngine):
     def _correct(self, figure: Figure) -> bool:
         """Break lines and thin out ticks where text has no room; return whether some had none."""
         boxes = {ax: ax.get_window_extent() for ax in figure.axes if ax.get_visible()}
-        changed = [self._break(text, figure.bbox.width) for text in _over_all(figure)]
+        legends = [one.get_window_extent() for one in figure.legends]
+        changed = [self._break(text, _WHOLE * figure.bbox.width) for text in _over_all(figure)]
         for ax, box in boxes.items():
-            others = [other for one, other in boxes.items() if one is not ax]
+            others = [other for one, other in boxes.items() if one is not ax] + legends
             across, up = _room(box, others, figure.bbox)
             left, right = _sides(box, others, figure.bbox)
             changed.append(self._break(ax.xaxis.label, across))
@@ -68,6 +71,7 @@ class PageLayout(ConstrainedLayoutEngine):
             for text in _titles(ax):
                 ends = {"left": right - box.x0, "right": box.x1 - left}
                 changed.append(self._break(text, ends.get(text.get_horizontalalignment(), across)))
+            changed.append(_clear_multiplier(ax.xaxis))
             changed.append(_thin(ax.xaxis, box.width, upright=False))
             changed.append(_thin(ax.yaxis, box.height, upright=True))
         return any(changed)
@@ -119,6 +123,20 @@ def _room(box: BboxBase, others: Sequence[BboxBase], page: BboxBase) -> tuple[fl
     high = min([page.y1, *((o.y0 + box.y1) / 2 for o in column if o.y0 >= box.y1)])
     x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     return 2 * min(x - left, right - x), 2 * min(y - low, high - y)
+
+
+def _clear_multiplier(axis: Axis) -> bool:
+    """Move the name of an axis below the power of ten of its ticks, where that is at its end."""
+    power = axis.get_offset_text()
+    if not power.get_text() or not axis.label.get_text():
+        return False
+    one, other = power.get_window_extent(), axis.label.get_window_extent()
+    if BboxBase.intersection(one, other) is None:
+        return False
+    figure = power.get_figure(root=True)
+    assert figure is not None  # for mypy
+    axis.labelpad += 72.0 * one.height / figure.dpi
+    return True
 
 
 def _thin(axis: Axis, room: float, *, upright: bool) -> bool:

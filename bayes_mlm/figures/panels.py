@@ -1,12 +1,20 @@
 """Arrange the panels of a figure: in rows, or small ones next to a large one."""
 
+from collections.abc import Sequence
+
+from bayes_mlm.figures.lettering import extra_lines
 from bayes_mlm.figures.style import NARROW, Axes, Figure, make_room, new_figure, width_of
 
 # Panels in a row of a narrow figure, and small ones in a row under or next to a large one.
 _NARROW_COLUMNS, _SMALL_COLUMNS = 2, 3
+# Of the text of a panel: its size in points, the height of a line in inches, and the part of the
+# width that it fills.
+_SIZE, _LINE, _FILLED = 9.0, 0.16, 0.92
 
 
-def mosaic(many: int, *, columns: int, base: float, row: float) -> tuple[Figure, list[Axes]]:
+def mosaic(
+    many: int, *, columns: int, base: float, row: float, texts: Sequence[str] = ()
+) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels in rows, and the panels; a narrow one has two in a row.
 
     Parameters
@@ -16,6 +24,8 @@ def mosaic(many: int, *, columns: int, base: float, row: float) -> tuple[Figure,
         Panels in a row, at most.
     base, row : float
         Height of the figure without its rows, and of a row, in inches.
+    texts : sequence of str
+        What is above and below each panel: rows are taller where its lines are to be broken.
 
     Examples
     --------
@@ -26,8 +36,12 @@ def mosaic(many: int, *, columns: int, base: float, row: float) -> tuple[Figure,
     most = min(columns, _NARROW_COLUMNS) if width_of(new_figure()) < NARROW else columns
     across = min(many, most)
     rows = -(-many // across)
-    figure = new_figure(base + row * rows)
-    panels = figure.subplots(rows, across, squeeze=False).ravel()
+    room = _FILLED * width_of(new_figure()) / across
+    lines = [extra_lines(text, room, _SIZE) for text in texts] or [0]
+    taller = [_LINE * max(lines[k * across : (k + 1) * across], default=0) for k in range(rows)]
+    figure = new_figure(base + row * rows + sum(taller))
+    heights = [row + more for more in taller]
+    panels = figure.subplots(rows, across, squeeze=False, height_ratios=heights).ravel()
     for ax in panels[many:]:
         ax.remove()
     return figure, list(panels[:many])

@@ -34,7 +34,9 @@ _MOST_LEVEL = 90
 # Points of an inch; ems of a legend's key with the spaces around it and its text.
 _POINTS, _KEY = 72.0, 4.4
 # A line, and a letter with its space, of 8 points, in inches; lines that a label may be moved by.
-_LINE, _LETTER, _MOST_LIFTED = 0.15, 0.085, 6
+_LINE, _LETTER, _MOST_LIFTED = 0.165, 0.085, 6
+# Characters of what groups are, where it is said above each small panel.
+_SHORT = 10
 # Ratios farther apart than this have ticks at 1, 2, 5, 10.
 _WIDE = 8.0
 _PALE, _DARK = "#EFEFEF", "#A0A0A0"
@@ -250,8 +252,14 @@ def axes_inches(ax: Axes) -> tuple[float, float]:
     """Return width and height that axes will about have, before they are laid out."""
     figure = cast("Figure", ax.get_figure(root=False))
     place = ax.get_position(original=True)
+    tall = max(figure.bbox.height / figure.dpi * place.height, 0.5)
+    if (legend := ax.get_legend()) is not None:  # over the axes
+        keys = sum(1 + key.get_text().count("\n") for key in legend.get_texts())
+        tall = max(tall - _LINE * keys / getattr(legend, "_ncols", 1), 0.5)
+    name = ax.yaxis.label
+    lines = wrap(name.get_text(), tall, float(name.get_fontsize())).count("\n")
     wide = width_of(figure) * min(place.width / _AXES_WIDE, 1.0) - _TICKS_WIDE
-    return max(wide, 0.5), max(figure.bbox.height / figure.dpi * place.height, 0.5)
+    return max(wide - lines * _LINE, 0.5), tall
 
 
 def name_ticks(ax: Axes, places: Sequence[float], labels: Iterable[Any]) -> None:
@@ -260,6 +268,21 @@ def name_ticks(ax: Axes, places: Sequence[float], labels: Iterable[Any]) -> None
     most = _MOST_LEVEL * width_of(figure_of(ax)) / WIDTH
     level = sum(len(name) + 2 for name in names) <= most
     ax.set_xticks(places, names, rotation=0 if level else 90)
+
+
+def panel_names(group: str, labels: Iterable[Any]) -> tuple[str, ...]:
+    """Return titles of small panels of groups: what a group is, if that is short, and its label.
+
+    Examples
+    --------
+    >>> panel_names("school", [1224, 9158])
+    ('school 1224', 'school 9158')
+    >>> panel_names("name of the secondary school", ["St. Mary's, north", "The Old Grammar School"])
+    ("St. Mary's, north", 'The Old Grammar S…')
+    """
+    if len(group) > _SHORT:
+        return shorten_all(labels, 18)
+    return tuple(f"{group} {label}" for label in shorten_all(labels, 8))
 
 
 def _width(widths: list[float], columns: int) -> float:

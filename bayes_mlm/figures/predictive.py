@@ -6,10 +6,11 @@ from typing import cast
 import numpy as np
 
 from bayes_mlm.assess import replicate
-from bayes_mlm.base import Floats, count, number, percent, rounded, shorten
+from bayes_mlm.base import Floats, count, number, percent, rounded
 from bayes_mlm.design import mean_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.rootogram import draw_categories, draw_rootogram
 from bayes_mlm.figures.statistics import (
@@ -227,8 +228,8 @@ def plot_predictive(data: Predictive) -> Figure:
     Two panels without groups, else three (of 0/1 outcomes, whose sds follow from means) or four.
     """
     below = 0.75 + 0.19 * len(data.statistics)
-    of = shorten(data.outcome, 20)
-    ordered = {shorten(data.mean_name, 26): data.means, f"sd of {of}": data.sds}
+    of = axis_name(data.outcome)
+    ordered = {axis_name(data.mean_name): data.means, f"sd of {of}": data.sds}
     shown = {what: one for what, one in ordered.items() if one is not None}
     figure = new_figure(2.75 + below)
     above = 2.45
@@ -250,7 +251,7 @@ def plot_predictive(data: Predictive) -> Figure:
     cut = ""
     if data.whole and not data.categories and data.edges[-1] < data.largest:
         cut = f" up to {int(data.edges[-1])}"
-    first.set_xlabel(f"{shorten(data.outcome, 18)}{cut} ({count(data.n, 'row')})")
+    first.set_xlabel(f"{axis_name(data.outcome)}{cut} ({count(data.n, 'row')})")
     draw_statistics(bottom.subplots(), data.statistics)
     legend_outside(
         figure,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, number, percent, rounded, shorten
+from bayes_mlm.base import Floats, number, percent, rounded
 from bayes_mlm.design import INTERCEPT, column_moments, predictor_name
 from bayes_mlm.engines import listed_quantities, samples
 from bayes_mlm.figures.comparison import COLUMNS
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.density import Density, density_of
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.panels import mosaic
 from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.style import BLACK, BLUE, Figure, styled
@@ -284,8 +285,11 @@ def prior_density(prior: Prior, x: Floats, q: int) -> Floats:
 @styled
 def plot_prior_posterior(data: PriorPosterior) -> Figure:
     """Draw each prior over the range of its posterior."""
-    figure, panels = mosaic(len(data.panels), columns=COLUMNS, base=0.7, row=1.75)
-    for ax, item in zip(panels, data.panels, strict=True):
+    texts = [_texts(item) for item in data.panels]
+    figure, panels = mosaic(
+        len(texts), columns=COLUMNS, base=0.7, row=1.75, texts=["\n".join(one) for one in texts]
+    )
+    for ax, item, (title, name) in zip(panels, data.panels, texts, strict=True):
         ax.fill_between(item.posterior.x, item.posterior.y, color=BLUE, alpha=0.25, lw=0)
         ax.plot(item.posterior.x, item.posterior.y, color=BLUE, lw=1.3)
         ax.plot(item.x, item.density, color=BLACK, lw=1.2, ls=(0, (4.0, 2.0)))
@@ -296,9 +300,8 @@ def plot_prior_posterior(data: PriorPosterior) -> Figure:
         ax.set_ylim(-0.1 * item.posterior.y.max(), 1.08 * max(float(item.posterior.y.max()), top))
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
-        ax.set_title(shorten(item.name.removesuffix(AT_MEANS), 27), fontsize=9)
-        where = AT_MEANS if item.name.endswith(AT_MEANS) else ""
-        ax.set_xlabel(f"{shorten(item.unit, 40)}{where}\n{shorten(item.prior, 40)}", fontsize=8)
+        ax.set_title(title, fontsize=9)
+        ax.set_xlabel(name, fontsize=8)
         ax.locator_params(axis="x", nbins=4)
     legend_outside(
         figure,
@@ -309,6 +312,13 @@ def plot_prior_posterior(data: PriorPosterior) -> Figure:
         ],
     )
     return figure
+
+
+def _texts(item: PriorPanel) -> tuple[str, str]:
+    """Return the title of a panel, and the name of its axis with the prior."""
+    where = AT_MEANS if item.name.endswith(AT_MEANS) else ""
+    title = axis_name(item.name.removesuffix(AT_MEANS))
+    return title, f"{axis_name(item.unit)}{where}\n{axis_name(item.prior)}"
 
 
 FIGURE = Entry(

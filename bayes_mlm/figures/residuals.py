@@ -13,11 +13,12 @@ from bayes_mlm.assess import (
     quantile_residuals,
     standardised_residuals,
 )
-from bayes_mlm.base import Floats, Ints, Stream, count, number, shorten, shorten_all, stream
+from bayes_mlm.base import Floats, Ints, Stream, count, number, shorten_all, stream
 from bayes_mlm.design import predictor_name
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.parts import (
     draw_rows,
     label_points,
@@ -260,7 +261,7 @@ def plot_row_residuals(data: RowResiduals) -> Figure:
         lw=1.2,
         zorder=5,
     )
-    left.set_xlabel(f"fitted {shorten(data.outcome, 30)}")
+    left.set_xlabel(f"fitted {axis_name(data.outcome)}")
     left.set_ylabel("quantile residual" if data.quantile else "residual, in residual sds")
     means = legend_key(marker="o", ms=3.5, color=ORANGE, lw=1.2, label="mean, ± 2 se")
     if data.qq is not None:
@@ -280,8 +281,8 @@ def plot_group_residuals(data: GroupResiduals) -> Figure:
     panels = across(figure, many)
     for ax, effect, curve, named in zip(panels, data.effects, data.curves, data.named, strict=True):
         _draw_qq(ax, curve)
-        what = "" if many == 1 else f"{shorten(effect, 18)} "
-        ax.set_ylabel(f"standardised {what}effect")
+        of = "" if many == 1 else f"\n({axis_name(effect)})"
+        ax.set_ylabel(f"standardised effect{of}")
         labels = np.full(curve.found.size, "", dtype=object)
         for place, label in named:
             labels[place] = label

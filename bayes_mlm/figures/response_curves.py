@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import DataError, Floats, count, estimate, number, percent, shorten, shorten_all
+from bayes_mlm.base import DataError, Floats, count, estimate, number, percent, shorten
 from bayes_mlm.design import expected_name
 from bayes_mlm.engines import ENGINES, has_random_effects
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.mean_curves import (
     GroupCurve,
     MeanCurve,
@@ -24,7 +25,7 @@ from bayes_mlm.figures.mean_curves import (
     predictor_of,
 )
 from bayes_mlm.figures.panels import large_and_small
-from bayes_mlm.figures.parts import legend_key, legend_outside
+from bayes_mlm.figures.parts import legend_key, legend_outside, panel_names
 from bayes_mlm.figures.scales import ON_LOGS, is_wide, means_on_logs
 from bayes_mlm.figures.style import (
     BLACK,
@@ -243,19 +244,19 @@ def plot_response_curves(data: ResponseCurves) -> Figure:
     else:
         ax, small = large_and_small(figure, len(data.panels), ratio=2.2)
         panels = [data.groups[k] for k in data.panels]
-        names = shorten_all([one.curve.name for one in panels], 8)
+        names = panel_names(data.group, [one.curve.name for one in panels])
         for panel, one, name in zip(small, panels, names, strict=True):
             _draw_band(panel, one.curve, BLUE)
             panel.plot(one.curve.x, one.curve.centre, color=BLUE, lw=1.6, zorder=4)
             _draw_observed(panel, one.observed, BLACK, crosses=bool(data.others))
-            panel.set_title(f"{shorten(data.group, 10)} {name}", fontsize=8.5, pad=2.5)
+            panel.set_title(name, fontsize=8.5, pad=2.5)
     handles = list(_draw_all(ax, data))
     legend_outside(figure, handles, columns=2, loc="outside upper left")
     if data.is_wide:
         means_on_logs(ax, _all_means(data))
-    figure.supxlabel(shorten(data.along, 60), fontsize=9.0)
+    figure.supxlabel(axis_name(data.along), fontsize=9.0)
     ax.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
-    ax.set_ylabel(shorten(data.outcome, 44))
+    ax.set_ylabel(axis_name(data.outcome))
     return figure
 
 
@@ -266,19 +267,19 @@ def _draw_all(ax: Axes, data: ResponseCurves) -> Iterator[Any]:
         ax.plot(one.curve.x, one.curve.centre, color=GREY, lw=0.7, alpha=0.5, zorder=2)
     if data.groups:
         of = f" of {data.n_groups:,}" if len(data.groups) < data.n_groups else ""
-        label = f"{len(data.groups)}{of} groups ({shorten(data.group, 14)})"
+        label = f"{len(data.groups)}{of} groups ({axis_name(data.group)})"
         yield legend_key(color=GREY, lw=0.9, label=label)
     looks = SUBGROUP_STYLES if several else (Style(BLUE, "o"),)
     triples = zip(data.averaged, data.zero, data.observed, looks, strict=False)
     for averaged, zero, observed, look in triples:
-        name = f", {shorten(averaged.name, 18)}" if averaged.name else ""
+        name = f", {axis_name(averaged.name)}" if averaged.name else ""
         _draw_band(ax, averaged, look.colour)
         ax.plot(averaged.x, averaged.centre, color=look.colour, lw=2.2, zorder=5)
         yield legend_key(color=look.colour, lw=2.2, label=f"population-averaged{name}")
         colour = look.colour if several else ORANGE
         ax.plot(zero.x, zero.centre, color=colour, ls=_ZERO, lw=1.4, zorder=5.5)
         yield legend_key(
-            color=colour, ls=_ZERO, lw=1.4, label=f"{shorten(data.group, 14)} effects 0{name}"
+            color=colour, ls=_ZERO, lw=1.4, label=f"{axis_name(data.group)} effects 0{name}"
         )
         crosses = bool(data.others) and bool(data.groups)
         _draw_observed(ax, observed, look.colour if several else BLACK, crosses=crosses)

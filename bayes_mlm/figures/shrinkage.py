@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.base import Floats, Ints, count, percent, shorten
+from bayes_mlm.base import Floats, Ints, count, percent
 from bayes_mlm.design import Design
 from bayes_mlm.engines import samples
 from bayes_mlm.figures.caterpillar import MOST_TICKS
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.effects import effects_of
 from bayes_mlm.figures.entry import Entry
-from bayes_mlm.figures.parts import legend_above, legend_key, name_ticks, on_logs
+from bayes_mlm.figures.lettering import axis_name
+from bayes_mlm.figures.parts import legend_key, legend_outside, name_ticks, on_logs
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import GREY, INK, SUBGROUP_STYLES, Axes, Figure, new_figure, styled
 from bayes_mlm.fitting import Analysis, Fit
@@ -194,10 +195,9 @@ def plot_group_shrinkage(data: Shrinkage) -> Figure:
     for ax, effect in zip(axes, data.effects, strict=True):
         handles = _draw_shrunk(ax, data, effect)
         alone = many == 1 and effect.name == "Intercept"
-        name = "" if alone else f"\n({shorten(effect.name, 28)})"
-        ax.set_ylabel(f"effect on {shorten(data.outcome, 28)}{name}")
-        if ax is axes[0]:
-            legend_above(ax, handles, columns=2 if len(handles) > 3 else 3)
+        name = "" if alone else f"\n({axis_name(effect.name)})"
+        ax.set_ylabel(f"effect on {axis_name(data.outcome)}{name}")
+    legend_outside(figure, handles, columns=2, loc="outside upper left")
     _size_axis(axes[-1], data, _places(data.sizes))
     return figure
 
@@ -235,7 +235,7 @@ def _draw_shrunk(ax: Axes, data: Shrinkage, effect: ShrunkEffect) -> list[Any]:
         ax.plot(
             x[on], effect.partial[on], style.marker, ms=dot, color=style.colour, mew=0, zorder=4
         )
-        end = f", {shorten(name)}" if name else ""
+        end = f", {axis_name(name)}" if name else ""
         for full, text in ((False, f"unpooled{end}"), (True, f"partial pooling{end}")):
             handles.append(
                 legend_key(
@@ -279,13 +279,13 @@ def _size_axis(ax: Axes, data: Shrinkage, x: Floats) -> None:
         else:
             room = 0.02 * (x[-1] - x[0])
             ax.set_xlim(x[0] - room, x[-1] + room)
-        ax.set_xlabel(f"rows of each {shorten(data.group)} ({groups}, {_rows(int(sizes.sum()))})")
+        ax.set_xlabel(f"rows of each {axis_name(data.group)} ({groups}, {_rows(int(sizes.sum()))})")
         return
     ax.set_xlim(-0.02 * many - 0.4, 1.02 * many - 0.6)
     each = _rows(int(sizes[0]))
     if many <= MOST_TICKS:
         name_ticks(ax, range(many), data.labels)
-        ax.set_xlabel(f"{shorten(data.group)} ({groups} of {each})")
+        ax.set_xlabel(f"{axis_name(data.group)} ({groups} of {each})")
         return
     ax.set_xticks([])
     ax.set_xlabel(f"{groups} of {each}, in order of their unpooled estimate")

@@ -76,6 +76,8 @@ _LOOK: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.formatter.useoffset": False,
+    # Numbers of six digits and more take the room of their neighbours.
+    "axes.formatter.limits": (-4, 6),
     # A label is text, never mathematics: a group may be called "$x$".
     "text.parse_math": False,
 }

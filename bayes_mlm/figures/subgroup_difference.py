@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, count, estimate, number, percent, shorten
+from bayes_mlm.base import Floats, count, estimate, number, percent
 from bayes_mlm.design import Design, predictor_name
 from bayes_mlm.engines import ENGINES, samples
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.lines import rows_of_x
 from bayes_mlm.figures.parts import legend_above, legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.roles import Roles, base_columns, roles_of
@@ -224,9 +225,9 @@ def plot_subgroup_difference(data: SubgroupDifference) -> Figure:
         if excludes_zero[k] != excludes_zero[k - 1]:
             for ax in (top, bottom):
                 ax.axvline(x[k] if excludes_zero[k] else x[k - 1], color=INK, lw=0.8, ls=":")
-    top.set_ylabel(f"difference in {shorten(data.outcome, 22)}")
+    top.set_ylabel(f"difference in {axis_name(data.outcome)}")
     figure.suptitle(
-        f"{shorten(data.subgroups[1], 40)} less {shorten(data.subgroups[0], 40)}",
+        f"{axis_name(data.subgroups[1])} less {axis_name(data.subgroups[0])}",
         x=0.01,
         ha="left",
         fontsize=9,
@@ -253,11 +254,11 @@ def plot_subgroup_difference(data: SubgroupDifference) -> Figure:
     bottom.set_ylabel("% of rows")
     bottom.set_ylim(bottom=0.0)
     keys = [
-        legend_key(color=style.colour, ls=style.line, lw=1.3, label=f"rows, {shorten(name, 40)}")
+        legend_key(color=style.colour, ls=style.line, lw=1.3, label=f"rows, {axis_name(name)}")
         for name, style in zip(data.subgroups, SUBGROUP_STYLES, strict=True)
     ]
     legend_outside(figure, keys, columns=2, handlelength=2.8)
-    bottom.set_xlabel(shorten(data.slope, 60))
+    bottom.set_xlabel(axis_name(data.slope))
     bottom.set_xlim(x[0], x[-1])
     return figure
 

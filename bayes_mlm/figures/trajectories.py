@@ -16,15 +16,15 @@ from bayes_mlm.base import (
     percent,
     rounded,
     shorten,
-    shorten_all,
 )
 from bayes_mlm.data import Table
 from bayes_mlm.design import Design
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.panels import large_and_small
-from bayes_mlm.figures.parts import legend_key, legend_outside
+from bayes_mlm.figures.parts import legend_key, legend_outside, panel_names
 from bayes_mlm.figures.roles import roles_of
 from bayes_mlm.figures.style import (
     BLUE,
@@ -311,19 +311,21 @@ def plot_trajectories(data: Trajectories) -> Figure:
     looks = SUBGROUP_STYLES if len(data.population) > 1 else (Style(BLUE, "o", "-"),)
     handles = _draw_all(ax, data, looks)
     panels = [data.individuals[k] for k in data.panels]
-    names = shorten_all([one.curve.name for one in panels], 8)
+    names = panel_names(data.group, [one.curve.name for one in panels])
     for panel, one, name in zip(small, panels, names, strict=True):
         _draw_one(panel, one, looks[one.subgroup])
-        panel.set_title(f"{shorten(data.group, 10)} {name}", fontsize=8.5, pad=2.5)
+        panel.set_title(name, fontsize=8.5, pad=2.5)
     legend_outside(figure, handles, columns=2, loc="outside upper left")
-    figure.supxlabel(shorten(data.along, 60), fontsize=9.0)
-    far = max(abs(end) for end in ax.get_xlim()) >= 1e4  # long labels: only a few fit
+    figure.supxlabel(axis_name(data.along), fontsize=9.0)
+    left, right = ax.get_xlim()
+    # Long labels, as of years and days: only a few fit. Of wide ranges a power of ten is apart.
+    far = max(abs(left), abs(right)) >= max(1e4, 10.0 * (right - left))
     ax.locator_params(axis="x", nbins=1 if far else 5, steps=[1, 2, 5, 10])
     if far:
         ax.ticklabel_format(axis="x", style="plain", useOffset=False)
         for one_ax in figure.axes:
             one_ax.tick_params(axis="x", labelrotation=30)
-    ax.set_ylabel(shorten(data.outcome, 40))
+    ax.set_ylabel(axis_name(data.outcome))
     return figure
 
 
@@ -336,11 +338,11 @@ def _draw_all(ax: Axes, data: Trajectories, looks: tuple[Style, ...]) -> list[Ar
         ax.plot(line.x, line.centre, color=colour, lw=0.7, alpha=0.5, zorder=2)
     n = len(data.individuals)
     of = f" of {data.n_groups:,}" if n < data.n_groups else ""
-    handles = [_sample(GREY, 0.9, f"{n}{of} groups ({shorten(data.group, 14)})")]
+    handles = [_sample(GREY, 0.9, f"{n}{of} groups ({axis_name(data.group)})")]
     for curve, look in zip(data.population, looks, strict=True):
         ax.fill_between(curve.x, curve.lower, curve.upper, color=look.colour, alpha=0.25, lw=0)
         ax.plot(curve.x, curve.centre, color=look.colour, ls=look.line, lw=2.2, zorder=5)
-        name = shorten(curve.name, 18)
+        name = axis_name(curve.name)
         handles.append(_sample(look.colour, 2.2, f"{name}, {percent(data.prob)} band", look))
         _draw_reml(ax, curve, 6)
     if data.population[0].reml is not None:

@@ -11,6 +11,7 @@ from bayes_mlm.base import count, percent, rounded, shorten
 from bayes_mlm.engines import ENGINES, has_random_effects, is_drawing
 from bayes_mlm.figures.data import Text
 from bayes_mlm.figures.entry import Entry
+from bayes_mlm.figures.lettering import axis_name
 from bayes_mlm.figures.panels import apart
 from bayes_mlm.figures.parts import legend_key, legend_outside, legend_patch
 from bayes_mlm.figures.style import (
@@ -307,7 +308,7 @@ def plot_variance_parts(data: VarianceParts) -> Figure:
     left.set_xticks(range(len(data.columns)), names, fontsize=8 if len(names) > 3 else None)
     left.set_ylim(0.0, 1.0)
     scale = f" ({data.scale})" if data.scale else ""
-    left.set_ylabel(f"share of the variance of {shorten(data.outcome, 20)}{scale}")
+    left.set_ylabel(f"share of the variance of {axis_name(data.outcome)}{scale}")
     left.tick_params(axis="x", length=0)
     groups = ", ".join(count(size, "group") for size in data.sizes)
     left.set_title(f"{count(data.n, 'row')}, {groups}", fontsize=9, color=INK)

@@ -42,6 +42,7 @@ from .rotated import (
     residual_squares as residual_squares,
     rest_by_group as rest_by_group,
     root_mean_square as root_mean_square,
+    root_outside as root_outside,
     rotate_moments as rotate_moments,
 )
 from .sums import (

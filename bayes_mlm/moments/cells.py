@@ -172,17 +172,8 @@ def by_level(moments: CellMoments, place: int) -> GroupMoments:
 
 def without_effects(moments: CellMoments) -> CellMoments:
     """Return the moments without the columns of Z; the factors stay."""
-    s = moments.cells
-    kept = [*range(s.p), len(s.centre) - 1]
-    cells = replace(
-        s,
-        centre=s.centre[kept],
-        means=s.means[:, kept],
-        scatter=s.scatter[:, kept][:, :, kept],
-        effects=(),
-    )
     bare = tuple(replace(one, effects=()) for one in moments.factors)
-    return CellMoments(cells=cells, factors=bare)
+    return CellMoments(cells=moments.cells.select(z=()), factors=bare)
 
 
 def merge_cells(a: CellMoments, b: CellMoments) -> CellMoments:

@@ -85,6 +85,32 @@ class GroupMoments:
         outer = mean[:, :, None] * mean[:, None, :]
         return np.asarray(self.scatter[some] + self.counts[some, None, None] * outer)
 
+    def select(
+        self, x: Sequence[int] | None = None, z: Sequence[int] | None = None
+    ) -> "GroupMoments":
+        """Return the statistics of some columns of X and of Z, in the order of their places.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.array([[1.0, 2.0], [1.0, 3.0], [1.0, 5.0]])
+        >>> of = from_rows(np.arange(3.0), X, X, np.array([0, 0, 1]), 2, terms=["1", "x"],
+        ...                effects=["1", "x"])
+        >>> of.select(z=[1]).effects, of.select(z=()).terms
+        (('x',), ('1', 'x'))
+        """
+        x = range(self.p) if x is None else x
+        z = range(self.q) if z is None else z
+        kept = [*x, *(self.p + place for place in z), self.p + self.q]
+        return replace(
+            self,
+            centre=self.centre[kept],
+            means=self.means[:, kept],
+            scatter=self.scatter[:, kept][:, :, kept],
+            terms=tuple(self.terms[place] for place in x),
+            effects=tuple(self.effects[place] for place in z),
+        )
+
     def __add__(self, other: "GroupMoments") -> "GroupMoments":
         """Merge with the statistics of other rows of the same model; see `merge`."""
         return merge(self, other)

@@ -200,12 +200,26 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
 def residual_squares(reduced: RotatedMoments) -> float:
     """Return the sum of squares of y outside of the span of Z and of X."""
     p, rest = reduced.p, reduced.rest
+    norm, value, vector = _outside(reduced)
+    along = vector.T @ (rest[:p, p] / norm)
+    return float(rest[p, p] - (along**2 / value).sum())
+
+
+def root_outside(reduced: RotatedMoments) -> Floats:
+    """Return a root (p, f) of the products of X outside of the span of Z, f their rank."""
+    norm, value, vector = _outside(reduced)
+    root: Floats = norm[:, None] * vector * np.sqrt(value)
+    return root
+
+
+def _outside(reduced: RotatedMoments) -> tuple[Floats, Floats, Floats]:
+    """Return norms (p,) of the columns of X, and eigenvalues and -vectors of their normed rest."""
+    p, rest = reduced.p, reduced.rest
     size = np.diagonal(rest)[:p] + np.square(reduced.c[:, :, :p]).sum(axis=(0, 1))
     norm = np.sqrt(np.maximum(size, np.finfo(float).tiny))
     value, vector = np.linalg.eigh(rest[:p, :p] / np.outer(norm, norm))
     kept = value > INSIDE
-    along = vector[:, kept].T @ (rest[:p, p] / norm)
-    return float(rest[p, p] - (along**2 / value[kept]).sum())
+    return norm, value[kept], vector[:, kept]
 
 
 def root_mean_square(reduced: RotatedMoments, transform: Floats) -> Floats:

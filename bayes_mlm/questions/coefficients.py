@@ -155,8 +155,9 @@ def coefficient_tests(
     ----------
     result : Fit or Estimate
         Of a posterior, the likelihood estimate of its model is tested.
-    df : {"satterthwaite", "kenward-roger", "between-within", "normal"}
-        Of least squares they are the residual ones, whatever is asked for.
+    df : {"satterthwaite", "kenward-roger", "between-within", "normal", "cr0", "cr1", "cr2"}
+        Of least squares they are the residual ones, whatever is asked for; the last three have
+        cluster-robust standard errors.
     prob : float
         Of the intervals.
 
@@ -178,7 +179,10 @@ def coefficient_tests(
     53(3)) standard errors and degrees of freedom use the expected information, as pbkrtest
     (Halekoh & Hojsgaard 2014, J. Stat. Softw. 59(9)). Between-within ones count groups for terms
     that are constant within them, and rows for the others (Schluchter & Elashoff 1990, J. Stat.
-    Comput. Simul. 37).
+    Comput. Simul. 37). Cluster-robust standard errors do not rely on the fitted covariance of the
+    groups' outcomes: CR2 is without bias where that is right, and has Satterthwaite's degrees of
+    freedom (Pustejovsky & Tipton 2018, J. Bus. Econ. Stat. 36(4), as R's clubSandwich); CR0 and
+    CR1 have J - 1 of J groups, and need many of these.
 
     Examples
     --------
@@ -242,6 +246,8 @@ def _note(tests: CoefficientTests, design: Design) -> str:
     shown = f"t tests with {tests.label} degrees of freedom"
     if tests.label == "normal":
         shown = "Wald tests by the normal distribution, which is too narrow with few groups"
+    if tests.label.startswith("cluster-robust"):
+        shown = f"t tests with {tests.label} standard errors"
     size = f"{count(design.n, 'row')}"
     groups = ", ".join(count(term.J) + f" ({term.factor})" for term in design.group_terms)
     return f"{shown}; {size}" + (f", groups: {groups}" if groups else "")

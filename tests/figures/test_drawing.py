@@ -26,7 +26,7 @@ from bayes_mlm.figures.subgroup_difference import plot_subgroup_difference, subg
 from bayes_mlm.figures.traces import plot_traces, traces
 from bayes_mlm.studies import FIGURES
 from tests.helpers.figures import awkward_ladders, awkward_rows, run, study as of_record
-from tests.helpers.pages import check_page, laid_out
+from tests.helpers.pages import check_page, collisions, laid_out, shown_texts
 
 # Of a direct fit; the others need NUTS.
 MINE = {
@@ -128,6 +128,38 @@ def test_nuts_figures_fit_the_page_too(nuts):
             check_page(entry.draw(entry.prepare(nuts)), entry.name)
             seen.add(entry.name)
     assert seen == {"traces", "ranks", "energy", "convergence", "divergences"}
+
+
+def test_names_are_broken_into_lines_in_a_column_of_print_not_cut(ladders):
+    ladder = ladders["odd names"]
+    names = ("coefficients", "densities", "caterpillar", "shrinkage", "accuracy")
+    outcome = "score in the test of spring $2015$, out of 25"
+    for name in names:
+        entry = FIGURES[name]
+        picture = entry.prepare(ladder if entry.of == "ladder" else ladder[0])
+        figure = laid_out(entry.draw(picture, figsize=3.3, theme="grey"))
+        texts = {one.get_text().replace("\n", " ") for one in shown_texts(figure)}
+        assert name == "accuracy" or any(outcome in text for text in texts), name
+        for text in shown_texts(figure):
+            box = text.get_window_extent()
+            edges = (box.x0, box.y0, figure.bbox.x1 - box.x1, figure.bbox.y1 - box.y1)
+            assert min(edges) >= -1, (name, text.get_text())
+            # A frame that is not drawn in colour is not drawn in grey.
+            assert text.get_bbox_patch() is None or text.get_bbox_patch().get_edgecolor()[3] == 0.0
+        assert collisions(figure) == [], name
+        assert min(axes.get_window_extent().width for axes in figure.axes) > 0.25 * 330, name
+
+
+def test_a_page_of_coefficients_has_two_columns_and_no_name_of_the_one_model():
+    rng = np.random.default_rng(3)
+    names = [f"x{k}" for k in range(14)]
+    data = {name: rng.normal(size=60) for name in ("y", *names)}
+    model = run("y ~ " + " + ".join(names), data, draws=100)
+    figure = laid_out(plot_coefficients(ladder_coefficients([model])))
+    assert figure.get_size_inches()[1] < 7.0
+    lefts = {round(axes.get_window_extent().x0) for axes in figure.axes}
+    assert len(lefts) == 2
+    assert not any(label.get_text() for ax in figure.axes for label in ax.get_yticklabels())
 
 
 def test_what_does_not_apply_is_left_out(study):

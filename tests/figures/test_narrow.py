@@ -47,3 +47,13 @@ def test_long_names_of_axes_are_broken_once_more_from_the_whole():
     laid_out(figure)
     assert ax.get_xlabel().replace("\n", " ") == whole
     assert ax.get_xlabel().count("\n") > 1
+
+
+def test_a_name_of_an_axis_is_clear_of_the_power_of_ten_of_its_ticks():
+    figure = new_figure(width=2.0)
+    ax = figure.add_subplot()
+    ax.plot([0.0, 3e-7], [0.0, 1.0])
+    ax.set_xlabel("score, at the means\nHalfStudentT(3, 1.261e-06)")
+    laid_out(figure)
+    assert ax.xaxis.get_offset_text().get_text() == "1e−7"
+    assert collisions(figure) == []

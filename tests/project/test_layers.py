@@ -107,6 +107,7 @@ COMPILED = {
     "op",
     "page_layout",
     "kernels",
+    "search_kernels",
     "row_kernels",
     "newton_kernels",
     "lane_kernels",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm import coefficient_tests, fit, load_dataset
+from bayes_mlm import coefficient_tests, fit, load_dataset, variance_tests
 from bayes_mlm.base.errors import DesignError, EngineError, UnsupportedModelError
 
 REFERENCE = json.loads(
@@ -55,6 +55,45 @@ def test_joint_tests_are_those_of_r(estimates, name, method, key):
         assert test.df == one[key]["ndf"]
         assert np.isclose(test.statistic, one[key]["F"], rtol=1e-5)
         assert np.isclose(test.denominator_df, one[key]["ddf"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2"])
+@pytest.mark.parametrize("name", [name for name, one in CASES.items() if "cluster_robust" in one])
+def test_cluster_robust_errors_are_those_of_clubsandwich(estimates, name, kind):
+    known = CASES[name]["cluster_robust"][kind]
+    table = coefficient_tests(estimates[name], df=kind.lower())
+    assert np.allclose(table.tests.covariance, known["vcov"], rtol=2e-5, atol=1e-8)
+    if kind == "CR2":
+        assert np.allclose([row.df for row in table], list(known["df"].values()), rtol=1e-4)
+    else:
+        assert table.rows[0].df == len(estimates[name].solution.labels) - 1
+    assert f"cluster-robust {kind} standard errors" in str(table)
+    with pytest.raises(UnsupportedModelError, match="not cluster-robust here"):
+        table.joint(table.rows[0].term)
+
+
+@pytest.mark.parametrize("name", [name for name, one in CASES.items() if "variance_tests" in one])
+def test_likelihood_ratios_of_variances_are_those_of_lme4_and_rlrsim(estimates, name):
+    (known,) = CASES[name]["variance_tests"].values()
+    (row,) = variance_tests(estimates[name], 100)
+    assert row.statistic == pytest.approx(known["rlrt"], rel=1e-6)
+    if "p_mixture" in known:
+        assert row.p_mixture == pytest.approx(known["p_mixture"], rel=1e-4)
+
+
+def test_cluster_robust_errors_ignore_the_working_model_where_it_is_wrong():
+    """Simulated: residuals of one half of the groups have five times the sd."""
+    rng, covered = np.random.default_rng(4), {"normal": 0, "cr2": 0}
+    g = np.repeat(np.arange(20), 10)
+    wide, w = np.where(g < 6, 5.0, 1.0), (g < 6) * 1.0
+    for _ in range(150):
+        y = wide * (rng.normal(size=20)[g] + rng.normal(size=g.size))
+        found = fit("y ~ w + (1 | g)", {"y": y, "w": w, "g": g}, engine="reml")
+        for df in covered:
+            row = coefficient_tests(found, df=df)["w"]
+            covered[df] += row.lower < 0.0 < row.upper
+    assert covered["cr2"] / 150 > 0.9
+    assert covered["normal"] / 150 < 0.87
 
 
 def test_a_categorical_predictor_is_tested_by_its_name(estimates):
