@@ -67,6 +67,8 @@ from .questions import (
     crossing as crossing,
     group_lines as group_lines,
     hausman as hausman,
+    joint_tests as joint_tests,
+    marginal_means as marginal_means,
     population_line as population_line,
     predict as predict,
     slopes as slopes,

@@ -19,6 +19,7 @@ from bayes_mlm.fitting.request import make_settings
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.likelihood.default_priors import model_priors
 from bayes_mlm.studies.record import load_record
+from tests.helpers import interpreted
 
 # Before anything imports them: no window, no colour codes, one width of terminal.
 os.environ["MPLBACKEND"] = "Agg"
@@ -31,8 +32,23 @@ settings.register_profile("bayes_mlm", deadline=None, derandomize=True, print_bl
 settings.load_profile("bayes_mlm")
 
 
+def pytest_configure(config):
+    """Evaluate graphs as they stand in the quick run; the slow one compiles, as for users."""
+    if config.option.markexpr == "not slow":
+        flags = [os.environ.get("PYTENSOR_FLAGS"), interpreted.FLAGS]
+        os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, flags))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interpreted(pytestconfig):
+    """Let NUTS draw from models of rows without compiling them, in the quick run."""
+    if pytestconfig.option.markexpr == "not slow":
+        interpreted.interpret()
+
+
 # Files that take longest, by measure, begin first: a process that is left alone with one of them at
-# the end makes the whole run wait. The rest follows by the number of tests, as xdist has it.
+# the end makes the whole run wait. The rest follows by the number of tests, as xdist has it. The
+# first compiles what is kept on disk, once, while the others are busy with what needs none of it.
 LONGEST = (
     "project/test_contract.py",
     "engines/test_nuts.py",
@@ -43,8 +59,6 @@ LONGEST = (
     "engines/test_pymc_use.py",
     "fitting/test_arviz.py",
     "fitting/test_several_factors.py",
-    "model/test_residual_posterior.py",
-    "likelihood/test_pymc_in_use.py",
     "data/test_lazy_spark.py",
     "report/test_browser.py",
 )

@@ -33,6 +33,7 @@ class Stream(Enum):
     VARIANCE_TEST = "spawned", 12
     STUDY_DESIGN = "spawned", 13
     SIMULATED_TRUTHS = "spawned", 14
+    CONTRASTS = "spawned", 15
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

@@ -27,6 +27,7 @@ from bayes_mlm.cli.labels import Labels, labelled, read_labels
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.loo_compare import loo_compare
 from bayes_mlm.cli.machine import Output
+from bayes_mlm.cli.means import means
 from bayes_mlm.cli.options import (
     AnyEngine,
     Data,
@@ -281,6 +282,7 @@ app.command()(calibrate)
 app.command("variance-tests")(variance_tests)
 app.command()(contextual)
 app.command()(effects)
+app.command()(means)
 app.command()(predict)
 app.command()(lines)
 app.command()(design)

@@ -268,7 +268,8 @@ def _explain_text(table: Table, name: str) -> str:
     more = ", …" if count > _SHOWN else ""
     more += "".join(f"; {note}" for note in table.notes.get(name, ()))
     advice = (
-        "give a numeric column, or name a family of categories: bernoulli, cumulative"
+        "give a numeric column, or name a family of categories: bernoulli for two "
+        '(--family bernoulli, in Python family="bernoulli"), cumulative for ordered ones'
         if count == present
         else f'correct {it}, or leave {it} empty and drop the {row} with missing="drop" '
         "(--missing drop)"

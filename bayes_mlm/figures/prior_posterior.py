@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.base import Floats, number, percent, rounded
+from bayes_mlm.base import Floats, number, percent, rounded, shorten
 from bayes_mlm.design import INTERCEPT, column_moments, predictor_name
 from bayes_mlm.engines import listed_quantities, samples
 from bayes_mlm.figures.comparison import COLUMNS
@@ -318,7 +318,7 @@ def _texts(item: PriorPanel) -> tuple[str, str]:
     """Return the title of a panel, and the name of its axis with the prior."""
     where = AT_MEANS if item.name.endswith(AT_MEANS) else ""
     title = axis_name(item.name.removesuffix(AT_MEANS))
-    return title, f"{axis_name(item.unit)}{where}\n{axis_name(item.prior)}"
+    return title, f"{shorten(item.unit, 40)}{where}\n{axis_name(item.prior)}"
 
 
 FIGURE = Entry(

@@ -141,6 +141,10 @@ def _largest(rows: Sequence[SensitivityRow]) -> float:
     return max(shifts, key=abs, default=float("nan"))
 
 
+# Characters of a prior that stand on one line in a column of print.
+_LONG = 18
+
+
 @styled
 def plot_prior_shifts(data: PriorSensitivity) -> Figure:
     """Draw the shift of each model's posterior means under each prior.
@@ -150,7 +154,10 @@ def plot_prior_shifts(data: PriorSensitivity) -> Figure:
     panels: list[tuple[str, Any]] = [("sigma_u", data.sds)]
     if np.isfinite(data.coefficients).any():
         panels.append(("coefficients of groups", data.coefficients))
-    figure = new_figure(1.5 + 0.3 * len(data.labels))
+    narrow = width_of(new_figure()) < NARROW
+    # Panels that stand one below the other are lower, and names there have two lines.
+    row = 0.46 if narrow and len(panels) > 1 else 0.3
+    figure = new_figure(1.5 + row * len(data.labels))
     axes = across(figure, len(panels), share=True)
     styles = model_styles(data.models)
     many = len(data.models)
@@ -172,8 +179,8 @@ def plot_prior_shifts(data: PriorSensitivity) -> Figure:
     reach = max(1.15 * widest, 1.3 * LITTLE_SHIFT)
     axes[0].set_xlim(-reach, reach)
     names = [shorten(label, 32) for label in data.labels]
-    if width_of(figure) < NARROW:
-        names = [name.replace("(", "\n(") for name in names]
+    if narrow:
+        names = [name.replace("(", "\n(") if len(name) > _LONG else name for name in names]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     handles = [

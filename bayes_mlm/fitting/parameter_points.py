@@ -66,11 +66,20 @@ class ParameterPoints:
         >>> points.errors(3.0 * points.beta).round(6)
         array([0.6])
         """
-        assert self.steps is not None
         assert self.covariance is not None
-        gradient = (values[1::2] - values[2::2]) / (2.0 * self.steps[:, None])
+        gradient = self._gradient(values)
         found = np.einsum("ik,ij,jk->k", gradient, self.covariance, gradient)
         return np.asarray(np.sqrt(np.maximum(found, 0.0)))
+
+    def joint_covariance(self, values: Floats) -> Floats:
+        """Return the covariance (k, k) of quantities (S, k), by the delta method."""
+        assert self.covariance is not None
+        gradient = self._gradient(values)
+        return np.asarray(gradient.T @ self.covariance @ gradient)
+
+    def _gradient(self, values: Floats) -> Floats:
+        assert self.steps is not None
+        return np.asarray((values[1::2] - values[2::2]) / (2.0 * self.steps[:, None]))
 
 
 def points_of_estimate(joint: JointEstimate) -> ParameterPoints:

@@ -43,6 +43,12 @@ from .lines.level_two import (
     coefficient_weights as coefficient_weights,
 )
 from .lines.result import PopulationLine as PopulationLine
+from .means import (
+    JointTests as JointTests,
+    MarginalMeans as MarginalMeans,
+    joint_tests as joint_tests,
+    marginal_means as marginal_means,
+)
 from .prediction import check_rows as check_rows, predict as predict
 from .variance import (
     QUESTIONS as QUESTIONS,

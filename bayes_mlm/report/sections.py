@@ -90,7 +90,11 @@ def _section(
 
 _section("answer", "Summary of results")
 _section("data", "Data", figures="data")
-_section("comparison", "Comparison of models", figures="ladder")
+_section(
+    "comparison",
+    lambda page: "Comparison of models" if len(page.models) > 1 else "Table of estimates",
+    figures="ladder",
+)
 _section("models", "Models", parts=lambda page: [(one.anchor, one.name) for one in page.models])
 _section(
     "posterior",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Of a table that is to be read on paper.
 MOST_COLUMNS = 8
+# Rows of either end of a long table that can be searched; the rest is on the screen alone.
+ON_PAPER = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class PageTable:
         Noun for a row, for the count: "group".
     sorted_by : int or None
         Column by which it is sorted initially, in descending order.
+    passed : tuple of bool, optional
+        Of each row, whether it reports a check that was passed: on paper the others are printed.
     """
 
     name: str
@@ -66,6 +70,28 @@ class PageTable:
     tools: bool = False
     noun: str = "row"
     sorted_by: int | None = None
+    passed: tuple[bool, ...] = ()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether paper has its first and last rows alone."""
+        return self.tools and not self.passed and len(self.view.cells) > 4 * ON_PAPER
+
+    @property
+    def on_paper(self) -> str:
+        """What stands on paper of a table that is not printed whole."""
+        many = len(self.view.cells)
+        if self.is_cut:
+            return (
+                f"On paper, the first {ON_PAPER} and the last {ON_PAPER} of {many:,} rows; "
+                "report.html has all."
+            )
+        if not self.passed:
+            return ""
+        n = sum(self.passed)
+        what = count(n, self.noun)
+        rest = f"All {what}" if n == many else f"The other {what}"
+        return f"{rest} passed; each is at its model, and in the table of report.html."
 
     @property
     def rows(self) -> list[tuple[Cell, ...]]:
@@ -188,6 +214,10 @@ _DIAGNOSTICS = {
 }
 
 
+# Checks of a table that is printed whole.
+_MOST_CHECKS = 20
+
+
 def explained_checks(analyses: Sequence[Analysis]) -> str:
     """Return what the diagnostics of some analyses are, in one paragraph."""
     made = {one.check for a in analyses for s in a.summaries for one in s.verdict.findings}
@@ -220,7 +250,9 @@ def verdict_table(analyses: Sequence[Analysis]) -> PageTable:
             for model, engine, one in found
         ),
     )
-    return PageTable(name="checks-table", view=view, tools=len(found) > 20, noun="check")
+    many = len(found) > _MOST_CHECKS
+    passed = tuple(one.ok for _, _, one in found) if many else ()
+    return PageTable(name="checks-table", view=view, tools=many, noun="check", passed=passed)
 
 
 def _with_worth(analysis: Analysis, finding: Finding) -> Finding:

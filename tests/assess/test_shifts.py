@@ -47,6 +47,7 @@ def test_a_shift_is_what_fitting_without_the_group_gives(formula, data, group, l
             )
 
 
+@pytest.mark.slow  # its model is compiled for it alone
 def test_a_shift_with_a_residual_structure_is_that_of_the_plain_model_where_it_says_nothing():
     """HSB by NUTS: sigma by sector moves little else, so shifts agree with the plain model's."""
     plain = fit("mathach ~ ses + (1 | schoolid)", "hsb", random_seed=1)

@@ -25,6 +25,7 @@ COMMANDS = {
     "bootstrap": ["sleepstudy_growth", "--refits", "50"],
     "calibrate": ["sleepstudy_growth", "--simulations", "100"],
     "variance-tests": ["hsb_ses", "--simulations", "200"],
+    "means": ["hsb_sector_ses", "--of", "sector", "--contrasts", "pairwise", "--joint", "3"],
     "contextual": ["hsb_ses"],
     "design": [
         *[
@@ -78,7 +79,11 @@ def test_every_command_is_tried() -> None:
     assert [name for name, one in commands.items() if "--json" not in flags(one)] == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# The whole study takes half a minute; CI redoes it by `make report`.
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, marks=pytest.mark.slow if one == "reproduce" else ()) for one in COMMANDS],
+)
 def test_every_command_prints_one_object(
     command, run_command, tmp_path, monkeypatch, small_study
 ) -> None:

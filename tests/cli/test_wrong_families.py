@@ -44,7 +44,7 @@ WRONG = [
     ("fraction", "--family poisson", "24 values of 24 are not (first: 0.5, row 1)"),
     ("negative", "--family poisson", "6 values of 24 are not (first: -1, row 1)"),
     ("negative", "--family negative_binomial", "counts are 0, 1, 2, ..."),
-    ("words", "--family poisson", "name a family of categories: bernoulli, cumulative"),
+    ("words", "--family poisson", "name a family of categories: bernoulli for two"),
     ("infinite", "--family poisson", "1 infinite value (row 5)"),
     ("log(count)", "--family poisson", "log needs values above 0"),
     ("w", "--family poisson", "or use family='gamma'"),

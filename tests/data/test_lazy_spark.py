@@ -67,7 +67,11 @@ def test_the_posterior_is_that_of_the_rows(spark):
 
 
 @pytest.mark.parametrize(
-    "bars", ["(ses | schoolid) + (1 | sex:schoolid)", "(1 | sex) + (1 | minority)"]
+    "bars",
+    [
+        "(ses | schoolid) + (1 | sex:schoolid)",
+        pytest.param("(1 | sex) + (1 | minority)", marks=pytest.mark.slow),
+    ],
 )
 def test_several_factors_are_those_of_the_rows(spark, bars):
     table = HSB.assign(sex=np.where(HSB.female == 1, "female", "male"))
@@ -92,8 +96,13 @@ def test_several_factors_are_those_of_the_rows(spark, bars):
     "formula",
     [
         "mathach ~ scale(ses) * kind + (ses | schoolid)",
-        "mathach ~ within(ses) + between(ses) + female + (1 | schoolid)",
-        "mathach ~ I(ses**2) + exp(ses / 3) + C(sector) + log(size) + (1 | schoolid)",
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (
+                "mathach ~ within(ses) + between(ses) + female + (1 | schoolid)",
+                "mathach ~ I(ses**2) + exp(ses / 3) + C(sector) + log(size) + (1 | schoolid)",
+            )
+        ),
     ],
 )
 def test_what_the_grammar_has_spark_can_sum(spark, formula):
@@ -129,6 +138,7 @@ def test_one_shuffle_of_sums_and_no_rows_leave_the_cluster(spark, monkeypatch):
         assert "partial_" not in above
 
 
+@pytest.mark.slow
 def test_a_group_with_half_of_all_rows(spark):
     rng = np.random.default_rng(5)
     n = 20_000
@@ -151,6 +161,7 @@ def test_groups_that_miss(spark):
     assert (kept.n, kept.n_dropped) == (100 - missing, missing)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
 def test_a_task_whose_worker_dies_is_done_again(spark, tmp_path):
     died = tmp_path / "died"
@@ -169,6 +180,7 @@ def test_a_task_whose_worker_dies_is_done_again(spark, tmp_path):
     assert died.read_text().startswith("x")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_groups(spark, tmp_path):
     rng = np.random.default_rng(2)
     n, n_groups = 400_000, 100_000
@@ -185,7 +197,7 @@ def test_a_hundred_thousand_groups(spark, tmp_path):
         np.testing.assert_allclose(found.draws[name], wanted.draws[name], rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.parametrize("ending", ["parquet", "csv"])
+@pytest.mark.parametrize("ending", ["parquet", pytest.param("csv", marks=pytest.mark.slow)])
 def test_files_are_opened_by_spark(spark, tmp_path, ending):
     for k in range(3):
         part, path = HSB.iloc[k::3], tmp_path / f"p{k}.{ending}"
@@ -236,6 +248,7 @@ def test_text_files_are_read_as_by_the_other_engines_and_names_are_no_patterns(s
             open_data(tmp_path / name, engine="spark")
 
 
+@pytest.mark.slow
 def test_dates_are_refused_and_decimal_commas_read_by_spark_too(spark, tmp_path):
     table = HSB.head(600).assign(when=pd.Timestamp("2020-01-01"))
     with pytest.raises(DataError, match="predictor 'when' contains dates or times"):
@@ -253,7 +266,11 @@ def test_dates_are_refused_and_decimal_commas_read_by_spark_too(spark, tmp_path)
     "formula",
     [
         "mathach ~ bs(ses, df=5) + C(sector, Sum) * minority + offset(meanses) + (1 | schoolid)",
-        "mathach ~ cr(ses, df=4) + poly(size, 2) + ns(ses, knots=(0,)):sector + (ses | schoolid)",
+        pytest.param(
+            "mathach ~ cr(ses, df=4) + poly(size, 2) + ns(ses, knots=(0,)):sector"
+            " + (ses | schoolid)",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_splines_polynomials_and_offsets_are_learned_and_summed_by_spark(spark, formula):

@@ -326,7 +326,7 @@ def _columns_of_sums(terms):
 
 def test_variances_are_refused_where_the_covariances_are_dependent():
     found = {True: 0, False: 0}
-    for seed in range(3000):
+    for seed in range(600):
         rng = np.random.default_rng(seed)
         terms, residual = _random_terms(rng), bool(seed % 4)
         if len(terms) < 2:
@@ -340,7 +340,7 @@ def test_variances_are_refused_where_the_covariances_are_dependent():
         else:
             for columns in (columns_of_rows(terms), _columns_of_sums(terms)):
                 check_group_terms(columns, residual=residual)
-    assert min(found.values()) > 400
+    assert min(found.values()) > 80
 
 
 def test_predictors_far_from_zero_are_not_refused():

@@ -112,21 +112,27 @@ def test_draws_are_those_of_exact_evaluations(formula, data, monkeypatch):
 
 
 @pytest.mark.usefixtures("interpolated")
-def test_summaries_of_effects_are_those_of_their_draws():
-    for formula, data in (("strength ~ 1 + (1 | sample) + (1 | batch)", pastes), (SLOPES, mixed)):
-        design, priors = made(formula, data())
-        drawn = sample_direct(design, priors, random_seed=1)
-        short = sample_direct(design, priors, random_seed=1, max_effects=100)
-        assert short.report.effects == "summarised"
-        for name, one in drawn.draws.posterior.items():
-            if not name.startswith("u_"):
-                continue
-            factor, u = name.removeprefix("u_"), one.values
-            mean, sd = u.mean(axis=(0, 1)), u.std(axis=(0, 1))
-            found = short.draws.posterior[f"u_mean_{factor}"].values
-            assert np.abs((found - mean) / sd).max() < 0.08
-            spread = short.draws.posterior[f"u_sd_{factor}"].values
-            np.testing.assert_allclose(spread, sd, rtol=0.1)
+@pytest.mark.parametrize(
+    ("formula", "data"),
+    [
+        ("strength ~ 1 + (1 | sample) + (1 | batch)", pastes),
+        pytest.param(SLOPES, mixed, marks=pytest.mark.slow),
+    ],
+)
+def test_summaries_of_effects_are_those_of_their_draws(formula, data):
+    design, priors = made(formula, data())
+    drawn = sample_direct(design, priors, random_seed=1)
+    short = sample_direct(design, priors, random_seed=1, max_effects=100)
+    assert short.report.effects == "summarised"
+    for name, one in drawn.draws.posterior.items():
+        if not name.startswith("u_"):
+            continue
+        factor, u = name.removeprefix("u_"), one.values
+        mean, sd = u.mean(axis=(0, 1)), u.std(axis=(0, 1))
+        found = short.draws.posterior[f"u_mean_{factor}"].values
+        assert np.abs((found - mean) / sd).max() < 0.08
+        spread = short.draws.posterior[f"u_sd_{factor}"].values
+        np.testing.assert_allclose(spread, sd, rtol=0.1)
 
 
 def test_too_few_nodes_are_not_trusted(monkeypatch):

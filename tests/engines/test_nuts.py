@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from bayes_mlm.likelihood.pymc.models import FACTORIES
 from bayes_mlm.model.spec import KINDS
 from bayes_mlm.studies.record import load_record
 from tests.helpers import REFERENCE
+from tests.helpers.interpreted import compiling
 
 LADDER = ("hsb_null", "hsb_ses", "hsb_sector", "hsb_sector_ses")
 NUTS = REFERENCE / "nuts_ladder.json"
@@ -45,13 +47,25 @@ def simulated(n_groups=60, size=15, seed=11):
     return as_table({"y": y, "x": inside + part[codes], "g": np.array([f"g{c:02}" for c in codes])})
 
 
-@pytest.fixture(scope="session")
+# The marginal model is compiled once a machine; nutpie compiles the others for two minutes each.
+QUICK = ("mundlak",)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    """Compile as for users, all that this file samples."""
+    with compiling():
+        yield
+
+
+@pytest.fixture(scope="module")
 def fits():
-    """Fit each kind once, to the same simulated table."""
-    done = {}
-    for kind in KINDS:
+    """Fit a kind once, to the same simulated table."""
+
+    @cache
+    def fitted(kind):
         bar = " + (1 | g)" if kind in ("mundlak", "partial_pooling") else ""
-        done[kind] = fit(
+        return fit(
             f"y ~ x{bar}",
             simulated(),
             kind=kind,
@@ -62,12 +76,16 @@ def fits():
             chains=4,
             random_seed=5,
         )
-    return done
+
+    return fitted
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS],
+)
 def test_a_fit_agrees_with_reml_or_ols(fits, kind):
-    result = fits[kind]
+    result = fits(kind)
     classical = Estimate(
         solution=estimate_design(result.design).solution, design=result.design
     ).summary()
@@ -81,6 +99,7 @@ def test_a_fit_agrees_with_reml_or_ols(fits, kind):
     assert result.settings.random_seed == 5
 
 
+@pytest.mark.slow
 def test_each_kind_recovers_its_own_slope(fits):
     """The slope that each kind estimates, within four posterior sds of the truth."""
     truth = {
@@ -90,20 +109,20 @@ def test_each_kind_recovers_its_own_slope(fits):
         "mundlak": ("beta[x]", TRUTH["within"]),
     }
     for kind, (quantity, value) in truth.items():
-        row = summarise(fits[kind])[quantity]
+        row = summarise(fits(kind))[quantity]
         assert abs(row.estimate - value) < 4 * row.sd, kind
     # One slope for two: the pooled slope lies between them, and so does the partially pooled.
     for kind in ("pooled", "partial_pooling"):
-        assert TRUTH["within"] < summarise(fits[kind])["beta[x]"].estimate < TRUTH["between"]
+        assert TRUTH["within"] < summarise(fits(kind))["beta[x]"].estimate < TRUTH["between"]
 
 
 def test_variances_and_group_effects_are_recovered(fits):
-    summary = summarise(fits["mundlak"])
+    summary = summarise(fits("mundlak"))
     for name in ("sigma_u", "sigma_e"):
         assert abs(summary[name].estimate - TRUTH[name]) < 4 * summary[name].sd
     contextual = summary["beta[between(x)]"]
     assert abs(contextual.estimate - (TRUTH["between"] - TRUTH["within"])) < 4 * contextual.sd
-    result = fits["mundlak"]
+    result = fits("mundlak")
     blups = estimate_design(result.design).solution
     u = result.draws["u"]
     # Posterior means of the group effects are the BLUPs, the variances' uncertainty aside.
@@ -152,14 +171,14 @@ def test_nothing_is_compiled_with_fast_mathematics(likelihood, monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_draws(fits):
-    one = fits["pooled"]
+    one = fits("mundlak")
     again = fit_design(one.request, one.design, one.settings, engine="nuts")
     for name, values in quantities(one.draws):
         assert np.array_equal(values, dict(quantities(again.draws))[name]), name
 
 
 def test_a_real_fit_survives_storage(fits, tmp_path):
-    one = fits["partial_pooling"]
+    one = fits("mundlak")
     again = load_fit(save_fit(one, tmp_path / "fit.nc"))
     assert diagnose(again.draws) == one.verdict
     assert summarise(again) == summarise(one)

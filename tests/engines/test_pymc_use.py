@@ -5,6 +5,7 @@ its prior, without a word; `pymc.compute_log_likelihood` stops. So the tree has 
 """
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 import pytensor
@@ -129,8 +130,13 @@ def _structured(plain, formula, residual, options):
     )
 
 
-def models(fitted):
-    """Every model that the factory of a fit makes, by how it is made."""
+@pytest.fixture(scope="module")
+def models(fits):
+    """Every model that the factory of a fit makes, by how it is made; each made once."""
+    return cache(lambda name: _models(fits[name]))
+
+
+def _models(fitted):
     design, priors, make = fitted.design, fitted.priors, FACTORIES[fitted.spec.kind]
     found = {"default": make(design, priors)}
     if "|" in fitted.spec.formula:
@@ -177,14 +183,14 @@ def expected_log_likelihood(fitted):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_tree_has_every_free_variable_of_every_model(fits, name, tmp_path):
+def test_the_tree_has_every_free_variable_of_every_model(fits, models, name, tmp_path):
     """With the dimensions and labels of the model, also in a file that xarray opens by itself."""
     fitted = fits[name]
     path = save_fit(fitted, tmp_path / "fit.nc")
     again = load_fit(path)
     with xr.open_datatree(path, engine="h5netcdf") as opened:
         trees = (fitted.data, again.data, opened.load())
-    for made in models(fitted).values():
+    for made in models(name).values():
         for tree in trees:
             posterior = tree["posterior"].to_dataset()
             for variable in made.free_RVs:
@@ -203,10 +209,10 @@ def test_the_tree_has_every_free_variable_of_every_model(fits, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_free_variables_give_back_what_is_reported(fits, name):
+def test_the_free_variables_give_back_what_is_reported(fits, models, name):
     """The model's graph from its free variables to beta, u, sigma_u, rho_u, sigma_e."""
     fitted = fits[name]
-    for how, made in models(fitted).items():
+    for how, made in models(name).items():
         posterior = fitted.data["posterior"].to_dataset()
         wanted = [one for one in made.deterministics if not one.name.endswith("_")]
         free = made.free_RVs

@@ -1,4 +1,4 @@
-"""A second grouping factor, crossed with the first, from fit to prediction, by NUTS."""
+"""A second grouping factor, crossed with the first, from fit to prediction."""
 
 import json
 from dataclasses import replace
@@ -55,13 +55,17 @@ def crossed(seed=1):
     return data, u, v
 
 
-@pytest.fixture(scope="module")
-def fitted():
-    return fit(FORMULA, crossed()[0], engine="nuts", random_seed=1, draws=500, tune=500, chains=2)
+# NUTS compiles this model for it alone.
+ENGINES = ["direct", pytest.param("nuts", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def fitted(request):
+    options = {"random_seed": 1, "draws": 500, "tune": 500, "chains": 2}
+    return fit(FORMULA, crossed()[0], engine=request.param, **options)
 
 
 def test_it_recovers_what_the_data_were_made_with(fitted):
-    assert fitted.engine == "nuts"
     found = summarise(fitted).rows
     assert [row.quantity for row in found] == list(TRUTH)
     for row in found:
@@ -86,8 +90,7 @@ def test_dimensions_are_named_after_the_factors(fitted):
     assert (constant["h"].values[constant["codes_h"].values] == constant["h_of_obs"].values).all()
 
 
-# Compiling for NUTS costs half a minute, which `fitted` spends on a model of the same kind.
-@pytest.mark.parametrize("engine", ["direct", pytest.param("nuts", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_penicillin_is_near_lme4(engine):
     """lme4 1.1-31 (reference/several_factors.json): ML and REML sds within a posterior sd."""
     text = (REFERENCE / "several_factors.json").read_text(encoding="utf-8")
@@ -235,7 +238,7 @@ def test_questions_of_one_factor_refuse(fitted, ask):
 
 def test_questions_of_the_fixed_effects_answer(fitted):
     beta = fitted.draws["beta"].mean(axis=(0, 1))
-    (slope,) = slopes(fitted, "x").by("nuts")
+    (slope,) = slopes(fitted, "x").by(fitted.engine)
     assert slope.estimate == pytest.approx(beta[1], rel=1e-9)
 
 

@@ -99,7 +99,7 @@ def test_arviz_labels_every_group_effect_rightly(mock_fit):
     import arviz as az
 
     fit = mock_fit("hsb_random_slope", draws=20)
-    table = az.summary(fit.data, round_to="none")
+    table = az.summary(fit.data, kind="stats", round_to="none")
     for label, group, effect in (("u[1224, ses]", 0, 1), ("u[1288, Intercept]", 1, 0)):
         expected = fit.draws["u"][:, :, group, effect].mean()
         assert float(table.loc[label, "mean"]) == pytest.approx(expected), label

@@ -203,9 +203,7 @@ def test_the_posterior_predictive_is_the_fits(predicted, formula, centred, saved
 
 slow = pytest.mark.slow
 SAMPLERS = [
-    pytest.param(kind, sampler, marks=() if (kind, sampler) == ("mundlak", "nutpie") else slow)
-    for kind in FACTORIES
-    for sampler in ("nutpie", "pymc", "blackjax", "numpyro")
+    (kind, sampler) for kind in FACTORIES for sampler in ("nutpie", "pymc", "blackjax", "numpyro")
 ]
 
 
@@ -231,6 +229,7 @@ def agree(draws, exact, errors):
         assert float(abs(gap / expected.std(("chain", "draw"))).max()) < errors, name
 
 
+@slow  # each is compiled for it alone; notebook 05 and the tests of NUTS sample such models too
 @pytest.mark.parametrize(("kind", "sampler"), SAMPLERS)
 # JAX and PyTensor warn of what they do inside (compilation, cores); not what is tested.
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")

@@ -105,6 +105,7 @@ def grown():
     )
 
 
+@pytest.mark.slow  # its model is compiled for it alone
 def test_the_posterior_agrees_with_reml(grown):
     assert grown.engine == "nuts"
     assert "residual sds that differ and AR(1) residuals" in grown.reason
@@ -128,6 +129,7 @@ def test_the_posterior_agrees_with_reml(grown):
     assert summary["corr_next"].estimate == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_saved_fit_comes_back_whole(grown, tmp_path):
     again = load_fit(save_fit(grown, tmp_path / "fit.nc"))
     assert again.request == grown.request

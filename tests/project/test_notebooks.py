@@ -3,7 +3,7 @@
 import importlib.util
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import nbformat
 import pytest
@@ -22,7 +22,9 @@ NOTEBOOKS = (
     "06_classes_in_schools",
     "07_passed_or_failed",
 )
-LONGEST = "03_bayes_and_reml"  # it compiles for NUTS, so it starts first
+# These compile several models for NUTS, PyMC's own among them, and approximate one in 40,000 steps:
+# for minutes. CI runs them next to `make test`.
+LONG = ("04_change_over_time", "05_in_pymc")
 # Enough for every figure and every verdict to exist; not enough for the verdicts to be clean.
 FEW_DRAWS = 100
 # Numbers that the prose may hold, because they are no results: years, levels, ends of scales.
@@ -72,23 +74,21 @@ def text_of(notebook):
 
 @pytest.fixture(scope="module")
 def fresh():
-    """Run all of them with few draws, two at a time, each in a kernel of its own."""
-    with ThreadPoolExecutor(2) as pool:
-        running = {
-            name: pool.submit(runner.run_notebook, FOLDER / f"{name}.ipynb", draws=FEW_DRAWS)
-            for name in sorted(NOTEBOOKS, key=lambda name: name != LONGEST)
-        }
-        return {name: one.result() for name, one in running.items()}
+    """Run one with few draws, in a kernel of its own, once."""
+    return cache(lambda name: runner.run_notebook(FOLDER / f"{name}.ipynb", draws=FEW_DRAWS))
 
 
 def test_these_are_all():
     assert tuple(path.stem for path in runner.find_notebooks()) == NOTEBOOKS
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+RUN = [pytest.param(one, marks=pytest.mark.slow if one in LONG else ()) for one in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_it_runs_from_top_to_bottom(fresh, name):
     """`run_notebook` refuses errors, warnings, paths and missing figures; here is what it gave."""
-    cells = code_cells(fresh[name])
+    cells = code_cells(fresh(name))
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert [cell.source for cell in cells] == [cell.source for cell in code_cells(committed(name))]
 
@@ -109,9 +109,9 @@ def test_it_ends_with_the_answer_in_numbers(name):
     assert len(re.findall(r"\d+(?:\.\d+)?", said)) >= 4
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", RUN)
 def test_figures_are_there_and_say_what_they_show(fresh, name):
-    for notebook in (fresh[name], committed(name)):
+    for notebook in (fresh(name), committed(name)):
         drawn = [one for one in outputs_of(notebook) if "image/png" in one.get("data", {})]
         wanted = [cell for cell in notebook.cells if "figure" in cell.metadata.get("tags", [])]
         assert len(drawn) == len(wanted) >= 3

@@ -81,8 +81,9 @@ def fitted(family):
         data,
         family=family.name,
         random_seed=1,
-        draws=400,
-        tune=400,
+        draws=250,
+        tune=120,
+        chains=2,
     )
 
 

@@ -99,6 +99,8 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "log_marginal_likelihood": [null],
         "merge_sums": [summed, _other_year(sleep)],
         "model_priors": [design],
+        "joint_tests": [fitted],
+        "marginal_means": [_product(hsb), "sector"],
         "mundlak": [mundlak.design],
         "no_pooling": [bayes_mlm.for_kind(_of_hsb(hsb), "no_pooling")],
         "open_data": [folder / "sleep.csv"],

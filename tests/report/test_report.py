@@ -50,8 +50,12 @@ def test_every_kind_of_data_makes_a_sound_page(case, mock_fit, undrawn):
     for row in analysis.rows:  # each estimate is there in full precision, to sort or copy
         values = [cell["attributes"].get("data-value") for cell in page.all("td")]
         assert str(row.estimate) in values, row.quantity
-    for text in (one.text for one in answer(analyses).conclusions):
-        assert text in page.all("main")[0]["text"]
+    shown = page.all("main")[0]["text"]
+    for one in answer(analyses).conclusions:  # in the paragraph, and what that does not say
+        assert one.in_paragraph in shown
+        assert one.beyond_paragraph in shown
+        assert one.in_paragraph == one.text or one.beyond_paragraph
+        assert shown.count(one.text) == 1 or one.in_paragraph != one.text
     badge = [one for one in page.all("p") if "badge" in one["attributes"].get("class", "")]
     assert ("good" in badge[0]["attributes"]["class"]) == analysis.ok
 

@@ -13,6 +13,7 @@ from bayes_mlm.data.labels import notes_on_labels
 from bayes_mlm.data.magnitude import refuse_magnitudes
 from bayes_mlm.data.misread import refuse_misread
 from bayes_mlm.data.missing import count_text, is_missing
+from bayes_mlm.data.na_values import notes_on_sentinels
 from bayes_mlm.data.numerals import mostly_numbers
 from bayes_mlm.data.table import Table, as_table, take
 from bayes_mlm.data.validation import constant_predictor, require_columns, require_finite
@@ -67,6 +68,7 @@ def obstacles(
         found += [_missing(name, mask) for name, mask in some.items()]
     for name in names:
         found += _of_column(table, name, is_group=name == group)
+    found += notes_on_sentinels(table, [name for name in names if name != group])
     if group is not None:
         found += _of_groups(table, group)
     return tuple(dict.fromkeys(found))

@@ -11,6 +11,8 @@ from bayes_mlm.base import Floats
 # Eigenvalues of the covariance of several combinations below this share of the largest are zero,
 # as in lmerTest: the rows are then not independent.
 _RANK = 1e-8
+# Weights below this share of the largest of a row are rounding errors.
+_ROUNDING = 1e-12
 # Degrees of freedom from which the t is the normal to all digits.
 _AS_NORMAL = 1e12
 
@@ -94,7 +96,9 @@ class KnownDf:
 
     def df(self, weights: Floats) -> Floats:
         """Return the degrees of freedom (k,) of linear combinations, weights (k, p)."""
-        return np.where(weights != 0.0, self.degrees, np.inf).min(axis=1)
+        size = np.abs(weights)
+        used = size > _ROUNDING * size.max(axis=1, keepdims=True)
+        return np.asarray(np.where(used, self.degrees, np.inf).min(axis=1))
 
     def f_test(self, estimates: Floats, weights: Floats) -> FTest:
         """Test that linear combinations (k, p) of coefficients, with estimates (k,), are zero."""

@@ -68,7 +68,7 @@ def values_of(
     for one in moved:
         assert one.high is not None
         assert one.low is not None
-        high, low = (_means(result, points, rows, measure, seed) for rows in (one.high, one.low))
+        high, low = (means_of(result, points, rows, measure, seed) for rows in (one.high, one.low))
         values = _compare(high.values, low.values, measure.comparison) / one.step
         root = _root(high, low, measure.comparison) / one.step
         values, root = values[:, : len(targets)], root[:, : len(targets)]
@@ -118,7 +118,7 @@ def _root(high: Averages, low: Averages, comparison: Comparison) -> Floats:
     return np.asarray(high.root * factors[0] - low.root * factors[1])
 
 
-def _means(
+def means_of(
     result: Fit | Estimate,
     points: ParameterPoints,
     rows: ResponseRows,

@@ -6,7 +6,7 @@ alone, not on any study.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bayes_mlm.base import RowsNeededError, UnsupportedModelError
 from bayes_mlm.design import mean_name
@@ -41,6 +41,14 @@ class Answer:
     def paragraph(self) -> str:
         """The conclusions in one paragraph, with numbers and intervals."""
         return " ".join(filter(None, (one.in_paragraph for one in self.conclusions)))
+
+    @property
+    def topics(self) -> tuple[Conclusion, ...]:
+        """The conclusions by topic; of one model alone, what the paragraph does not say."""
+        if len({one.model for one in self.conclusions}) > 1:
+            return self.conclusions
+        rest = (replace(one, text=one.beyond_paragraph) for one in self.conclusions)
+        return tuple(one for one in rest if one.text)
 
 
 def answer(analyses: Sequence[Analysis]) -> Answer:

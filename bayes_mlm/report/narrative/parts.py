@@ -39,6 +39,11 @@ class Conclusion:
         """Its sentences in the paragraph that answers the question."""
         return self.text if self.lead == "" else self.lead or ""
 
+    @property
+    def beyond_paragraph(self) -> str:
+        """Its sentences that the paragraph does not have; all, if that has others."""
+        return self.text.removeprefix(self.in_paragraph).strip()
+
 
 def preferred(analysis: Analysis, quantity: str) -> QuantityRow | None:
     """Return the estimate by the preferred engine: a posterior if there is one."""
