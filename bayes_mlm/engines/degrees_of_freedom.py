@@ -53,6 +53,7 @@ def _kenward_roger(solution: "Solution", design: Design) -> CoefficientTests:
     return kenward_roger(
         rotate_moments(design.moments()),
         correlated=design.group_term.correlated,
+        lam=solution.lam,
     )
 
 

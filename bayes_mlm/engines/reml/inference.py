@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Tabular, View, level, texts, wald_reach
+from bayes_mlm.engines.reml.climb import eliminate
 from bayes_mlm.engines.reml.coefficient_tests import Satterthwaite
-from bayes_mlm.engines.reml.search import Optimum, eliminate
+from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.moments import RotatedMoments
 
 

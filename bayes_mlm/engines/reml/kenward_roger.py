@@ -6,8 +6,8 @@ import numpy as np
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.reml.coefficient_tests import FTest, satterthwaite_df
-from bayes_mlm.engines.reml.factor import make_factor
-from bayes_mlm.engines.reml.search import maximise
+from bayes_mlm.engines.reml.factor import lower_factor, make_factor
+from bayes_mlm.engines.reml.search import maximise, maximise_near
 from bayes_mlm.moments import RotatedMoments
 
 # Groups whose products of C are formed at once where hardly two groups share a design.
@@ -76,7 +76,9 @@ def _moments(a1: float, a2: float, k: int) -> tuple[float, float]:
     return float(df), float(scale)
 
 
-def kenward_roger(reduced: RotatedMoments, *, correlated: bool = True) -> KenwardRoger:
+def kenward_roger(
+    reduced: RotatedMoments, *, correlated: bool = True, lam: Floats | None = None
+) -> KenwardRoger:
     """Return Kenward and Roger's covariance at the REML estimate, which is found anew.
 
     The covariance of the effects of the centred Z keeps digits that one in the units of Z as given
@@ -87,6 +89,8 @@ def kenward_roger(reduced: RotatedMoments, *, correlated: bool = True) -> Kenwar
     reduced : RotatedMoments
     correlated : bool
         Whether the effects may correlate.
+    lam : ndarray, shape (q, q), optional
+        Relative factor of the effects of Z as given, near which the maximum is.
 
     Notes
     -----
@@ -96,7 +100,13 @@ def kenward_roger(reduced: RotatedMoments, *, correlated: bool = True) -> Kenwar
     products of C.
     """
     q, p, groups = reduced.q, reduced.p, len(reduced.of_group)
-    optimum = maximise(reduced, make_factor(reduced, correlated=correlated), "REML")
+    factor = make_factor(reduced, correlated=correlated)
+    if lam is None or q < 2:  # a line is searched whole in a moment
+        optimum = maximise(reduced, factor, "REML")
+    else:
+        near = reduced.z_centring @ lam
+        near = lower_factor(near) if correlated else near
+        optimum = maximise_near(reduced, factor, "REML", near)
     sigma2 = optimum.point.sigma_e2
     s = sigma2 * optimum.factor.covariance(optimum.theta)
     pairs = [(a, b) for b in range(q) for a in range(b, q) if correlated or a == b]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
+from bayes_mlm.engines.reml.climb import climb
 from bayes_mlm.engines.reml.factor import Factor, rotate_to
 from bayes_mlm.engines.reml.grid_start import FEW_GROUPS
 from bayes_mlm.engines.reml.profile_curvature import Slopes, curvature_ends
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
-from bayes_mlm.engines.reml.search import Optimum, climb, differentiate
+from bayes_mlm.engines.reml.search import Optimum, differentiate
 from bayes_mlm.likelihood import Method, profiled_loglik, residual_df
 from bayes_mlm.moments import RotatedMoments
 

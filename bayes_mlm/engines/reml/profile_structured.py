@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 
 from bayes_mlm.base import Floats
+from bayes_mlm.engines.reml.climb import climb
 from bayes_mlm.engines.reml.profile_ends import Ends, Held, Profile, solve
-from bayes_mlm.engines.reml.search import climb
 from bayes_mlm.engines.reml.structure import LONGEST_STEP, differences
 
 # Step of the slope's difference, as a part of the first step.

@@ -176,6 +176,18 @@ class RemlFit(CertifiedEstimates):
             yield from self.residual.rows()
 
     @property
+    def lam(self) -> Floats:
+        """Relative factor (q, q) of the group effects, lower triangular: lme4's Lambda."""
+        q = len(self.effects)
+        found = np.zeros((q, q))
+        if len(self.theta) == q:
+            found[range(q), range(q)] = self.theta
+        else:
+            columns = [(a, b) for b in range(q) for a in range(b, q)]
+            found[tuple(np.array(columns).T)] = self.theta
+        return found
+
+    @property
     def covariances_u(self) -> tuple[Floats, ...]:
         """Covariance (q, q) of the group effects of each factor."""
         return (self.cov_u,) if self.effects else ()

@@ -7,21 +7,18 @@ the parameters are the coefficients of a relative factor, L(theta) = sum theta_k
 a singular covariance is an ordinary point, reached without constraints.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.engines.reml.climb import MAX_STEPS, ascent, climb, eliminate
 from bayes_mlm.engines.reml.derivatives import Derivatives, derivatives
 from bayes_mlm.engines.reml.factor import SINGULAR, Factor
 from bayes_mlm.engines.reml.grid_start import FEW_GROUPS, peaks, scan
 from bayes_mlm.likelihood import Method, profiled_loglik
 from bayes_mlm.moments import RotatedMoments
 
-MAX_STEPS = 200
-# Longest step, as a multiple of where it starts.
-_FARTHEST = 1e3
 # Log-likelihood a group that a variance at zero might still gain per unit of relative variance.
 KKT_TOLERANCE = 1e-6
 # Groups of a part on which the search begins where there are this many parts: they find the
@@ -103,6 +100,14 @@ def maximise(reduced: RotatedMoments, factor: Factor, method: Method) -> Optimum
     return _describe(reduced, factor, theta, method, starts)
 
 
+def maximise_near(reduced: RotatedMoments, factor: Factor, method: Method, lam: Floats) -> Optimum:
+    """Maximise from the one start that a relative factor (q, q) of the centred effects is."""
+    flat = factor.basis.reshape(len(factor.basis), -1)
+    start = np.linalg.lstsq(flat.T, lam.ravel())[0]
+    theta, _ = _climb_free(reduced, factor, method, start)
+    return _describe(reduced, factor, theta, method, ())
+
+
 def _describe(
     reduced: RotatedMoments,
     factor: Factor,
@@ -150,23 +155,6 @@ def differentiate(
     bent = (point.slope @ factor.basis).reshape(m, reduced.q**2)
     hessian[:m, :m] += 2.0 * flat @ bent.T
     return point, point.gradient, hessian
-
-
-def eliminate(gradient: Floats, hessian: Floats) -> tuple[Floats, Floats]:
-    """Eliminate log sigma_e^2 (the last coordinate, at its optimum) from the derivatives."""
-    cross = hessian[:-1, -1]
-    return gradient[:-1], hessian[:-1, :-1] - np.outer(cross, cross) / hessian[-1, -1]
-
-
-def ascent(gradient: Floats, hessian: Floats) -> Floats:
-    """Return a Newton step made uphill by reversing the curvatures that have the wrong sign."""
-    # Scaled to unit curvature in each coordinate, so that units do not matter.
-    size = np.sqrt(np.abs(np.diagonal(hessian)))
-    size = np.maximum(size, max(1e-15 * size.max(initial=0.0), 1e-20))
-    value, vector = np.linalg.eigh(-hessian / size / size[:, None])
-    value = np.maximum(np.abs(value), 1e-10 * max(np.abs(value).max(initial=0.0), 1.0))
-    step: Floats = vector @ ((vector.T @ (gradient / size)) / value) / size
-    return step
 
 
 def boundary_slope(reduced: RotatedMoments, factor: Factor, theta: Floats, slope: Floats) -> float:
@@ -337,57 +325,6 @@ def _climb_free(
             break
         theta = theta + 0.1
     return theta, best
-
-
-def climb(
-    value: Callable[[Floats], Floats],
-    slopes: Callable[[Floats], tuple[Floats, Floats]],
-    x: Floats,
-    reach: Floats | float = np.inf,
-) -> tuple[Floats, float]:
-    """Climb to a local maximum by Newton steps, made uphill and shortened where need be.
-
-    Parameters
-    ----------
-    value : callable
-        Function values (B,) at points (B, m); not finite where there is none.
-    slopes : callable
-        Gradient (m,) and Hessian (m, m) at a point (m,).
-    x : (m,) array
-        Start.
-    reach : float or (m,) array
-        The longest step in each coordinate.
-
-    Returns
-    -------
-    (m,) array, float
-        The maximum and its value.
-    """
-    lengths = np.array([0.5, 0.2, 0.05, 0.01, 1e-3, 2.0, 4.0])
-    best = float(value(x[None])[0])
-    for _ in range(MAX_STEPS):
-        gradient, hessian = slopes(x)
-        step = ascent(gradient, hessian)
-        if 0.5 * float(gradient @ step) < 1e-9:
-            # Convergence is quadratic: one full step more is exact to rounding. Along a ridge it
-            # would lead anywhere.
-            if (np.abs(step) > 0.1 * (1.0 + np.abs(x))).any():
-                return x, best
-            last = float(value((x + step)[None])[0])
-            return (x + step, last) if last >= best - 1e-10 * (1.0 + abs(best)) else (x, best)
-        longest = np.minimum(reach, _FARTHEST * (1.0 + np.abs(x)))
-        step = step / max(1.0, float((np.abs(step) / longest).max()))
-        full = float(value((x + step)[None])[0])
-        if full > best:
-            x, best = x + step, full
-            continue
-        trial = x + lengths[:, None] * step
-        values = value(trial)
-        values = np.where(np.isfinite(values), values, -np.inf)
-        if values.max() <= best:
-            break
-        x, best = trial[int(values.argmax())], float(values.max())
-    return x, best
 
 
 _NOT_FINITE = (

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import EngineError, Floats
+from bayes_mlm.engines.reml.climb import ascent, climb
 from bayes_mlm.engines.reml.factor import make_factor
-from bayes_mlm.engines.reml.search import Optimum, Start, ascent, climb, maximise
+from bayes_mlm.engines.reml.search import Optimum, Start, maximise
 from bayes_mlm.likelihood import Method, Whitened, check_bounded
 from bayes_mlm.model import ResidualRows, log_spread
 from bayes_mlm.moments import RotatedMoments
