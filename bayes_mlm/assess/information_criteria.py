@@ -12,7 +12,6 @@ from bayes_mlm.base import (
     ResultTable,
     Verdict,
     expect_each,
-    p_value,
     scaled,
 )
 from bayes_mlm.design import Design
@@ -70,7 +69,7 @@ class InformationCriteria(ResultTable[CriteriaRow]):
             Column(name="bic", heading="BIC", text=lambda row: scaled(row.bic, 1)),
             Column(name="weight", kind="probability"),
             Column(name="chi2", text=_test),
-            Column(name="p", text=lambda row: _p(row.p)),
+            Column(name="p", kind="p"),
         )
 
 
@@ -203,7 +202,3 @@ def _check_likelihoods(estimates: Sequence[Estimate]) -> None:
 
 def _test(row: CriteriaRow) -> str:
     return "" if row.df is None else f"{scaled(row.chi2, 2)} ({row.df})"
-
-
-def _p(value: float) -> str:
-    return "" if math.isnan(value) else p_value(value).removeprefix("p ").removeprefix("= ")

@@ -14,7 +14,6 @@ from bayes_mlm.base import (
     Stream,
     count,
     expect,
-    p_value,
     scaled,
     stream,
 )
@@ -80,8 +79,8 @@ class VarianceTests(ResultTable[VarianceTestRow]):
         return (
             Column(name="quantity"),
             Column(name="statistic", heading="RLRT", text=lambda row: scaled(row.statistic, 3)),
-            Column(name="p", text=lambda row: _p(row.p)),
-            Column(name="p_mixture", heading="p (mixture)", text=lambda row: _p(row.p_mixture)),
+            Column(name="p", kind="p"),
+            Column(name="p_mixture", heading="p (mixture)", kind="p"),
             Column(name="null", heading="null distribution"),
         )
 
@@ -149,10 +148,6 @@ def variance_tests(
             f"seed {random_seed}; the mixture is asymptotic, and rejects too rarely",
         ),
     )
-
-
-def _p(value: float) -> str:
-    return p_value(value).removeprefix("p ").removeprefix("= ")
 
 
 def mixture_p(statistic: float, lower: int, upper: int) -> float:

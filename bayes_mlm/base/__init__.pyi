@@ -83,6 +83,7 @@ from .text import (
     interval as interval,
     level as level,
     number as number,
+    p_cell as p_cell,
     p_value as p_value,
     percent as percent,
     probability as probability,

@@ -9,14 +9,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from bayes_mlm.base.rendering import STYLE, View, render, to_word
-from bayes_mlm.base.text import Digits, count, digits, probability, scaled
+from bayes_mlm.base.text import Digits, count, digits, p_cell, probability, scaled
 from bayes_mlm.base.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
 type ColumnKind = Literal[
-    "text", "label", "number", "error", "interval", "probability", "count", "ratio"
+    "text", "label", "number", "error", "interval", "probability", "count", "ratio", "p"
 ]
 
 
@@ -36,7 +36,8 @@ class Column:
         Text above it; empty: the name.
     kind : str
         "number", "error" and "interval" (of the fields `lower` and `upper`) of a row are rounded
-        together; "ratio" has three decimals; a "label" is text aligned to the left.
+        together; "ratio" has three decimals, "p" is a p-value; a "label" is text aligned to the
+        left.
     text : callable, optional
         Writes the cell of a row, where its field does not.
     """
@@ -300,4 +301,5 @@ _FORMATS: dict[str, Callable[[float], str]] = {
     "probability": probability,
     "count": count,
     "ratio": lambda value: scaled(value, 3),
+    "p": p_cell,
 }

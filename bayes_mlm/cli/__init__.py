@@ -10,8 +10,6 @@ import typer
 
 from bayes_mlm._version import __version__
 from bayes_mlm.base import DEFAULT_PROB, EngineError, PriorError, StorageError, visible
-from bayes_mlm.cli.bootstrap import bootstrap
-from bayes_mlm.cli.calibrate import calibrate
 from bayes_mlm.cli.check import check
 from bayes_mlm.cli.coefficients import coefficients
 from bayes_mlm.cli.completion import Model, complete_models
@@ -55,10 +53,10 @@ from bayes_mlm.cli.reading import Reading
 from bayes_mlm.cli.reproduce import reproduce
 from bayes_mlm.cli.sensitivity import sensitivity
 from bayes_mlm.cli.showing import parts_of, print_analysis, report_of
+from bayes_mlm.cli.simulations import bootstrap, calibrate, variance_tests
 from bayes_mlm.cli.sums import groups, merge, sum_data
 from bayes_mlm.cli.table import table
 from bayes_mlm.cli.variance import variance
-from bayes_mlm.cli.variance_tests import variance_tests
 from bayes_mlm.engines import has_chains, is_drawing
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from bayes_mlm.base import (
     count,
     expect,
     level,
-    p_value,
     scaled,
     suggest,
     wald_reach,
@@ -102,7 +101,7 @@ class CoefficientTable(ResultTable[CoefficientRow]):
             Column(name="se", kind="error"),
             Column(name="df", text=lambda row: _df(row.df)),
             Column(name="t", text=lambda row: scaled(row.t, 2)),
-            Column(name="p", text=lambda row: p_value(row.p).removeprefix("p ").removeprefix("= ")),
+            Column(name="p", kind="p"),
             Column(name="lower", heading=self.interval, kind="interval"),
         )
 

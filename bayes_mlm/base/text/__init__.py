@@ -20,6 +20,7 @@ from bayes_mlm.base.text.numbers import (
 from bayes_mlm.base.text.scales import (
     count,
     level,
+    p_cell,
     p_value,
     percent,
     probability,
@@ -44,6 +45,7 @@ __all__ = [
     "interval",
     "level",
     "number",
+    "p_cell",
     "p_value",
     "percent",
     "probability",

@@ -82,6 +82,19 @@ def p_value(value: float | None, least: float = 0.001) -> str:
     return f"p = {scaled(value, 2 if 0.01 <= value <= 0.99 else 3)}"
 
 
+def p_cell(value: float | None) -> str:
+    """Return a p-value for a cell of a table; empty where there is none.
+
+    Examples
+    --------
+    >>> p_cell(0.0321), p_cell(1e-9), p_cell(None)
+    ('0.03', '< 0.001', '')
+    """
+    if value is None or math.isnan(value):
+        return ""
+    return p_value(value).removeprefix("p ").removeprefix("= ")
+
+
 def scaled(value: float, decimals: int) -> str:
     """Write a number on a scale that needs the same decimals whatever its size, such as R-hat.
 

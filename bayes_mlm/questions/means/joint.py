@@ -22,7 +22,7 @@ from bayes_mlm.moments import GroupMoments
 from bayes_mlm.questions.effects.average import population_of
 from bayes_mlm.questions.effects.rows import Population
 from bayes_mlm.questions.means.grid import ReferenceGrid, check_kind, reference_grid
-from bayes_mlm.questions.means.result import df_text, p_text
+from bayes_mlm.questions.means.result import df_text
 from bayes_mlm.questions.means.values import tests_of
 
 # Values of a numeric predictor between which outcomes are compared: more than it has columns.
@@ -91,7 +91,7 @@ class JointTests(ResultTable[JointTest]):
                 text=lambda row: df_text(row.denominator_df),
             ),
             Column(name="statistic", heading="F", text=lambda row: scaled(row.statistic, 2)),
-            Column(name="p", text=lambda row: p_text(row.p)),
+            Column(name="p", kind="p"),
         )
 
 

@@ -11,7 +11,6 @@ from bayes_mlm.base import (
     ResultTable,
     count,
     level,
-    p_value,
     scaled,
 )
 from bayes_mlm.data import label_text
@@ -192,7 +191,7 @@ class ContrastTable(MeansTable[MeanContrast]):
             columns += [
                 Column(name="df", text=lambda row: df_text(row.df)),
                 Column(name="t", text=lambda row: "" if row.t is None else scaled(row.t, 2)),
-                Column(name="p", text=lambda row: p_text(row.p)),
+                Column(name="p", kind="p"),
             ]
         if any(row.direction is not None for row in self.rows):
             columns.append(Column(name="direction", heading="P(direction)", kind="probability"))
@@ -204,11 +203,6 @@ def df_text(value: float | None) -> str:
     if value is None:
         return ""
     return "∞" if math.isinf(value) else scaled(value, 1) if value < 1e4 else count(round(value))
-
-
-def p_text(value: float | None) -> str:
-    """Return a p-value as a table shows it."""
-    return "" if value is None else p_value(value).removeprefix("p ").removeprefix("= ")
 
 
 def mean_name(of: Sequence[At], population: Population) -> str:

@@ -1,0 +1,188 @@
+"""Run `bayes-mlm bootstrap`, `calibrate` and `variance-tests`: refits of simulated data."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayes_mlm.base import DEFAULT_PROB, check_prob
+from bayes_mlm.cli.completion import Model
+from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.machine import Output
+from bayes_mlm.cli.options import (
+    Data,
+    Prob,
+    Quiet,
+    Seed,
+    grouped,
+    read_design,
+    request_for,
+    seed_of,
+    status,
+)
+from bayes_mlm.cli.reading import Reading
+
+if TYPE_CHECKING:
+    from bayes_mlm.base import ResultTable
+    from bayes_mlm.fitting import Estimate
+
+Group = Annotated[str | None, typer.Option(help="Grouping column, if not in the formula.")]
+
+
+@grouped
+def bootstrap(
+    model: Model,
+    data: Data = None,
+    refits: Annotated[int, typer.Option(help="How many data sets are refitted.")] = 1000,
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="parametric (outcomes drawn from the model) or cluster (groups drawn with "
+            "replacement)."
+        ),
+    ] = "parametric",
+    interval: Annotated[
+        str, typer.Option(help="Of the estimates: percentile, basic or bca.")
+    ] = "percentile",
+    random_seed: Seed = None,
+    group: Group = None,
+    reading: Reading = Reading(),
+    prob: Prob = DEFAULT_PROB,
+    out: Annotated[Path | None, typer.Option(help="Folder for bootstrap.csv.")] = None,
+    quiet: Quiet = False,
+    output: Output = Output(),
+) -> None:
+    """Refit the REML estimate to simulated or resampled data: bias, errors and intervals.
+
+    Of a Gaussian outcome with one grouping factor. Outcomes are drawn as the sums by group that
+    REML reads: the time does not grow with the rows.
+    """
+    from bayes_mlm.assess import bootstrap as refitted
+
+    check_prob(prob)
+
+    def compute(found: "Estimate", seed: int) -> "ResultTable[Any]":
+        options = {"kind": kind, "interval": interval}
+        return refitted(found, refits, **options, prob=prob, random_seed=seed)
+
+    _answer(
+        compute,
+        "bootstrap.csv",
+        model,
+        data,
+        seed=random_seed,
+        group=group,
+        reading=reading,
+        prob=prob,
+        out=out,
+        quiet=quiet,
+        output=output,
+    )
+
+
+@grouped
+def calibrate(
+    model: Model,
+    data: Data = None,
+    simulations: Annotated[
+        int, typer.Option(help="How many data sets are drawn from the fitted model.")
+    ] = 1000,
+    random_seed: Seed = None,
+    group: Group = None,
+    reading: Reading = Reading(),
+    prob: Prob = DEFAULT_PROB,
+    out: Annotated[Path | None, typer.Option(help="Folder for coverage.csv.")] = None,
+    quiet: Quiet = False,
+    output: Output = Output(),
+) -> None:
+    """Refit data drawn from the fitted model: coverage of its intervals, and bias.
+
+    Of the REML estimate of a Gaussian outcome with one grouping factor, on the rows and groups of
+    the data. That the model is right is assumed.
+    """
+    from bayes_mlm.assess import calibrate as calibrated
+
+    check_prob(prob)
+    _answer(
+        lambda found, seed: calibrated(found, simulations, prob=prob, random_seed=seed),
+        "coverage.csv",
+        model,
+        data,
+        seed=random_seed,
+        group=group,
+        reading=reading,
+        prob=prob,
+        out=out,
+        quiet=quiet,
+        output=output,
+    )
+
+
+@grouped
+def variance_tests(
+    model: Model,
+    data: Data = None,
+    simulations: Annotated[
+        int, typer.Option(help="How many data sets are drawn without the variance.")
+    ] = 10_000,
+    random_seed: Seed = None,
+    group: Group = None,
+    reading: Reading = Reading(),
+    out: Annotated[Path | None, typer.Option(help="Folder for variance_tests.csv.")] = None,
+    quiet: Quiet = False,
+    output: Output = Output(),
+) -> None:
+    """Test that a variance of group effects is zero, by the restricted likelihood ratio.
+
+    Of a Gaussian outcome with one grouping factor. The null distribution of the only variance is
+    exact; a slope is tested by refits of data drawn without it.
+    """
+    from bayes_mlm.assess import variance_tests as tested
+
+    _answer(
+        lambda found, seed: tested(found, simulations, random_seed=seed),
+        "variance_tests.csv",
+        model,
+        data,
+        seed=random_seed,
+        group=group,
+        reading=reading,
+        prob=DEFAULT_PROB,
+        out=out,
+        quiet=quiet,
+        output=output,
+    )
+
+
+def _answer(
+    compute: "Callable[[Estimate, int], ResultTable[Any]]",
+    file: str,
+    model: str,
+    data: str | None,
+    *,
+    seed: int | None,
+    group: str | None,
+    reading: Reading,
+    prob: float,
+    out: Path | None,
+    quiet: bool,
+    output: Output,
+) -> None:
+    """Fit a model, compute a table from the estimate, and print and write it."""
+    from bayes_mlm.base import atomic_folder
+    from bayes_mlm.fitting import estimate_design
+
+    if out is not None:
+        check_folder(out, [file], inputs=(model, data))
+    request = request_for(model, data, group=group, **vars(reading))
+    with status(f"fitting {request.name}", quiet=quiet):
+        design = read_design(request, data)
+        found = estimate_design(design, request=request, prob=prob)
+        table = compute(found, seed_of(request, seed))
+    output.console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
+    output.console.print(str(table), soft_wrap=True)
+    if out is not None:
+        with atomic_folder(out) as stage:
+            (stage / file).write_text(table.to_csv(), encoding="utf-8")
+    output.finish(table, written=out)
