@@ -22,9 +22,9 @@ NOTEBOOKS = (
     "06_classes_in_schools",
     "07_passed_or_failed",
 )
-# These compile several models for NUTS, PyMC's own among them, and approximate one in 40,000 steps:
-# for minutes. CI runs them next to `make test`.
-LONG = ("04_change_over_time", "05_in_pymc")
+# These compile models for NUTS, PyMC's own among them, and approximate one in 40,000 steps: for
+# minutes. CI runs them next to `make test`.
+LONG = ("03_bayes_and_reml", "04_change_over_time", "05_in_pymc")
 # Enough for every figure and every verdict to exist; not enough for the verdicts to be clean.
 FEW_DRAWS = 100
 # Numbers that the prose may hold, because they are no results: years, levels, ends of scales.
