@@ -161,7 +161,7 @@ def test_completion_names_the_bundled_models() -> None:
     assert all(name.startswith("hsb_s") for name in complete_models("hsb_s"))
     assert complete_models("nothing") == []
     command = [Path(sys.executable).with_name("bayes-mlm")]
-    words = {"COMP_WORDS": "bayes-mlm des", "COMP_CWORD": "1"}
+    words = {"COMP_WORDS": "bayes-mlm desc", "COMP_CWORD": "1"}
     done = subprocess.run(
         command,
         env={**os.environ, "_BAYES_MLM_COMPLETE": "complete_bash", **words},

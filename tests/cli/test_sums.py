@@ -126,7 +126,7 @@ def test_a_fit_from_sums_writes_all_that_a_fit_writes_and_how_to_repeat_it(run, 
         path.name for path in (folder / "study").iterdir()
     }
     report = (folder / "study" / "report.html").read_text(encoding="utf-8")
-    assert "Slopes by subgroup" in report
+    assert "The slopes differ by" in report
     assert "were summed where they lie" in report
     first = (folder / "study" / "model.toml").read_text().splitlines()[0]
     assert "--rows sum" in first

@@ -24,11 +24,9 @@ from bayes_mlm.model.residual.whitening import previous_correlation, whiten
 
 # Python instead of compiled code: seconds of compiling are saved, and the numbers are the same.
 PYTHON = {"compile_kwargs": {"mode": "FAST_COMPILE"}, "progressbar": False}
-MIXED = {
-    "beta[x]": "StudentT(4, 0, 3)",
-    "sigma_u[x]": "HalfNormal(1)",
-    "sigma_u[Intercept]": "Gamma(2, 1)",
-}
+_SDS = {"sigma_u[x]": "HalfNormal(1)", "sigma_u[Intercept]": "Gamma(2, 1)"}
+MIXED = {"beta[x]": "StudentT(4, 0, 3)"} | _SDS
+BY_SEX = {"sigma_e[sex=F]": "HalfNormal(3)"}
 THREE = "y ~ x + w + (x + w | g)"
 # kind, formula, priors, residual structure
 CASES = {
@@ -46,12 +44,7 @@ CASES = {
     "three": ("partial_pooling", THREE, {}, None),
     "two, no intercept": ("partial_pooling", "y ~ x + w + (0 + x + w | g)", {}, None),
     "independent": ("partial_pooling", "y ~ x + (x || g)", MIXED, None),
-    "by level": (
-        "partial_pooling",
-        "y ~ x + (1 | g)",
-        {"sigma_e[sex=F]": "HalfNormal(3)"},
-        {"sigma": "sex"},
-    ),
+    "by level": ("partial_pooling", "y ~ x + (1 | g)", BY_SEX, {"sigma": "sex"}),
     "AR(1)": ("partial_pooling", "y ~ x + (x | g)", {}, {"ar": "time", "sigma": "sex"}),
     "Student-t": ("partial_pooling", "y ~ x + (1 | g)", {}, {"family": "student_t"}),
     "pooled AR(1)": ("pooled", "y ~ x", {}, {"ar": "time"}),
