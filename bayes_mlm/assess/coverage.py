@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess.bootstrap import Resampler, check_count, quantities_of
+from bayes_mlm.assess.bootstrap import Resampler, quantities_of
 from bayes_mlm.base import (
     DEFAULT_PROB,
     Column,
@@ -14,6 +14,7 @@ from bayes_mlm.base import (
     ResultTable,
     Stream,
     check_prob,
+    check_whole,
     count,
     expect,
     level,
@@ -145,7 +146,7 @@ def calibrate(
     """
     expect("calibrate", result, Fit, Estimate)
     check_prob(prob)
-    check_count(n, _FEWEST)
+    check_whole("n, the simulated data sets,", n, _FEWEST)
     resampler = Resampler(estimate=estimate_of(result, prob))
     solution = resampler.solution
     every = resampler.simulation.refits(
@@ -183,14 +184,14 @@ def _rows(resampler: Resampler, refits: Refits, prob: float) -> Iterator[Coverag
 
     solution, name = resampler.solution, resampler.estimate.name
     tail = 0.5 + prob / 2.0
-    p, done = len(solution.beta), len(refits.sigma2)
+    p = len(solution.beta)
     apart, se = np.abs(refits.beta - solution.beta), np.sqrt(refits.variance)
     by_t = (apart <= stdtrit(np.maximum(refits.df, 1.0), tail) * se).mean(axis=0)
     normal = (apart <= ndtri(tail) * se).mean(axis=0)
     truths = _truths(resampler)
     for place, (quantity, values) in enumerate(quantities_of(refits, resampler).items()):
         known = values[np.isfinite(values)]
-        has_se = place < p and done > 0
+        has_se = place < p
         yield CoverageRow(
             model=name,
             quantity=quantity,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayes_mlm.assess.bootstrap import Resampler, check_count
+from bayes_mlm.assess.bootstrap import Resampler
 from bayes_mlm.base import (
     Column,
     DesignError,
     Floats,
     ResultTable,
     Stream,
+    check_whole,
     count,
     expect,
     scaled,
@@ -130,7 +131,7 @@ def variance_tests(
     42.84 True
     """
     expect("variance_tests", result, Fit, Estimate)
-    check_count(n, _FEWEST)
+    check_whole("n, the simulated data sets,", n, _FEWEST)
     found = estimate_of(result)
     resampler = Resampler(estimate=found)
     make = _exact if found.design.q == 1 else _simulated

@@ -1,5 +1,6 @@
 from .arguments import (
     check_choice as check_choice,
+    check_whole as check_whole,
     describe_value as describe_value,
     expect as expect,
     expect_each as expect_each,

@@ -78,6 +78,24 @@ def check_choice(
         raise error(f"unknown {option} {value!r}{suggest(value, words)}")
 
 
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Refuse what is not a whole number of at least so many.
+
+    Raises
+    ------
+    EngineError
+
+    Examples
+    --------
+    >>> check_whole("n", 5, 100)
+    Traceback (most recent call last):
+        ...
+    bayes_mlm.base.errors.EngineError: n must be a whole number of 100 or more, found 5
+    """
+    if type(value) is not int or value < least:
+        raise EngineError(f"{name} must be a whole number of {least} or more, found {value!r}")
+
+
 def expect_text(caller: str, value: Any, what: str, error: type[BayesMLMError] = DataError) -> None:
     """Raise an error if an argument is not text, or is empty."""
     if not isinstance(value, str) or not value:

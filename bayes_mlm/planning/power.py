@@ -14,6 +14,7 @@ from bayes_mlm.base import (
     ResultTable,
     Stream,
     check_choice,
+    check_whole,
     count,
     probability,
     scaled,
@@ -207,8 +208,7 @@ def plan_study(
     for name, one in (("effect_sd", effect_sd), ("cost_group", cost_group), ("cost_row", cost_row)):
         if one is not None:
             _numbers(name, one, 0.0, math.inf, ends=(True, False))
-    if type(n) is not int or n < _FEWEST:
-        raise EngineError(f"n, the simulated studies, must be {_FEWEST} or more, found {n!r}")
+    check_whole("n, the simulated studies,", n, _FEWEST)
     costs = None
     if cost_group is not None or cost_row is not None:
         costs = cost_group or 0.0, cost_row or 0.0
@@ -224,22 +224,19 @@ def plan_study(
             missing=missing,
         )
         rng = stream(random_seed, Stream.STUDY_DESIGN, place)
-        studies = _Studies(scenario.refits(n, rng), alpha)
+        refits = scenario.refits(n, rng)
+        studies = _Studies(refits=refits.where(~refits.failed), alpha=alpha)
         rows += list(_rows(scenario, studies, effects, share, effect_sd, costs, rng))
     return StudyPlan(rows=tuple(rows), notes=_notes(n, random_seed, alpha, compared),
                      cautions=_cautions(rows))  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=False, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Studies:
     """Simulated studies of no effect, from which those of any effect follow."""
 
     refits: Refits
     alpha: float
-
-    def __post_init__(self) -> None:
-        fine = ~self.refits.failed
-        object.__setattr__(self, "refits", self.refits.where(fine))
 
     @property
     def error(self) -> Floats:
@@ -326,11 +323,9 @@ def _listed(values: object) -> list[object]:
 
 def _whole(name: str, values: object, least: int) -> list[int]:
     found = _listed(values)
-    good = [one for one in found if type(one) is int and one >= least]
-    if len(good) == len(found) > 0:
-        return good
-    wrong = next((repr(one) for one in found if one not in good), "none")
-    raise EngineError(f"{name} must be whole numbers of {least} or more, found {wrong}")
+    for one in found or [None]:
+        check_whole(name, one, least)
+    return [one for one in found if type(one) is int]
 
 
 def _numbers(

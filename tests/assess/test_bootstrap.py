@@ -33,7 +33,7 @@ def test_balanced_estimates_have_the_distribution_of_the_mean_squares(estimate):
     """REML of balanced groups: s2 (within) is sigma2 chi2 / df, whatever the data are."""
     found = bootstrap(estimate, 4000, random_seed=5)
     df = 108 - 27 - 2  # rows less groups and the two slopes within
-    inside = ~found.singular
+    inside = ~found.refits.singular
     ratio = df * found.samples["sigma_e"][inside] ** 2 / estimate.solution.sigma_e**2
     assert ratio.mean() == pytest.approx(df, rel=0.01)
     assert ratio.var() == pytest.approx(2 * df, rel=0.1)
@@ -109,7 +109,7 @@ def test_it_says_what_it_is(refitted):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"n": 10}, EngineError, "40 or more, found 10"),
+        ({"n": 10}, EngineError, "whole number of 40 or more, found 10"),
         ({"n": 99.5}, EngineError, "found 99.5"),
         ({"kind": "case"}, EngineError, "allowed: parametric, cluster"),
         ({"interval": "student"}, EngineError, "allowed: percentile, basic, bca"),

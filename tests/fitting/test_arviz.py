@@ -33,7 +33,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def fits(tmp_path_factory):
-    """Give fits by their names, each made once."""
+    """Return fits by their names, each drawn once."""
     small = {"random_seed": 1, "draws": 100}
     folder = tmp_path_factory.mktemp("fit")
 

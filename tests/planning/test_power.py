@@ -104,10 +104,10 @@ def test_the_closed_form_is_the_noncentral_t():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"groups": 3}, "groups must be whole numbers of 4 or more, found 3"),
-        ({"groups": []}, "found none"),
+        ({"groups": 3}, "groups must be a whole number of 4 or more, found 3"),
+        ({"groups": []}, "found None"),
         ({"groups": 10.0}, "found 10.0"),
-        ({"size": [5, 1]}, "size must be whole numbers of 2 or more, found 1"),
+        ({"size": [5, 1]}, "size must be a whole number of 2 or more, found 1"),
         ({"icc": 1.0}, "icc must be numbers between 0 and 1, found 1.0"),
         ({"icc": -0.1}, "found -0.1"),
         ({"icc": "x"}, "found 'x'"),

@@ -68,8 +68,10 @@ def test_cluster_robust_errors_are_those_of_clubsandwich(estimates, name, kind):
     else:
         assert table.rows[0].df == len(estimates[name].solution.labels) - 1
     assert f"cluster-robust {kind} standard errors" in str(table)
+    row, test = table.rows[1], table.joint(table.rows[1].term)
+    assert (test.statistic, test.p) == (pytest.approx(row.t**2), pytest.approx(row.p))
     with pytest.raises(UnsupportedModelError, match="not cluster-robust here"):
-        table.joint(table.rows[0].term)
+        table.joint(*(row.term for row in table))
 
 
 @pytest.mark.parametrize("name", [name for name, one in CASES.items() if "variance_tests" in one])

@@ -1,7 +1,7 @@
 """The parametric and the cluster bootstrap of a REML estimate, for any quantity."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from bayes_mlm.base import (
     Floats,
     ResultTable,
     check_prob,
+    check_whole,
     count,
     expect,
     level,
@@ -38,6 +39,10 @@ _FEWEST = 40
 # Of fewer groups, resampling them is known to be too narrow (Cameron, Gelbach & Miller 2008, Rev.
 # Econ. Stat. 90(3)).
 _FEW_GROUPS = 30
+_DRAWN = {
+    "parametric": "outcomes drawn from the model at its REML estimate",
+    "cluster": "groups drawn with replacement",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +84,8 @@ class Bootstrap(ResultTable[BootstrapRow]):
     prob : float
     samples : mapping of str to ndarray, shape (B,)
         Bootstrap estimates of each quantity.
-    singular, failed : ndarray of bool, shape (B,) and (n,)
-        Which had a singular covariance; which of all did not converge and were left out.
+    failed : ndarray of bool, shape (n,)
+        Which of all found no maximum, and were left out.
     refits : Refits
         All B of them.
     resampler : Resampler
@@ -94,7 +99,6 @@ class Bootstrap(ResultTable[BootstrapRow]):
     interval: str
     prob: float
     samples: Mapping[str, Floats]
-    singular: Flags
     failed: Flags
     refits: Refits
     resampler: Resampler
@@ -142,7 +146,13 @@ class Bootstrap(ResultTable[BootstrapRow]):
             estimate=float(quantity(data)),
             jackknife=at(self.resampler.without_each) if self.interval == "bca" else np.zeros(0),
         )
-        return _row(data.name, name or getattr(quantity, "__name__", "quantity"), found, self)
+        return _row(
+            data.name,
+            name or getattr(quantity, "__name__", "quantity"),
+            found,
+            self.interval,
+            self.prob,
+        )
 
 
 def bootstrap(
@@ -202,7 +212,7 @@ def bootstrap(
     expect("bootstrap", result, Fit, Estimate)
     check_prob(prob)
     make, ends = KINDS[kind], INTERVALS[interval]
-    check_count(n, _FEWEST)
+    check_whole("n, the simulated data sets,", n, _FEWEST)
     resampler = Resampler(estimate=estimate_of(result, prob))
     every = make(resampler, n, random_seed)
     refits = every.where(~every.failed)
@@ -217,39 +227,34 @@ def bootstrap(
         name: float(values[0])
         for name, values in quantities_of(resampler.at_data, resampler).items()
     }
-    empty = Bootstrap(
-        rows=(),
-        kind=kind,
-        interval=interval,
-        prob=prob,
-        samples=samples,
-        singular=refits.singular,
-        failed=every.failed,
-        refits=refits,
-        resampler=resampler,
-        verdict=resampler.estimate.verdict,
-    )
     rows = tuple(
         _row(
             resampler.estimate.name,
             name,
             Replicated(values=values, estimate=data[name], jackknife=left.get(name, np.zeros(0))),
-            empty,
+            interval,
+            prob,
         )
         for name, values in samples.items()
     )
-    return replace(empty, rows=rows, notes=_notes(empty, n, random_seed), cautions=_cautions(empty))
-
-
-def check_count(n: int, least: int) -> None:
-    """Refuse a number of simulated data sets that is none, or too small.
-
-    Raises
-    ------
-    EngineError
-    """
-    if type(n) is not int or n < least:
-        raise EngineError(f"the number of simulated data sets must be {least} or more, found {n!r}")
+    groups = len(resampler.solution.labels)
+    return Bootstrap(
+        rows=rows,
+        kind=kind,
+        interval=interval,
+        prob=prob,
+        samples=samples,
+        failed=every.failed,
+        refits=refits,
+        resampler=resampler,
+        verdict=resampler.estimate.verdict,
+        notes=(
+            f"{kind} bootstrap, {count(n)} refits by REML of {_DRAWN[kind]}, seed {random_seed}; "
+            f"{interval} intervals",
+            f"singular in {count(int(refits.singular.sum()))} of them",
+        ),
+        cautions=tuple(_cautions(samples, every.failed, groups if kind == "cluster" else None)),
+    )
 
 
 def quantities_of(refits: Refits, resampler: Resampler) -> dict[str, Floats]:
@@ -296,14 +301,14 @@ def _estimate_at(estimate: Estimate, refits: Refits, b: int) -> Estimate:
     return replace(estimate, solution=found)
 
 
-def _row(model: str, name: str, sample: Replicated, of: Bootstrap) -> BootstrapRow:
+def _row(model: str, name: str, sample: Replicated, interval: str, prob: float) -> BootstrapRow:
     known = sample.values[np.isfinite(sample.values)]  # a correlation of an sd of zero is not
     left = sample.jackknife[np.isfinite(sample.jackknife)]
     bias = sd = lower = upper = math.nan
     if len(known) >= _FEWEST:
         bias, sd = float(known.mean()) - sample.estimate, float(known.std(ddof=1))
         sample = replace(sample, values=known, jackknife=left)
-        lower, upper = INTERVALS[of.interval](sample, of.prob)
+        lower, upper = INTERVALS[interval](sample, prob)
     return BootstrapRow(
         model=model,
         quantity=name,
@@ -315,30 +320,15 @@ def _row(model: str, name: str, sample: Replicated, of: Bootstrap) -> BootstrapR
     )
 
 
-def _notes(found: Bootstrap, n: int, seed: int) -> tuple[str, ...]:
-    what = {
-        "parametric": "outcomes drawn from the model at its REML estimate",
-        "cluster": "groups drawn with replacement",
-    }[found.kind]
-    singular = int(found.singular.sum())
-    return (
-        f"{found.kind} bootstrap, {count(n)} refits by REML of {what}, seed {seed}; "
-        f"{found.interval} intervals",
-        f"singular in {count(singular)} of them",
-    )
-
-
-def _cautions(found: Bootstrap) -> tuple[str, ...]:
-    texts = []
-    failed, groups = int(found.failed.sum()), len(found.resampler.solution.labels)
-    if failed:
-        texts.append(f"{count(failed)} refits found no maximum, and are left out")
-    if found.kind == "cluster" and groups < _FEW_GROUPS:
-        texts.append(
-            f"resampling {groups} groups understates the variance; with fewer than {_FEW_GROUPS} "
-            "the parametric bootstrap is the safer one"
+def _cautions(samples: Mapping[str, Floats], failed: Flags, resampled: int | None) -> Iterator[str]:
+    """Say what limits the numbers; of so many groups that were resampled."""
+    if failed.any():
+        yield f"{count(int(failed.sum()))} refits found no maximum, and are left out"
+    if resampled is not None and resampled < _FEW_GROUPS:
+        yield (
+            f"resampling {resampled} groups understates the variance; with fewer than "
+            f"{_FEW_GROUPS} the parametric bootstrap is the safer one"
         )
-    unknown = [name for name, one in found.samples.items() if not np.isfinite(one).all()]
+    unknown = [name for name, one in samples.items() if not np.isfinite(one).all()]
     if unknown:
-        texts.append(f"{', '.join(unknown)}: where an sd is 0 there is none; of the others alone")
-    return tuple(texts)
+        yield f"{', '.join(unknown)}: where an sd is 0 there is none; of the others alone"

@@ -77,7 +77,6 @@ class Resampler:
             beta=solution.beta[None],
             variance=none,
             df=none,
-            df_expected=none,
             singular=no,
             failed=no,
         )

@@ -66,12 +66,21 @@ class ClusterRobust:
         found: Floats = (own - shared).sum(axis=0) ** 2 / square
         return found
 
-    def f_test(self, estimates: Floats, weights: Floats) -> FTest:  # noqa: ARG002
-        """Refuse a test of several combinations, whose distribution is another."""
-        raise UnsupportedModelError(
-            "F tests of several coefficients are not cluster-robust here; use "
-            "df='kenward-roger', or test one coefficient at a time"
-        )
+    def f_test(self, estimates: Floats, weights: Floats) -> FTest:
+        """Test that one linear combination of the coefficients (1, p) is zero.
+
+        Raises
+        ------
+        UnsupportedModelError
+            Of several, whose distribution is another.
+        """
+        if len(weights) > 1:
+            raise UnsupportedModelError(
+                "F tests of several coefficients are not cluster-robust here; use "
+                "df='kenward-roger', or test one coefficient at a time"
+            )
+        variance = float(weights[0] @ self.covariance @ weights[0])
+        return FTest.at(float(estimates[0]) ** 2 / variance, 1, float(self.df(weights)[0]))
 
 
 def cluster_robust(

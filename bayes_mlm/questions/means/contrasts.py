@@ -113,17 +113,17 @@ def _between(names: Sequence[str], pairs: Sequence[tuple[int, int]]) -> tuple[An
     return texts, weights
 
 
-def _pairwise(names: Sequence[str], means: Sequence[tuple[At, ...]]) -> ContrastSet:  # noqa: ARG001
+def _pairwise(names: Sequence[str], _means: Sequence[tuple[At, ...]]) -> ContrastSet:
     texts, weights = _between(names, list(combinations(range(len(names)), 2)))
     return ContrastSet(names=texts, weights=weights, pairwise=True, adjust="tukey")
 
 
-def _reference(names: Sequence[str], means: Sequence[tuple[At, ...]]) -> ContrastSet:  # noqa: ARG001
+def _reference(names: Sequence[str], _means: Sequence[tuple[At, ...]]) -> ContrastSet:
     texts, weights = _between(names, [(0, k) for k in range(1, len(names))])
     return ContrastSet(names=texts, weights=weights, pairwise=len(names) == 2, adjust="mvt")
 
 
-def _consecutive(names: Sequence[str], means: Sequence[tuple[At, ...]]) -> ContrastSet:  # noqa: ARG001
+def _consecutive(names: Sequence[str], _means: Sequence[tuple[At, ...]]) -> ContrastSet:
     texts, weights = _between(names, [(k, k + 1) for k in range(len(names) - 1)])
     return ContrastSet(names=texts, weights=weights, pairwise=len(names) == 2, adjust="mvt")
 

@@ -54,8 +54,8 @@ class Refits:
     beta : ndarray, shape (B, p)
     variance : ndarray, shape (B, h)
         Of the contrasts.
-    df, df_expected : ndarray, shape (B, h)
-        Their degrees of freedom by Satterthwaite, by observed and by expected information.
+    df : ndarray, shape (B, h)
+        Their degrees of freedom by Satterthwaite.
     singular, failed : ndarray of bool, shape (B,)
         Whether the covariance is singular; whether no maximum was found.
     """
@@ -66,7 +66,6 @@ class Refits:
     beta: Floats
     variance: Floats
     df: Floats
-    df_expected: Floats
     singular: Flags
     failed: Flags
 
@@ -112,9 +111,8 @@ def refit(
     if not designs.correlated:
         start = np.diag(np.sqrt(np.diagonal(sigma) / sigma2 + noise))
     relative, s2, beta = np.empty((many, q, q)), np.empty(many), np.empty((many, p))
-    variance, df = np.empty((many, h)), np.empty((many, h, 2))
-    value, steps = np.empty(many), np.empty(many, np.int64)
-    ended = np.empty(many, np.int64)
+    variance, df = np.empty((many, h)), np.empty((many, h))
+    value, ended = np.empty(many), np.empty(many, np.int64)
     search_all(
         (0,) * q,
         np.ascontiguousarray(designs.r),
@@ -133,7 +131,6 @@ def refit(
         variance,
         df,
         value,
-        steps,
         ended,
     )
     return Refits(
@@ -142,8 +139,7 @@ def refit(
         sigma2=s2,
         beta=beta,
         variance=variance,
-        df=df[:, :, 0],
-        df_expected=df[:, :, 1],
+        df=df,
         singular=ended == SINGULAR,
         failed=ended == FAILED,
     )

@@ -43,13 +43,12 @@ def search(
     beta: Floats,
     variance: Floats,
     df: Floats,
-) -> tuple[float, float, int, int]:
+) -> tuple[float, float, int]:
     """Find the REML estimate of one outcome from a factor (q, q), which is overwritten.
 
-    Returns deviance, sigma_e^2, steps and how it ended. Fills S (q, q), beta (p,), and of contrasts
-    (h, p) the variances (h,) and Satterthwaite's degrees of freedom by observed and by expected
-    information (h, 2). The search begins above the estimate, so that it descends to the minimum
-    that lies inside, if there is one.
+    Returns deviance, sigma_e^2 and how it ended. Fills S (q, q), beta (p,), and of contrasts (h, p)
+    the variances (h,) and Satterthwaite's degrees of freedom (h,). The search begins above the
+    estimate, so that it descends to the minimum that lies inside, if there is one.
     """
     k, m = c.shape[2], len(entries)
     p, nu = k - 1, n - k + 1
@@ -59,8 +58,8 @@ def search(
     slope, unused, step = np.empty(m), np.empty(m), np.empty(m)
     trial, level = lam.copy(), np.zeros(m)
     value = deviance(tag, r, c, rest, n, lam, inverse, solved, a_matrix)
-    ended, steps, last = FAILED, 0, False
-    for steps in range(1, _MAX_STEPS + 1):  # noqa: B007
+    ended, last = FAILED, False
+    for _ in range(_MAX_STEPS):
         derivatives(
             tag, r, inverse, solved, a_matrix, n, entries, slopes, gradient, observed, expected
         )
@@ -104,10 +103,8 @@ def search(
                 relative[a, b] += lam[a, d] * lam[b, d]
     for a in range(p):
         beta[a] = a_matrix[a, p]
-    _of_contrasts(
-        a_matrix, nu, slopes, observed, expected, jacobian, hessian, contrasts, variance, df
-    )
-    return value, a_matrix[p, p] / nu, steps, ended
+    _of_contrasts(a_matrix, nu, slopes, observed, jacobian, hessian, contrasts, variance, df)
+    return value, a_matrix[p, p] / nu, ended
 
 
 @njit(cache=True, error_model="numpy")
@@ -116,7 +113,6 @@ def _of_contrasts(
     nu: float,
     slopes: Floats,
     observed: Floats,
-    expected: Floats,
     jacobian: Floats,
     hessian: Floats,
     contrasts: Floats,
@@ -126,13 +122,12 @@ def _of_contrasts(
     """Fill variances and Satterthwaite's degrees of freedom of contrasts of the coefficients.
 
     ``df = 1 / (d'H^-1 d)``, d the gradient of the log variance and H the Hessian of the deviance in
-    the variance parameters: twice the squared variance over its variance. The observed H is in the
-    entries of Lambda, whose Hessian is positive definite also where the covariance is singular (as
-    lmerTest's), with log sigma_e^2 eliminated; the expected one is in (S, log sigma_e^2).
+    the variance parameters: twice the squared variance over its variance. H is in the entries of
+    Lambda, where it is positive definite also at a singular covariance (as lmerTest's), with log
+    sigma_e^2 eliminated.
     """
     m, p = slopes.shape[0], slopes.shape[1] - 1
-    side, d, step = np.empty(p), np.ones(m + 1), np.empty(m + 1)
-    free, move = np.empty(m), np.empty(m)
+    side, d, free, step = np.empty(p), np.empty(m), np.empty(m), np.empty(m)
     for h in range(len(contrasts)):
         size = 0.0
         for a in range(p):
@@ -150,8 +145,7 @@ def _of_contrasts(
             free[j] = 0.0
             for i in range(m):
                 free[j] += jacobian[i, j] * (d[i] - observed[i, m] / nu)
-        df[h, 0] = 1.0 / (quadratic(hessian, free, move) + 1.0 / nu)
-        df[h, 1] = 1.0 / quadratic(expected, d, step)
+        df[h] = 1.0 / (quadratic(hessian, free, step) + 1.0 / nu)
 
 
 @njit(cache=True, error_model="numpy")
@@ -173,7 +167,6 @@ def search_all(
     variance: Floats,
     df: Floats,
     value: Floats,
-    steps: Ints,
     ended: Ints,
 ) -> None:
     """Search for each of B outcomes; designs (r, c_x, x_x, n) are one for all, or one each."""
@@ -186,7 +179,7 @@ def search_all(
         c[:, :, : k - 1], c[:, :, k - 1] = c_x[b % len(c_x)], c_y[b]
         rest[k - 1, : k - 1] = rest[: k - 1, k - 1] = x_y[b]
         rest[k - 1, k - 1] = y_y[b]
-        value[b], sigma2[b], steps[b], ended[b] = search(
+        value[b], sigma2[b], ended[b] = search(
             tag,
             r[b % len(r)],
             c,
