@@ -59,6 +59,7 @@ from .specifications import (
     Changes as Changes,
     Models as Models,
     Multiverse as Multiverse,
+    SpecificationRow as SpecificationRow,
     Specifications as Specifications,
     multiverse as multiverse,
 )

@@ -14,6 +14,7 @@ from bayes_mlm.assess.specifications.tables import (
     LeftOutRow,
     Models,
     Multiverse,
+    SpecificationRow,
     Specifications,
 )
 from bayes_mlm.assess.specifications.universe import Universe
@@ -24,7 +25,14 @@ from bayes_mlm.fitting import as_request
 from bayes_mlm.likelihood import model_priors
 from bayes_mlm.moments import rotate_moments
 
-__all__ = ["Changes", "Models", "Multiverse", "Specifications", "multiverse"]
+__all__ = [
+    "Changes",
+    "Models",
+    "Multiverse",
+    "SpecificationRow",
+    "Specifications",
+    "multiverse",
+]
 
 
 def multiverse(

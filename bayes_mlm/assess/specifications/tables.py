@@ -1,7 +1,7 @@
 """Tables of a multiverse: its models, their estimates, averages, and what the choices change."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_mlm.base import Column, ResultTable, count, field_names, level, percent, scaled
@@ -283,6 +283,10 @@ class Multiverse(ResultTable[EffectRow]):
         if any(row.stacked is not None for row in self.rows):
             found += [*average("stacked", "stacked"), *average("averaged", "by probability")]
         return tuple(found)
+
+    def of(self, term: str) -> "Multiverse":
+        """Return the multiverse of one coefficient, as for a figure of it."""
+        return replace(self, rows=(self[term],))
 
     @property
     def sentences(self) -> tuple[str, ...]:
