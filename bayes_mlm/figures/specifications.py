@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.assess import Multiverse, SpecificationRow
 from bayes_mlm.base import count, expect, level
-from bayes_mlm.figures.parts import legend_key
+from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.style import (
     BLUE,
     GREY,
@@ -78,7 +78,7 @@ def plot_specification_curve(found: Multiverse) -> Figure:
     handles += [legend_key(color=GREY, lw=2.0, label=f"{level(found.prob)} interval")]
     if found[name].stacked is not None:
         handles.append(legend_key(color=ORANGE, lw=1.2, label="averaged by stacking"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    legend_outside(figure, handles, loc="outside upper center")
     return figure
 
 
@@ -164,6 +164,5 @@ def _draw_options(axes: Axes, blocks: Sequence[_Block], x: np.ndarray) -> None:
     axes.set_yticks(ticks, labels, fontsize="small")
     axes.set_ylim(y + 0.4, 0.7)
     axes.grid(visible=False)
-    for side in ("left",):
-        axes.spines[side].set_visible(False)
+    axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -10,6 +10,7 @@ from bayes_mlm.assess import Multiverse, log_marginal_likelihood, stacking_weigh
 from bayes_mlm.assess.loo.conditional import make_model
 from bayes_mlm.assess.loo.refit import log_marginal, without_group
 from bayes_mlm.base import BayesMLMError
+from bayes_mlm.figures import plot_specification_curve
 from bayes_mlm.fitting import Fit
 
 BASE = "y ~ x + (1 | g)"
@@ -105,8 +106,10 @@ def test_marginal_likelihood_and_posterior_are_those_of_the_direct_engine(
         assert row.posterior_lower == pytest.approx(np.quantile(slope, 0.025), abs=0.02)
 
 
-def test_leaving_a_group_out_is_the_ratio_of_marginal_likelihoods(rows: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("groups", "sd"), [(5, 1.0), (4, 20.0)])
+def test_leaving_a_group_out_is_the_ratio_of_marginal_likelihoods(groups: int, sd: float) -> None:
     """log p(y_j | y_-j) = log p(y) - log p(y_-j), both by the direct engine's quadrature."""
+    rows = make(11, groups=groups, sd=sd)
     found = multiverse(BASE, rows, optional=["w"])
     one = fit(found.models[1].formula, rows, random_seed=1)
     assert isinstance(one, Fit)
@@ -199,6 +202,17 @@ def test_averages_by_hand(found: Multiverse) -> None:
     assert models.stacking_weight.sum() == pytest.approx(1.0)
     relative = np.exp(models.log_marginal_likelihood - models.log_marginal_likelihood.max())
     assert np.allclose(models.probability, relative / relative.sum())
+
+
+def test_curve_has_every_model_in_order(found: Multiverse) -> None:
+    figure = plot_specification_curve(found, figsize=3.4)
+    top, bottom = figure.axes
+    (points,) = [line for line in top.lines if len(line.get_xdata()) == 12]
+    estimates = [row.estimate for row in found.specifications.where(term="x")]
+    assert np.asarray(points.get_ydata()).tolist() == sorted(estimates)
+    marks = [len(line.get_xdata()) for line in bottom.lines]
+    assert sum(marks) == 12 * len(OPTIONAL)  # each model takes an option of each choice
+    assert plot_specification_curve(found.of("C(f)[b]")).axes[0].get_ylabel() == "effect of C(f)[b]"
 
 
 def test_stacking_weights_are_those_of_an_optimiser() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from bayes_mlm.assess.specifications.averages import averages_of
 from bayes_mlm.assess.specifications.changes import changes_of
 from bayes_mlm.assess.specifications.choices import Specification
-from bayes_mlm.assess.specifications.posterior import SubmodelPosterior
+from bayes_mlm.assess.specifications.nodes import SubmodelPosterior
 from bayes_mlm.assess.specifications.tables import (
     Changes,
     EffectRow,
