@@ -96,6 +96,10 @@ from .reml.coefficient_tests import (
     CoefficientTests as CoefficientTests,
     FTest as FTest,
 )
+from .reml.conditional_aic import (
+    ConditionalAic as ConditionalAic,
+    conditional_aic as conditional_aic,
+)
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .reml.refits import (
     Designs as Designs,

@@ -19,7 +19,7 @@ from bayes_mlm.assess.specifications.tables import (
     Specifications,
 )
 from bayes_mlm.assess.specifications.universe import Universe
-from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, check_whole, suggest
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, check_whole, suggest
 from bayes_mlm.data import ReadOptions
 from bayes_mlm.design import Rows, design_of
 from bayes_mlm.engines import Submodels, why_not_direct
@@ -135,6 +135,18 @@ def multiverse(
             "no combination of the options respects the hierarchy: a product needs its parents, "
             "and a slope by group its mean"
         )
+    return fit_universe(universe, wanted, posterior, priors, prob, random_seed)
+
+
+def fit_universe(
+    universe: Universe,
+    wanted: Mapping[str, tuple[int, Floats]],
+    posterior: bool,
+    priors: Mapping[str, Any] | None,
+    prob: float,
+    random_seed: int,
+) -> Multiverse:
+    """Fit every model from the sums of all columns; the arguments are those of `multiverse`."""
     design = universe.design
     bound = model_priors(design, priors) if posterior or priors else None
     if posterior and bound is not None:
@@ -145,7 +157,7 @@ def multiverse(
     kept: list[Fitted] = []
     without: list[LeftOutRow] = []
     by_effects: dict[tuple[tuple[int, ...], bool], tuple[Submodels, Posteriors | None]] = {}
-    for specification in choices.specifications:
+    for specification in universe.choices.specifications:
         z, correlated = universe.effects(specification), specification.group_term.correlated
         if (z, correlated) not in by_effects:
             statistics = universe.statistics.select(z=z)
