@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow
 
 
-# Models in one table of the comparison: with their names, as many as a page of 1,100 points has room for.
+# Models in one table of the comparison, as many as a page of 1,100 points has room for.
 _MOST_MODELS = 4
 
 
