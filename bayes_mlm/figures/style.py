@@ -296,7 +296,7 @@ def styled[D](draw: Callable[[D], Figure]) -> Drawing[D]:
         with rc_context(_look()), rc_context(canvas.settings), drawing_on(canvas):
             made = draw(data)
             _size_ticks(made if ax is None else ax)
-            if isinstance(made, GivenAxes):
+            if isinstance(cast("Any", made), GivenAxes):
                 from bayes_mlm.figures.page_layout import break_names
 
                 break_names(ax)
