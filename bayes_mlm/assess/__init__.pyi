@@ -55,6 +55,15 @@ from .sensitivity.rows import (
     SensitivityRow as SensitivityRow,
     comparable as comparable,
 )
+from .specifications import (
+    Changes as Changes,
+    Models as Models,
+    Multiverse as Multiverse,
+    SpecificationRow as SpecificationRow,
+    Specifications as Specifications,
+    multiverse as multiverse,
+)
+from .stacking import stacking_weights as stacking_weights
 from .variance_tests import (
     VarianceTestRow as VarianceTestRow,
     VarianceTests as VarianceTests,

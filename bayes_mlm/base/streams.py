@@ -34,6 +34,7 @@ class Stream(Enum):
     STUDY_DESIGN = "spawned", 13
     SIMULATED_TRUTHS = "spawned", 14
     CONTRASTS = "spawned", 15
+    MULTIVERSE = "spawned", 16
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

@@ -96,6 +96,10 @@ from .reml.coefficient_tests import (
     CoefficientTests as CoefficientTests,
     FTest as FTest,
 )
+from .reml.conditional_aic import (
+    ConditionalAic as ConditionalAic,
+    conditional_aic as conditional_aic,
+)
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .reml.refits import (
     Designs as Designs,
@@ -105,4 +109,5 @@ from .reml.refits import (
     Simulation as Simulation,
     refit as refit,
 )
+from .reml.submodels import Submodel as Submodel, Submodels as Submodels
 from .settings import Settings as Settings
