@@ -55,6 +55,11 @@ from .sensitivity.rows import (
     SensitivityRow as SensitivityRow,
     comparable as comparable,
 )
+from .simulation_based import (
+    SimulationBasedCalibration as SimulationBasedCalibration,
+    SimulationBasedRow as SimulationBasedRow,
+    simulation_based_calibration as simulation_based_calibration,
+)
 from .variance_tests import (
     VarianceTestRow as VarianceTestRow,
     VarianceTests as VarianceTests,

@@ -34,6 +34,8 @@ class Stream(Enum):
     STUDY_DESIGN = "spawned", 13
     SIMULATED_TRUTHS = "spawned", 14
     CONTRASTS = "spawned", 15
+    PRIOR_TRUTHS = "spawned", 16
+    SIMULATED_POSTERIORS = "spawned", 17
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

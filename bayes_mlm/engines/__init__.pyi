@@ -11,6 +11,7 @@ from .diagnostics import (
 from .direct import (
     Direct as Direct,
     sample_direct as sample_direct,
+    sample_problem as sample_problem,
     why_improper as why_improper,
     why_not_direct as why_not_direct,
 )
@@ -95,6 +96,8 @@ from .reml import (
 from .reml.coefficient_tests import (
     CoefficientTests as CoefficientTests,
     FTest as FTest,
+    Satterthwaite as Satterthwaite,
+    degrees_of_freedom as degrees_of_freedom,
 )
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .reml.refits import (
