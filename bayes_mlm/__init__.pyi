@@ -3,6 +3,7 @@ from .assess import (
     bootstrap as bootstrap,
     calibrate as calibrate,
     check as check,
+    group_influence as group_influence,
     information_criteria as information_criteria,
     leave_one_group_out as leave_one_group_out,
     leave_one_row_out as leave_one_row_out,

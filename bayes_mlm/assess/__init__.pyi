@@ -29,6 +29,11 @@ from .comparison import (
     loo_compare as loo_compare,
 )
 from .coverage import Coverage as Coverage, CoverageRow as CoverageRow, calibrate as calibrate
+from .group_influence import (
+    GroupInfluence as GroupInfluence,
+    GroupInfluenceRow as GroupInfluenceRow,
+    group_influence as group_influence,
+)
 from .information_criteria import (
     CriteriaRow as CriteriaRow,
     InformationCriteria as InformationCriteria,
