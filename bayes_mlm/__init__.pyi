@@ -61,7 +61,7 @@ from .likelihood import (
     pooled as pooled,
     within as within,
 )
-from .planning import plan_study as plan_study
+from .planning import plan_from_pilot as plan_from_pilot, plan_study as plan_study
 from .questions import (
     coefficient_tests as coefficient_tests,
     comparisons as comparisons,

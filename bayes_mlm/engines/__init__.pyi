@@ -56,6 +56,7 @@ from .draws import (
     quantities as quantities,
     samples as samples,
 )
+from .generalised import maximum_of as maximum_of
 from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
 from .generalised.several.result import GeneralisedSeveralFit as GeneralisedSeveralFit

@@ -68,6 +68,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "check_published": [record],
         "code_time": [[0.0, 1.0, 3.0]],
         "loo_compare": [[fitted, mean]],
+        "plan_from_pilot": [mean, "days", 20, 10],
         "plan_study": [20, 10, 0.1, 0.3],
         "coefficient_tests": [fitted],
         "comparisons": [fitted, "days"],
