@@ -9,6 +9,7 @@ from .assess import (
     leave_one_row_out as leave_one_row_out,
     log_marginal_likelihood as log_marginal_likelihood,
     loo_compare as loo_compare,
+    multiverse as multiverse,
     simulation_based_calibration as simulation_based_calibration,
     variance_tests as variance_tests,
 )

@@ -65,6 +65,15 @@ from .simulation_based import (
     SimulationBasedRow as SimulationBasedRow,
     simulation_based_calibration as simulation_based_calibration,
 )
+from .specifications import (
+    Changes as Changes,
+    Models as Models,
+    Multiverse as Multiverse,
+    SpecificationRow as SpecificationRow,
+    Specifications as Specifications,
+    multiverse as multiverse,
+)
+from .stacking import stacking_weights as stacking_weights
 from .variance_tests import (
     VarianceTestRow as VarianceTestRow,
     VarianceTests as VarianceTests,

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from bayes_mlm.base import EngineError
+from bayes_mlm.design import Design
 from bayes_mlm.engines import why_not_direct
 from bayes_mlm.fitting import Fit, expect_draws
-from bayes_mlm.likelihood import model_priors
+from bayes_mlm.likelihood import ModelPriors, model_priors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +56,7 @@ def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
     (-908.75, True)
     """
     expect_draws("log_marginal_likelihood", fit)
-    named = fit.priors.by_name(fit.design)
-    flat = [name for name, prior in named.items() if not prior.is_proper]
-    if flat:
-        proper = model_priors(fit.design).by_name(fit.design)
-        advice = ", ".join(f"{name} = {proper[name]}" for name in flat)
-        raise EngineError(
-            f"the marginal likelihood is not defined with a flat prior on {' and '.join(flat)}; "
-            f"give a proper one, such as {advice}"
-        )
+    refuse_flat(fit.design, fit.priors)
     if fit.report is None or fit.report.log_marginal_likelihood is None:
         why = why_not_direct(fit.priors)
         raise EngineError(
@@ -79,3 +72,15 @@ def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
         value=fit.report.log_marginal_likelihood,
         error=fit.report.log_marginal_likelihood_error,
     )
+
+
+def refuse_flat(design: Design, priors: ModelPriors) -> None:
+    """Raise an EngineError where a flat prior leaves the marginal likelihood undefined."""
+    flat = [name for name, prior in priors.by_name(design).items() if not prior.is_proper]
+    if flat:
+        proper = model_priors(design).by_name(design)
+        advice = ", ".join(f"{name} = {proper[name]}" for name in flat)
+        raise EngineError(
+            f"the marginal likelihood is not defined with a flat prior on {' and '.join(flat)}; "
+            f"give a proper one, such as {advice}"
+        )

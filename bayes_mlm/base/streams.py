@@ -34,8 +34,12 @@ class Stream(Enum):
     STUDY_DESIGN = "spawned", 13
     SIMULATED_TRUTHS = "spawned", 14
     CONTRASTS = "spawned", 15
+<<<<<<< HEAD
     PRIOR_TRUTHS = "spawned", 16
     SIMULATED_POSTERIORS = "spawned", 17
+=======
+    MULTIVERSE = "spawned", 16
+>>>>>>> main
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

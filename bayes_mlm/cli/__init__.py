@@ -26,6 +26,7 @@ from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.loo_compare import loo_compare
 from bayes_mlm.cli.machine import Output
 from bayes_mlm.cli.means import means
+from bayes_mlm.cli.multiverse import multiverse
 from bayes_mlm.cli.options import (
     AnyEngine,
     Data,
@@ -284,6 +285,7 @@ app.command()(means)
 app.command()(predict)
 app.command()(lines)
 app.command()(design)
+app.command()(multiverse)
 app.command("sum")(sum_data)
 app.command()(merge)
 app.command()(groups)

@@ -70,6 +70,7 @@ def design_of(
     *,
     rows: Rows = "auto",
     on_progress: Callable[[float], None] | None = None,
+    aliased: bool = False,
 ) -> Design:
     """Return the design of a model, of its data or of other data, laid out for its kind.
 
@@ -84,6 +85,8 @@ def design_of(
         table, and the result of `open_data`, is always aggregated.
     on_progress : callable, optional
         Called with the progress of a long query, in per cent.
+    aliased : bool
+        As of `build_design`, where rows are kept.
 
     Examples
     --------
@@ -124,6 +127,7 @@ def design_of(
         _kept(location, model, source),
         residual=model.residual,
         family=model.family,
+        aliased=aliased,
         **options,
     )
     return for_kind(design, model.kind)

@@ -16,8 +16,10 @@ _BLOCK = 65_536
 _ROUNDING = 1e-18
 
 
-def check_estimable(design: Design) -> None:
+def check_estimable(design: Design, *, aliased: bool = False) -> None:
     """Refuse columns that are combinations of the rest of the model, and too few rows.
+
+    Columns of several models together may be combinations of one another (`aliased`).
 
     Raises
     ------
@@ -41,13 +43,13 @@ def check_estimable(design: Design) -> None:
     if design.kind == "no_pooling":
         remedy = "a no-pooling model has an intercept for each group, so that only slopes of"
         remedy += " predictors that vary within groups are estimable; else use partial pooling"
-    aliased, near = _ALIASED, ""
+    alike, near = _ALIASED, ""
     intercept = np.array([term == INTERCEPT for term in design.terms])
     if design.aggregated is not None:
         found = lengths_of_sums(
             design.aggregated.cells, intercept, inside=design.kind == "no_pooling"
         )
-        aliased, near = _AGGREGATED, ", or too near to one for sums to distinguish"
+        alike, near = _AGGREGATED, ", or too near to one for sums to distinguish"
     else:
         origin = np.zeros((1, design.p))
         if design.kind == "no_pooling":
@@ -64,7 +66,7 @@ def check_estimable(design: Design) -> None:
             )
         if length <= VARIES:
             raise DesignError(f"the predictor {term!r} does not vary{where}; {remedy}")
-        if rest <= aliased * length:
+        if rest <= alike * length and not aliased:
             raise DesignError(
                 f"the predictor {term!r} is a linear combination of the predictors before "
                 f"it{near}; {remedy}"

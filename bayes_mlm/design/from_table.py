@@ -59,6 +59,7 @@ def build_design(
     residual: Residual | Mapping[str, Any] | None = None,
     family: str | Family = "gaussian",
     strip: bool = False,
+    aliased: bool = False,
 ) -> Design:
     """Return the design of a formula and a table, after checking that it is estimable.
 
@@ -82,6 +83,8 @@ def build_design(
         if that is not the usual one: ``"bernoulli(probit)"``.
     strip : bool
         Whether to strip spaces from the ends of labels, as of new data that the design replays.
+    aliased : bool
+        Whether predictors may be linear combinations of others: those of several models together.
 
     Returns
     -------
@@ -217,7 +220,7 @@ def build_design(
         residual=laid_out,
         inputs=inputs_of(encoding, table),
     )
-    check_estimable(design)
+    check_estimable(design, aliased=aliased)
     return design
 
 

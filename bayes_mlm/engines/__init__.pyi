@@ -109,4 +109,5 @@ from .reml.refits import (
     Simulation as Simulation,
     refit as refit,
 )
+from .reml.submodels import Submodel as Submodel, Submodels as Submodels
 from .settings import Settings as Settings

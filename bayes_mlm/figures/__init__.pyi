@@ -35,6 +35,7 @@ from .roles import Roles as Roles, roles_of as roles_of
 from .rows import Cloud as Cloud, cloud_of as cloud_of, straight as straight
 from .sensitivity import plot_sensitivity as plot_sensitivity
 from .simulation_based import plot_simulation_based as plot_simulation_based
+from .specifications import plot_specification_curve as plot_specification_curve
 from .style import (
     BLACK as BLACK,
     BLUE as BLUE,

@@ -45,6 +45,7 @@ from .rotated import (
     root_outside as root_outside,
     rotate_moments as rotate_moments,
 )
+from .submodel import select_columns as select_columns
 from .sums import (
     Columns as Columns,
     GroupSums as GroupSums,

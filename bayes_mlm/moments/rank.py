@@ -17,6 +17,12 @@ def rank_of(cross: Floats, scale: Floats) -> int:
     return int(np.count_nonzero(np.linalg.eigvalsh(cross / np.outer(norm, norm)) > INSIDE))
 
 
+def rank_of_groups(r: Floats, size: Floats) -> int:
+    """Count the dimensions of the span of Z over all groups, from R (C, q, q) by class and size."""
+    ranks = np.count_nonzero(np.abs(r).max(axis=2, initial=0.0) > 0, axis=1)
+    return int(ranks @ size) if r.shape[1] else 0
+
+
 def check_rank(cross: Floats, terms: tuple[str, ...], ones: Floats) -> None:
     """Raise a DesignError that names the column of X which the others determine."""
     p = len(terms)

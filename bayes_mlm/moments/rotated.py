@@ -20,7 +20,7 @@ import numpy.typing as npt
 from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.moments.blocks import Blocks, in_blocks
 from bayes_mlm.moments.group_moments import GroupMoments
-from bayes_mlm.moments.rank import INSIDE, RANK_TOLERANCE, check_rank, rank_of
+from bayes_mlm.moments.rank import INSIDE, RANK_TOLERANCE, check_rank, rank_of, rank_of_groups
 
 # From this many classes on, by the number of effects, and of so few groups each, sums run over the
 # groups by compiled code, which takes a second to load; matrices of every class take longer.
@@ -162,13 +162,12 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
     c, xy, z = transformed.c, transformed.xy, list(range(p, p + q))
     rest = transformed.left.sum(axis=0)[np.ix_(xy, xy)]
     r, of_group, size = _classes(transformed.r)
-    ranks = np.count_nonzero(np.abs(r).max(axis=2, initial=0.0) > 0, axis=1) if q else size * 0
     stacked = c.reshape(-1, p + 1)
     information = rest + stacked.T @ stacked
     if not aliased:
         check_rank(information[:p, :p], s.terms, ones)
     inside = rank_of(rest[:p, :p], np.diag(information)[:p])
-    z_rank = int(ranks @ size)
+    z_rank = rank_of_groups(r, size)
     transform = np.eye(q)
     if z_constant is not None:
         shift = centre[z].copy()

@@ -41,6 +41,10 @@ COMMANDS = {
             "100",
         ]
     ],
+    "multiverse": [
+        "reaction ~ days + (1 | subject)",
+        *("--data", "sleepstudy", "--optional", "I(days ** 2)", "--reml-only"),
+    ],
     "check": ["sleepstudy_growth"],
     "lines": ["sleepstudy_growth", "--group", "308"],
     "predict": ["sleepstudy_growth", "--new", "sleepstudy", "--out", "new.csv"],

@@ -118,6 +118,7 @@ COMPILED = {
     "draw_kernels",
     "table_kernels",
     "neighbours",
+    "node_kernels",
     "joint_kernels",
 }
 

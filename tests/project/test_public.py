@@ -103,6 +103,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "model_priors": [design],
         "joint_tests": [fitted],
         "marginal_means": [_product(hsb), "sector"],
+        "multiverse": ["reaction ~ days + (1 | subject)", sleep, ["I(days ** 2)"]],
         "mundlak": [mundlak.design],
         "no_pooling": [bayes_mlm.for_kind(_of_hsb(hsb), "no_pooling")],
         "open_data": [folder / "sleep.csv"],

@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from bayes_mlm.base import (
     DEFAULT_PROB,
-    DesignError,
     EngineError,
     Floats,
     check_choice,
@@ -17,6 +16,7 @@ from bayes_mlm.base import (
 from bayes_mlm.design import Design
 from bayes_mlm.engines.reml.certificate import certify
 from bayes_mlm.engines.reml.factor import SINGULAR, lower_factor, make_factor
+from bayes_mlm.engines.reml.identified import check_identified
 from bayes_mlm.engines.reml.inference import (
     beta_covariances,
     original_covariance,
@@ -134,7 +134,7 @@ def fit_reml(
         statistics = data.moments(grouped=data.q > 0)  # without effects all rows are one group
     reduced = rotate_moments(statistics)
     labels = data.labels
-    _check_identified(reduced)
+    check_identified(reduced)
     check_bounded(reduced, rows=None if isinstance(data, GroupMoments) else data)
     optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
     if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
@@ -165,7 +165,7 @@ def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
     data = whitened(design)
     found = maximise_structure(data, method)
     reduced, optimum = found.reduced, found.optimum
-    _check_identified(reduced)
+    check_identified(reduced)
     lam = lower_factor(np.linalg.inv(reduced.z_centring) @ optimum.factor.lam(optimum.theta))
     plain = _assemble(
         reduced,
@@ -201,28 +201,6 @@ def _check(
     if isinstance(data, GroupMoments):
         return StatsmodelsCheck(loglik=None, reason="it needs the rows")
     return statsmodels_check(data, lam, method)
-
-
-def _check_identified(reduced: RotatedMoments) -> None:
-    """Raise a DesignError where the variances are not determined by any amount of precision."""
-    if reduced.q == 0:
-        return
-    name = reduced.group or "group"
-    if len(reduced.c) < 2:
-        raise DesignError(
-            f"{name!r} has a single group, so the variance between groups is not identified; "
-            "give at least 2 groups or drop the group effects"
-        )
-    if reduced.within_df < 1:
-        raise DesignError(
-            f"every group of {name!r} has too few rows for {reduced.q} effects and a residual "
-            f"({reduced.n} rows, {len(reduced.c)} groups); drop effects or use coarser groups"
-        )
-    if reduced.between_df < 1:
-        raise DesignError(
-            f"the fixed effects explain every difference between the {len(reduced.c)} groups of "
-            f"{name!r}, so the group variance is not identified; drop a group-level term"
-        )
 
 
 def _assemble(
