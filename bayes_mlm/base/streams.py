@@ -34,12 +34,9 @@ class Stream(Enum):
     STUDY_DESIGN = "spawned", 13
     SIMULATED_TRUTHS = "spawned", 14
     CONTRASTS = "spawned", 15
-<<<<<<< HEAD
-    PRIOR_TRUTHS = "spawned", 16
-    SIMULATED_POSTERIORS = "spawned", 17
-=======
     MULTIVERSE = "spawned", 16
->>>>>>> main
+    PRIOR_TRUTHS = "spawned", 17
+    SIMULATED_POSTERIORS = "spawned", 18
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:
