@@ -22,10 +22,9 @@ OPTIONAL = [
 REPEATS, CHECKED = 100, 40
 
 
-def timed(data: Any, **options: Any) -> tuple[float, float, Any]:
+def timed(data: Any, *, posterior: bool = True) -> tuple[float, float, Any]:
     """Return processor seconds of the pass over the rows and of the rest, and the result."""
-    from bayes_mlm import multiverse
-    from bayes_mlm.assess.specifications import _universe
+    from bayes_mlm.assess.specifications import _universe, fit_universe
     from bayes_mlm.assess.specifications.choices import read_choices
 
     began = time.process_time()
@@ -33,8 +32,8 @@ def timed(data: Any, **options: Any) -> tuple[float, float, Any]:
     assert universe.statistics.n
     reading = time.process_time() - began
     began = time.process_time()
-    found = multiverse(BASE, data, OPTIONAL, focal=["ses", "sector"], **options)
-    return reading, time.process_time() - began - reading, found
+    found = fit_universe(universe, universe.focal(["ses", "sector"]), posterior, None, 0.95, 1)
+    return reading, time.process_time() - began, found
 
 
 def largest_difference(found: Any) -> float:

@@ -28,6 +28,7 @@ from bayes_mlm.base import (
     csv_text,
     digits,
     expect_each,
+    probability,
 )
 from bayes_mlm.design import Design, same_columns, same_outcome
 from bayes_mlm.fitting import Estimate, Fit, expect_draws
@@ -95,6 +96,7 @@ class ModelComparison(ResultTable[ComparisonRow]):
             *(Column(name=name) for name in ("criterion", "model", "rank")),
             *measured("value", "se"),
             *measured("difference", "se_difference"),
+            Column(name="weight", text=lambda row: probability(row.weight)),
             Column(name="standing"),
         )
 

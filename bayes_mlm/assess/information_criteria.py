@@ -15,7 +15,7 @@ from bayes_mlm.base import (
     scaled,
 )
 from bayes_mlm.design import Design
-from bayes_mlm.engines import OlsFit
+from bayes_mlm.engines import OlsFit, RemlFit, conditional_aic
 from bayes_mlm.fitting import Estimate
 
 
@@ -33,6 +33,10 @@ class CriteriaRow:
         Log-likelihood; Akaike's criterion, corrected for few rows (Hurvich & Tsai 1989), Schwarz's.
     weight : float
         Akaike weight: ``exp(-AIC / 2)``, scaled to a sum of one.
+    effective, caic : float
+        Effective parameters of the mean given the group effects, and the conditional criterion
+        (Vaida & Blanchard 2005; Greven & Kneib 2010); nan of several factors, of outcomes that are
+        not Gaussian, and of residual structures.
     chi2, p : float
         Likelihood-ratio test against the model above, where that is nested in it; else nan. For one
         more variance the p-value is of a mixture (Stram & Lee 1994, Biometrics 50(4)).
@@ -46,6 +50,8 @@ class CriteriaRow:
     aicc: float
     bic: float
     weight: float
+    effective: float
+    caic: float
     chi2: float
     df: int | None
     p: float
@@ -68,6 +74,8 @@ class InformationCriteria(ResultTable[CriteriaRow]):
             Column(name="aic", heading="AIC", text=lambda row: scaled(row.aic, 1)),
             Column(name="bic", heading="BIC", text=lambda row: scaled(row.bic, 1)),
             Column(name="weight", kind="probability"),
+            Column(name="effective", text=lambda row: _if_known(row.effective)),
+            Column(name="caic", heading="cAIC", text=lambda row: _if_known(row.caic)),
             Column(name="chi2", text=_test),
             Column(name="p", kind="p"),
         )
@@ -96,7 +104,9 @@ def information_criteria(*estimates: Estimate) -> InformationCriteria:
 
     Notes
     -----
-    The criteria are marginal: they judge predictions for new groups. Each test is against the model
+    AIC and BIC are marginal: they judge predictions for new groups. The conditional criterion
+    judges predictions for new rows of the groups at hand; its effective parameters include what the
+    estimation of the variances costs, as in R's cAIC4. Each test is against the model
     above. A variance that is zero under the hypothesis makes chi-squared p-values too large: one
     more effect is tested by a mixture here, and exactly by `variance_tests`.
 
@@ -130,6 +140,8 @@ def information_criteria(*estimates: Estimate) -> InformationCriteria:
             f"by {'restricted' if restricted else 'maximum'} likelihood; weight: Akaike's; chi2: "
             "likelihood-ratio test against the model above, where it is nested; of one more effect "
             "the p-value is of a mixture",
+            "cAIC: conditional on the group effects, for new rows of the same groups, with the "
+            "effective parameters of the mean and one of the residuals",
         ),
     )
 
@@ -138,6 +150,7 @@ def _rows(ordered: Sequence[Estimate], weights: Sequence[float]) -> Iterator[Cri
     before: Estimate | None = None
     for one, weight in zip(ordered, weights, strict=True):
         solution, k, n = one.solution, _parameters(one), one.design.n
+        effective, caic = _conditional(one)
         chi2, df, p = (math.nan, None, math.nan) if before is None else _ratio(before, one)
         yield CriteriaRow(
             model=one.title,
@@ -147,6 +160,8 @@ def _rows(ordered: Sequence[Estimate], weights: Sequence[float]) -> Iterator[Cri
             aicc=_aic(one) + 2.0 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.nan,
             bic=math.log(n) * k - 2.0 * float(solution.loglik),
             weight=weight / sum(weights),
+            effective=effective,
+            caic=caic,
             chi2=chi2,
             df=df,
             p=p,
@@ -167,6 +182,21 @@ def _ratio(small: Estimate, large: Estimate) -> tuple[float, int | None, float]:
     if more == 1:
         return chi2, df, mixture_p(chi2, df - 1, df)
     return chi2, df, float(chdtrc(df, chi2))
+
+
+def _conditional(one: Estimate) -> tuple[float, float]:
+    """Return effective parameters and the conditional criterion; nan where it is not defined."""
+    solution = one.solution
+    if isinstance(solution, OlsFit):
+        return float(len(solution.terms)), _aic(one)
+    if not isinstance(solution, RemlFit) or solution.residual is not None:
+        return math.nan, math.nan
+    found = conditional_aic(one.design.moments(), solution)
+    return found.df, found.value
+
+
+def _if_known(value: float) -> str:
+    return "" if math.isnan(value) else scaled(value, 1)
 
 
 def _effects(design: Design) -> set[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from bayes_mlm.assess.loo import Elpd, difference_se
+from bayes_mlm.assess.stacking import stacking_weights
 
 type Criterion = Literal["group", "row", "marginal_likelihood"]
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion.__value__)
@@ -50,6 +51,9 @@ class ComparisonRow:
         Largest Pareto k-hat of the parts that were not computed anew.
     n_parts, n_refitted : int or None
         Groups or rows omitted in turn, and how many of them needed a refit.
+    weight : float or None
+        By stacking, among the models with this measure: by which their predictive densities are
+        mixed to predict omitted parts best together (`stacking_weights`).
     standing : {"best", "tie", "behind", "none"}
         "tie": the difference from the best is within its noise.
     note : str
@@ -68,6 +72,7 @@ class ComparisonRow:
     k_hat: float | None = None
     n_parts: int | None = None
     n_refitted: int | None = None
+    weight: float | None = None
     standing: Literal["best", "tie", "behind", "none"] = "none"
     note: str = ""
 
@@ -82,8 +87,11 @@ class NamedElpd:
 
 def rank_elpds(criterion: Criterion, elpds: Sequence[NamedElpd]) -> list[ComparisonRow]:
     """Order models by elpd, the best first, each with its paired difference from the best."""
+    if not elpds:
+        return []
     order = sorted(elpds, key=lambda one: -one.elpd.elpd)
     rows = []
+    weights = stacking_weights(np.stack([one.elpd.pointwise for one in order], axis=1))
     for rank, one in enumerate(order, start=1):
         elpd, best = one.elpd, order[0].elpd
         row = ComparisonRow(
@@ -99,6 +107,7 @@ def rank_elpds(criterion: Criterion, elpds: Sequence[NamedElpd]) -> list[Compari
             k_hat=float(np.max(elpd.k_hat, where=~elpd.refitted, initial=-math.inf)),
             n_parts=len(elpd.pointwise),
             n_refitted=elpd.n_refitted,
+            weight=float(weights[rank - 1]),
             standing="best",
         )
         rows.append(replace(row, standing=_standing(row, LEAST_DIFFERENCE)))

@@ -100,6 +100,10 @@ from .reml.coefficient_tests import (
     Satterthwaite as Satterthwaite,
     degrees_of_freedom as degrees_of_freedom,
 )
+from .reml.conditional_aic import (
+    ConditionalAic as ConditionalAic,
+    conditional_aic as conditional_aic,
+)
 from .reml.inference import EstimateRow as EstimateRow, Interval as Interval
 from .reml.refits import (
     Designs as Designs,

@@ -74,6 +74,8 @@ def plot_energy(data: SamplerFigure) -> Figure:
     figure = draw_with_arviz("plot_energy", data.values, 2.6, group="sample_stats")
     by_chain, energies = figure.axes
     by_chain.yaxis.set_major_locator(MaxNLocator(integer=True))
+    by_chain.margins(0.15)  # no chain's mark is cut
+    by_chain.autoscale()
     by_chain.set_title("E-BFMI", loc="left", fontsize="medium")
     energies.set_xlabel("energy, less its mean")
     return figure

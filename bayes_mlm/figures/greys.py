@@ -64,8 +64,14 @@ def make_grey(drawn: Any) -> None:
                 hatched = np.atleast_2d(one.get_hatchcolor())
                 one.set_hatchcolor([grey_of(each) for each in hatched])
     for one in drawn.findobj(lambda artist: hasattr(artist, "set_cmap")):
-        if one.get_array() is not None:
+        if one.get_array() is not None and not _is_grey(one.get_cmap()):
             one.set_cmap("Greys")
+
+
+def _is_grey(cmap: Any) -> bool:
+    """Test whether a colour map is of greys; one that ends before black leaves lines to be seen."""
+    colours = cmap(np.linspace(0.0, 1.0, 16))[:, :3]
+    return bool(np.ptp(colours, axis=1).max() < 0.05)
 
 
 def _part(colour: Any) -> Any:

@@ -1,9 +1,20 @@
 """Measure text in inches, and break it into lines."""
 
+import re
+from functools import cache
+
 from bayes_mlm.base import shorten
 
 # Characters of a name on an axis, in a title or a legend; the lines of shorter ones are broken.
 _LONGEST = 72
+# After which characters a word breaks that is wider than a whole line.
+_JOINTS = re.compile(r"(?<=[:_/,=])|(?=\[)")
+# Fonts with letters that matplotlib's own lacks, of which those that are installed take over.
+_MORE_LETTERS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei"),
+    *("Droid Sans Fallback", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo"),
+    *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Arial Unicode MS"),
+)
 
 
 def axis_name(name: object) -> str:
@@ -37,24 +48,41 @@ def text_width(text: str, size: float) -> float:
 
 
 def wrap(text: str, room: float, size: float) -> str:
-    r"""Break lines between words where they are wider than some inches; a word stays whole.
+    r"""Break lines between words where they are wider than some inches.
+
+    A word stays whole if it fits a line; one that does not is broken after ``:``, ``_``, ``/`` and
+    the like, and before ``[``.
 
     Examples
     --------
     >>> wrap("socioeconomic status\n(standard deviations)", 0.9, 9.0).splitlines()
     ['socioeconomic', 'status', '(standard', 'deviations)']
+    >>> wrap("beta[socioeconomic:sector[Catholic]]", 1.2, 9.0).splitlines()
+    ['beta', '[socioeconomic:', 'sector[Catholic]]']
     """
     lines: list[str] = []
     for line in text.split("\n"):
-        first, *words = line.split(" ")
-        lines.append(first)
-        for word in words:
-            longer = f"{lines[-1]} {word}"
-            if text_width(longer, size) <= room:
-                lines[-1] = longer
-            else:
-                lines.append(word)
+        start = len(lines)
+        for word in line.split(" "):
+            parts = [word]
+            if text_width(word, size) > room:
+                parts = _JOINTS.split(word)
+            for k, part in enumerate(parts):
+                gap = "" if k else " "
+                if len(lines) > start and text_width(lines[-1] + gap + part, size) <= room:
+                    lines[-1] += gap + part
+                else:
+                    lines.append(part)
     return "\n".join(lines)
+
+
+@cache
+def more_letters() -> tuple[str, ...]:
+    """Return the installed fonts that have letters which matplotlib's own lacks: Chinese ones."""
+    from matplotlib.font_manager import get_font_names
+
+    installed = set(get_font_names())
+    return tuple(name for name in _MORE_LETTERS if name in installed)
 
 
 def extra_lines(text: str, room: float, size: float) -> int:

@@ -25,6 +25,8 @@ from bayes_mlm.figures.lettering import wrap
 _ROUNDS = 3
 # Between the labels of two ticks, in ems; and the part of their room that broken lines fill.
 _GAP, _FILLED = 0.4, 0.97
+# From one line to the next, in ems.
+_LEADING = 1.4
 # The part of a figure's width that a text over all axes may fill.
 _WHOLE = 0.96
 # Constrained layout's warning of axes without room; it may have room after a correction.
@@ -72,6 +74,7 @@ class PageLayout(ConstrainedLayoutEngine):
                 ends = {"left": right - box.x0, "right": box.x1 - left}
                 changed.append(self._break(text, ends.get(text.get_horizontalalignment(), across)))
             changed.append(_clear_multiplier(ax.xaxis))
+            changed.append(_raise_legend(ax))
             changed.append(_thin(ax.xaxis, box.width, upright=False))
             changed.append(_thin(ax.yaxis, box.height, upright=True))
         return any(changed)
@@ -139,6 +142,30 @@ def _clear_multiplier(axis: Axis) -> bool:
     return True
 
 
+def _raise_legend(ax: Axes) -> bool:
+    """Move a legend over axes above the power of ten of their ticks, where that would be in it."""
+    power, legend = ax.yaxis.get_offset_text(), ax.get_legend()
+    if legend is None or not power.get_text():
+        return False
+    box = power.get_window_extent()
+    if BboxBase.intersection(box, legend.get_window_extent()) is None:
+        return False
+    legend.set_bbox_to_anchor((0.0, (box.y1 - ax.bbox.y0) / ax.bbox.height), ax.transAxes)
+    return True
+
+
+def break_names(ax: Axes) -> None:
+    """Break the names of axes that were handed over, whose figure is laid out by others."""
+    dpi = ax.figure.dpi
+    wide, tall = ax.bbox.width / dpi, ax.bbox.height / dpi
+    for text in (ax.xaxis.label, *_titles(ax)):
+        text.set_text(wrap(text.get_text(), wide, _size(text)))
+        # The lines added take their height from the axes.
+        tall -= text.get_text().count("\n") * _LEADING * _size(text) / 72.0
+    name = ax.yaxis.label
+    name.set_text(wrap(name.get_text(), _FILLED * max(tall, 0.5), _size(name)))
+
+
 def _thin(axis: Axis, room: float, *, upright: bool) -> bool:
     """Have fewer ticks where their labels touch, or turn them upright if they are names."""
     low, high = sorted(axis.get_view_interval())
@@ -151,11 +178,13 @@ def _thin(axis: Axis, room: float, *, upright: bool) -> bool:
         return False
     boxes = [label.get_window_extent() for label in shown]
     ends = sorted((box.y0, box.y1) if upright else (box.x0, box.x1) for box in boxes)
-    if all(after[0] >= before[1] for before, after in pairwise(ends)):
-        return False
     figure = shown[0].get_figure(root=True)
     assert figure is not None  # for mypy
     gap = _GAP * _size(shown[0]) * figure.dpi / 72.0
+    # Numbers side by side read as one without a gap between them.
+    least = 0.0 if upright else gap / 2
+    if all(after[0] - before[1] >= least for before, after in pairwise(ends)):
+        return False
     most = max(int(room / (max(end - start for start, end in ends) + gap)), 1)
     locator = axis.get_major_locator()
     if isinstance(locator, FixedLocator):

@@ -112,6 +112,8 @@ def statistics_of_groups(made: Replicates, *, binary: bool) -> tuple[Statistic, 
 
 def draw_statistics(ax: Axes, statistics: tuple[Statistic, ...]) -> None:
     """Draw each statistic of the data in sds of the replicates', on one axis."""
+    from matplotlib import rcParams
+
     for k, item in enumerate(statistics):
         centre, sd = float(item.replicated.mean()), float(item.replicated.std())
         sd = sd if sd > 0 else 1.0
@@ -129,6 +131,8 @@ def draw_statistics(ax: Axes, statistics: tuple[Statistic, ...]) -> None:
             va="center",
             fontsize=8,
             fontweight="bold" if item.unlike else "normal",
+            # The fonts after it, with Chinese letters, may have no bold, of which matplotlib warns.
+            fontfamily=rcParams["font.family"][0],
         )
     ax.axvline(0.0, color=GREY, lw=0.8, zorder=0)
     ax.set_yticks(range(len(statistics)), [item.name for item in statistics])

@@ -19,6 +19,7 @@ from bayes_mlm.figures.canvas import (
     drawing_on,
 )
 from bayes_mlm.figures.greys import make_grey
+from bayes_mlm.figures.lettering import more_letters
 
 if TYPE_CHECKING:
     import matplotlib.artist
@@ -143,6 +144,14 @@ def engine_style(engine: str) -> Style:
     return _CHAINS if one.has_chains else _INDEPENDENT
 
 
+def _look() -> dict[Any, Any]:
+    """Return the settings that figures are drawn with: letters matplotlib's font lacks too."""
+    from matplotlib import rcParams
+
+    families = dict.fromkeys((*rcParams["font.family"], *more_letters()))
+    return _LOOK | {"font.family": [*families]}
+
+
 def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:
     """Return an empty figure of a size in inches; at the default width it fits a page's text.
 
@@ -159,7 +168,7 @@ def new_figure(height: float = HEIGHT, *, width: float = WIDTH) -> Figure:
         return cast("Figure", canvas.ax)
     from bayes_mlm.figures.page_layout import PageLayout
 
-    layout = PageLayout((_LOOK, canvas.settings))
+    layout = PageLayout((_look(), canvas.settings))
     return Figure(figsize=canvas.size(width, height), layout=layout)
 
 
@@ -284,9 +293,13 @@ def styled[D](draw: Callable[[D], Figure]) -> Drawing[D]:
         from matplotlib import rc_context
 
         canvas = Canvas(theme=theme, figsize=figsize, ax=ax)
-        with rc_context(_LOOK), rc_context(canvas.settings), drawing_on(canvas):
+        with rc_context(_look()), rc_context(canvas.settings), drawing_on(canvas):
             made = draw(data)
             _size_ticks(made if ax is None else ax)
+            if isinstance(cast("Any", made), GivenAxes):
+                from bayes_mlm.figures.page_layout import break_names
+
+                break_names(ax)
         if canvas.is_grey:
             make_grey(made if ax is None else ax)
         return made if ax is None else ax

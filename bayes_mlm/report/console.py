@@ -14,6 +14,7 @@ from bayes_mlm.base import (
     count,
     digits,
     number,
+    probability,
     scaled,
     share_digits,
     sign,
@@ -216,7 +217,7 @@ def comparison_parts(found: "ModelComparison") -> list[TerminalTable | str]:
         if not rows:
             continue
         sampled = criterion != "marginal_likelihood"
-        names = ("elpd", "se", "difference", "se of difference", "p", "max k-hat")
+        names = ("elpd", "se", "difference", "se of difference", "p", "max k-hat", "weight")
         headings = ("model", *(names if sampled else ("log density", "difference")), "")
         cells = tuple((row.model, *_ranked(row, sampled), row.standing) for row in rows)
         view = View(headings=headings, cells=cells, left=frozenset({len(headings) - 1}))
@@ -244,7 +245,8 @@ def comparison_lines(found: "ModelComparison") -> list[str]:
             "- elpd: expected log pointwise predictive density by leave-one-out, higher is better; "
             "p: effective number of parameters; k-hat: above 0.7, or less with few draws, the "
             "importance weights that replace a refit are not reliable "
-            "(Vehtari et al. 2017, 2024)"
+            "(Vehtari et al. 2017, 2024); weight: of the model in the mixture that predicts best "
+            "(stacking; Yao et al. 2018)"
         )
     lines += [f"- {caution}" for caution in found.cautions]
     if found.verdict.ok:
@@ -265,6 +267,7 @@ def _ranked(row: "ComparisonRow", sampled: bool) -> list[str]:
         *_measured(row.difference, row.se_difference),
         "" if row.p is None else number(row.p, style="terminal"),
         "-" if k_hat == "inf" else k_hat,
+        probability(row.weight),
     ]
 
 

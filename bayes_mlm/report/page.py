@@ -27,7 +27,6 @@ from bayes_mlm.report.remarks import (
 )
 from bayes_mlm.report.sections import PageSection, choose_sections
 from bayes_mlm.report.tables import (
-    MOST_COLUMNS,
     PageTable,
     corrections_table,
     estimates_tables,
@@ -40,6 +39,10 @@ from bayes_mlm.report.tables import (
 
 if TYPE_CHECKING:
     from bayes_mlm.studies import PublishedRow
+
+
+# Models in one table of the comparison, as many as a page of 1,100 points has room for.
+_MOST_MODELS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,7 +347,7 @@ def _ladder(analyses: Sequence[Analysis]) -> str:
         for one in analyses
     ]
     table = publication_table(single, likelihood=False)
-    return "\n".join(part.render("html") for part in table.in_parts(MOST_COLUMNS - 1))
+    return "\n".join(part.render("html") for part in table.in_parts(_MOST_MODELS))
 
 
 def _data_facts(main: Analysis) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from bayes_mlm.assess.comparison import loo_compare
 from bayes_mlm.assess.loo import leave_one_row_out
 from bayes_mlm.assess.marginal_likelihood import log_marginal_likelihood
 from bayes_mlm.assess.ranking import CRITERIA, NamedElpd, cautions_on, rank_elpds
+from bayes_mlm.assess.stacking import stacking_weights
 from bayes_mlm.base.errors import DesignError, EngineError
 
 HSB = ("hsb_sector_ses", "hsb_ses", "hsb_pooled", "hsb_no_pooling")
@@ -79,6 +80,12 @@ def test_rows_are_complete_and_in_order(hsb):
         values = [row.value for row in rows]
         assert values == sorted(values, reverse=True)
         assert [row.difference for row in rows] == [value - values[0] for value in values]
+        if criterion != "marginal_likelihood":
+            assert sum(row.weight for row in rows) == pytest.approx(1.0)
+            points = [one.elpd.pointwise for one in hsb.elpds if one.elpd.unit == criterion]
+            names = [one.model for one in hsb.elpds if one.elpd.unit == criterion]
+            weights = dict(zip(names, stacking_weights(np.stack(points, axis=1)), strict=True))
+            assert {row.model: row.weight for row in rows} == pytest.approx(weights, abs=1e-4)
     assert hsb.verdict.ok
     assert "school" in hsb.question("group")
 

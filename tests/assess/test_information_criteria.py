@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_mlm import fit, information_criteria, load_contraception, load_sleepstudy
+from bayes_mlm import (
+    build_design,
+    fit,
+    fit_reml,
+    information_criteria,
+    load_contraception,
+    load_sleepstudy,
+)
 from bayes_mlm.base import DesignError, EngineError
+from bayes_mlm.engines import conditional_aic
 
 NULL, LINE, SLOPE = (
     "reaction ~ 1 + (1 | subject)",
@@ -73,3 +81,37 @@ def test_what_cannot_be_compared_is_refused():
         information_criteria(line, fewer)
     with pytest.raises(EngineError, match="information_criteria"):
         information_criteria(line, "reml")
+
+
+@pytest.mark.parametrize(
+    ("bar", "method", "sd"),
+    [
+        ("(1 | g)", "reml", 1.0),
+        ("(1 | g)", "ml", 0.0),
+        ("(x || g)", "reml", 0.5),
+        pytest.param("(x | g)", "ml", 1.0, marks=pytest.mark.slow),
+    ],
+)
+def test_effective_parameters_are_the_derivatives_of_the_fitted_values(bar, method, sd):
+    """Every outcome is moved, and the variances are estimated anew (Greven & Kneib 2010)."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(5), rng.integers(2, 5, 5))
+    x = rng.normal(size=g.size) + 3.0
+    y = x + sd * rng.normal(size=6)[g] * (1.0 + x) + rng.normal(size=g.size)
+
+    def fitted(y):
+        design = build_design(f"y ~ x + {bar}", {"y": y, "x": x, "g": g})
+        one = fit_reml(design, profile=False, method=method.upper())
+        effects = (design.group_term.Z * one.u[design.codes]).sum(axis=1)
+        return design.X @ one.beta + effects, one
+
+    def slope(place):
+        step = 1e-4 * np.eye(y.size)[place]
+        return (fitted(y + step)[0][place] - fitted(y - step)[0][place]) / 2e-4
+
+    mean, one = fitted(y)
+    found = conditional_aic(build_design(f"y ~ x + {bar}", {"y": y, "x": x, "g": g}).moments(), one)
+    assert found.df == pytest.approx(sum(map(slope, range(y.size))), abs=1e-6)
+    loglik = -0.5 * np.log(2 * np.pi * one.sigma_e**2) - 0.5 * ((y - mean) / one.sigma_e) ** 2
+    assert found.loglik == pytest.approx(loglik.sum())
+    assert found.value == pytest.approx(-2 * loglik.sum() + 2 * (found.df + 1))

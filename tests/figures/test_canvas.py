@@ -1,5 +1,7 @@
 """Options of every figure: theme, size, axes and subfigures handed over."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 
 from bayes_mlm.base import BayesMLMError, EngineError, SpecError
+from bayes_mlm.figures import style
 from bayes_mlm.figures.caterpillar import caterpillar, plot_caterpillar
 from bayes_mlm.figures.greys import grey_of
 from bayes_mlm.figures.shrinkage import plot_group_shrinkage, shrinkage
@@ -51,6 +55,40 @@ def test_axes_take_a_figure_of_one_axes(pictures):
         assert FIGURES[name].draw(pictures[name], ax=ax) is ax
         assert ax.lines or ax.collections, name
         assert ax.figure.axes == [ax]
+
+
+def test_long_names_are_broken_in_axes_that_were_handed_over(hsb):
+    long = "score in the mathematics test of the spring term, in points of the national scale"
+    picture = replace(caterpillar(hsb["hsb_ses"]), group=long, what=f"effect on {long}")
+    page = Figure(figsize=(7.0, 3.0), layout="constrained")
+    left, right = page.subplots(1, 2)
+    plot_caterpillar(picture, ax=left)
+    page.draw_without_rendering()
+    for label in (left.xaxis.label, left.yaxis.label):
+        box = label.get_window_extent()
+        assert 0.0 <= box.x0 < box.x1 < right.get_tightbbox().x0
+        assert 0.0 <= box.y0 < box.y1 <= page.bbox.height
+    assert "\n" in left.yaxis.label.get_text()
+
+
+def test_letters_come_from_installed_fonts_too(hsb, monkeypatch):
+    monkeypatch.setattr(style, "more_letters", lambda: ("STIXGeneral",))
+    label = plot_caterpillar(caterpillar(hsb["hsb_ses"])).axes[0].xaxis.label
+    assert label.get_fontfamily() == [*mpl.rcParams["font.family"], "STIXGeneral"]
+
+
+@pytest.mark.parametrize("width", [3.3, 6.3])
+def test_a_power_of_ten_is_not_covered_by_the_legend(hsb, width):
+    picture = subgroup_difference(hsb["hsb_sector_ses"])
+    parts = ("centre", "lower", "upper", "likelihood")
+    large = {name: 1e7 * getattr(picture, name) for name in parts}
+    figure = plot_subgroup_difference(replace(picture, **large), figsize=width)
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    power = ax.yaxis.get_offset_text()
+    assert power.get_text() in {"1e7", "1e8"}
+    legend = ax.get_legend().get_window_extent()
+    assert Bbox.intersection(power.get_window_extent(), legend) is None
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_rows_replay_the_design():
         ),
         ({"subject": [None, 309], "days": [1, 1]}, {}, "'subject' of dict has 1 missing"),
         ({"subject": [None, 309], "days": [1, 1]}, {"question": "new_group"}, "'subject' of dict"),
-        ({"days": [1]}, {}, "no column 'subject'"),
+        ({"days": [1]}, {}, "no column 'subject'.*for a new subject use .*--question new_group"),
         ({"subject": [308]}, {}, "no column 'days'"),
         ({"subject": [308], "days": ["one"]}, {}, "is text where a number is needed"),
         ({"subject": [308], "days": [np.inf]}, {}, "infinite"),

@@ -105,6 +105,18 @@ def test_no_width_scrolls_the_page_sideways(browser, report, width):
     assert browser.evaluate("innerWidth") == width  # a phone would zoom out instead
 
 
+def test_figures_are_as_wide_as_a_phone_and_a_tap_enlarges_one(browser, report):
+    browser.open(report, width=390)
+    fits = "(card) => card.scrollWidth <= card.clientWidth"
+    assert browser.evaluate(f"[...document.querySelectorAll('.card')].every({fits})")
+    browser.evaluate("document.querySelector('.card').focus({preventScroll: true})")
+    assert not browser.evaluate(f"({fits})(document.querySelector('.card'))")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+    assert browser.evaluate("getComputedStyle(document.querySelector('.hint')).display") == "inline"
+    browser.open(report)
+    assert browser.evaluate("getComputedStyle(document.querySelector('.hint')).display") == "none"
+
+
 def rows_shown(browser):
     return browser.evaluate(
         "[...document.querySelectorAll('#groups-table tbody tr')].filter((row) => !row.hidden)"

@@ -1,6 +1,7 @@
 """Multiverse: every model that an analyst might defend, from one pass over the rows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +19,9 @@ from bayes_mlm.assess.specifications.tables import (
     Specifications,
 )
 from bayes_mlm.assess.specifications.universe import Universe
-from bayes_mlm.base import DEFAULT_PROB, EngineError, check_prob, check_whole
-from bayes_mlm.design import design_of
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Floats, check_prob, check_whole, suggest
+from bayes_mlm.data import ReadOptions
+from bayes_mlm.design import Rows, design_of
 from bayes_mlm.engines import Submodels, why_not_direct
 from bayes_mlm.fitting import as_request
 from bayes_mlm.likelihood import model_priors
@@ -33,6 +35,9 @@ __all__ = [
     "Specifications",
     "multiverse",
 ]
+
+# Arguments of `fit` that would make the models others than those of a multiverse.
+_OF_OTHERS = ("kind", "group", "residual", "family", "link", "trials")
 
 
 def multiverse(
@@ -82,7 +87,7 @@ def multiverse(
     random_seed : int
         Of draws, which models with several group effects or t priors need.
     **reading
-        How a file is read, as of `bayes_mlm.fit`.
+        How data are read, as of `bayes_mlm.fit`: `rows`, `strip`, `decimal`, `sheet`, ...
 
     Returns
     -------
@@ -130,6 +135,18 @@ def multiverse(
             "no combination of the options respects the hierarchy: a product needs its parents, "
             "and a slope by group its mean"
         )
+    return fit_universe(universe, wanted, posterior, priors, prob, random_seed)
+
+
+def fit_universe(
+    universe: Universe,
+    wanted: Mapping[str, tuple[int, Floats]],
+    posterior: bool,
+    priors: Mapping[str, Any] | None,
+    prob: float,
+    random_seed: int,
+) -> Multiverse:
+    """Fit every model from the sums of all columns; the arguments are those of `multiverse`."""
     design = universe.design
     bound = model_priors(design, priors) if posterior or priors else None
     if posterior and bound is not None:
@@ -140,7 +157,7 @@ def multiverse(
     kept: list[Fitted] = []
     without: list[LeftOutRow] = []
     by_effects: dict[tuple[tuple[int, ...], bool], tuple[Submodels, Posteriors | None]] = {}
-    for specification in choices.specifications:
+    for specification in universe.choices.specifications:
         z, correlated = universe.effects(specification), specification.group_term.correlated
         if (z, correlated) not in by_effects:
             statistics = universe.statistics.select(z=z)
@@ -172,13 +189,17 @@ def multiverse(
     return assemble(universe, kept, without, list(wanted), prob)
 
 
-def _universe(choices: Choices, data: Any, **options: Any) -> Universe:
+def _universe(choices: Choices, data: Any, *, rows: Rows = "auto", **options: Any) -> Universe:
     """Read the data and lay out the columns of all models."""
-    for name in ("kind", "group", "residual", "family", "link", "trials"):
+    known = ["priors", "missing", "rows", "strip", "group_level"]
+    known += [one.name for one in fields(ReadOptions)]
+    for name in _OF_OTHERS:
         if options.get(name) is not None:
             raise EngineError(
                 f"{name} is not an argument of a multiverse, whose models have a Gaussian outcome "
                 "and group effects; omit it"
             )
+    for name in options.keys() - {*known, *_OF_OTHERS}:
+        raise EngineError(f"unknown argument {name!r}{suggest(name, known)}")
     request = as_request(str(choices.union), data, **options)
-    return Universe(choices=choices, design=design_of(request, data, aliased=True))
+    return Universe(choices=choices, design=design_of(request, data, rows=rows, aliased=True))

@@ -23,7 +23,7 @@ from bayes_mlm.formula import (
 WITHOUT, WITH = "without", "with"
 MAX_MODELS = 20_000
 # Combinations of options, of which those are kept that respect the hierarchy.
-_MAX_COMBINATIONS = 1_000_000
+_MAX_COMBINATIONS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)

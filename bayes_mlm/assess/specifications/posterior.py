@@ -27,8 +27,9 @@ from bayes_mlm.engines import (
 from bayes_mlm.likelihood import ModelPriors
 from bayes_mlm.moments import GroupMoments, RotatedMoments, rest_by_group
 
-# Draws by which models of several group effects are summarised, and left out of.
-_DRAWS, _DRAWS_LOO = 2000, 400
+# Draws by which models of several group effects are summarised; draws times groups, and draws at
+# least, by which groups are left out.
+_DRAWS, _MOST_LOO, _LEAST_LOO = 4000, 64_000, 400
 
 
 class Posteriors:
@@ -108,15 +109,16 @@ class Posteriors:
         rng = stream(self._seed, Stream.MULTIVERSE, *x.tolist())
         drawn = draw_variances(problem, choose_start(problem), _DRAWS, rng)
         mean, variance = _conditional(problem, drawn.at, contrasts)
-        at = drawn.at.part(slice(0, _DRAWS_LOO))
+        some = min(_DRAWS, max(_LEAST_LOO, _MOST_LOO // statistics.J))
+        at = drawn.at.part(slice(0, some))
         model = Model(
             design=self._design,
             priors=priors,
             statistics=statistics,
             joined=joined,
             at=at,
-            n_batches=_DRAWS_LOO,
-            chosen=np.arange(_DRAWS_LOO),
+            n_batches=some,
+            chosen=np.arange(some),
         )
         densities = group_densities(model, at)
         averaged = average(densities.loo, densities.lpd)
@@ -126,7 +128,7 @@ class Posteriors:
             log_marginal_likelihood=float(report.log_marginal_likelihood or math.nan),
             error=report.log_marginal_likelihood_error,
             loo=averaged.loo,
-            reliable=report.trusted and bool((averaged.k_hat <= reliable_k_hat(_DRAWS_LOO)).all()),
+            reliable=report.trusted and bool((averaged.k_hat <= reliable_k_hat(some)).all()),
         )
 
 

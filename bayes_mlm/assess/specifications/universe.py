@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bayes_mlm.assess.specifications.choices import Choices, Specification
-from bayes_mlm.base import EngineError, Floats, Ints, suggest
+from bayes_mlm.base import EngineError, Floats, Ints, describe_value, suggest
 from bayes_mlm.design import INTERCEPT, Design
 from bayes_mlm.formula import Call, Factor, calls, label_term
 from bayes_mlm.likelihood import GroupPriors, ModelPriors
@@ -85,7 +85,13 @@ class Universe:
                     f"interest (focal), such as {terms[1]!r}"
                 )
             wanted = [label_term(first[0])]
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        given: object = [wanted] if isinstance(wanted, str) else wanted
+        if not isinstance(given, Sequence) or not given:
+            raise EngineError(
+                "focal is a coefficient of interest or a list of some, such as ['ses', 'sector'], "
+                f"found {describe_value(wanted)}"
+            )
+        names = list(given)
         by_term: dict[str, list[int]] = {}
         for term in self.choices.union.terms:
             factors = frozenset(term)

@@ -101,25 +101,39 @@ class Submodels:
         contrasts : ndarray, shape (h, p)
             Linear combinations of its coefficients.
         """
-        from bayes_mlm.engines.reml.refits.kernels import FAILED, SINGULAR as AT_BOUNDARY
-        from bayes_mlm.engines.reml.refits.search_kernels import search_from_best
+        from bayes_mlm.engines.reml.refits.kernels import (
+            FAILED,
+            SINGULAR as AT_BOUNDARY,
+            deviance,
+        )
+        from bayes_mlm.engines.reml.refits.search_kernels import search
 
         reduced, kept = self.reduced, np.append(x, self.reduced.p)
         p, q, h = len(x), reduced.q, len(contrasts)
         ones, x_mean = reduced.ones[x], reduced.x_mean[x]
         transform = np.eye(p) - np.outer(ones, x_mean)
+        tag, n = (0,) * q, float(reduced.n)
+        c = np.ascontiguousarray(reduced.c[:, :, kept])
+        rest = np.ascontiguousarray(reduced.rest[np.ix_(kept, kept)])
+        inverse, solved = np.empty((len(c), q, q)), np.empty_like(c)
+        swept = np.empty((p + 1, p + 1))
+        values = [
+            deviance(tag, self._r, c, rest, n, start, inverse, solved, swept)
+            for start in self._starts
+        ]
         relative, beta = np.empty((q, q)), np.empty(p)
         variance, df = np.empty(h), np.empty(h)
-        value, sigma2, ended = search_from_best(
-            (0,) * q,
+        value, sigma2, ended = search(
+            tag,
             self._r,
-            np.ascontiguousarray(reduced.c[:, :, kept]),
-            np.ascontiguousarray(reduced.rest[np.ix_(kept, kept)]),
-            float(reduced.n),
-            self._starts,
-            np.empty((q, q)),
+            c,
+            rest,
+            n,
+            self._starts[int(np.argmin(values))].copy(),
             self._entries,
             contrasts @ transform,
+            inverse,
+            solved,
             relative,
             beta,
             variance,

@@ -234,14 +234,19 @@ def arrange_rows(
 
 
 def _hint(design: Design, table: Table, estimand: Estimand) -> str:
-    """Return how to predict for new groups of a factor of several, whose column is missing."""
+    """Return how to predict for new groups of a factor whose column is missing."""
+    if design.kind in ("within", "mundlak", "no_pooling"):
+        return ""  # needs the groups of new rows as well
+    given = {*table.columns, *design.encoding.predictor_columns}
     absent = [
         name
         for name in estimand.known_factors
-        if not set(design.formula.columns_of(name)) <= set(table.columns)
+        if not given.issuperset(design.formula.columns_of(name))
     ]
-    if not absent or len(design.factors) < 2:
+    if not absent:
         return ""
+    if len(design.factors) < 2:
+        return f'; for a new {absent[0]} use question="new_group" (--question new_group)'
     return f"; for a new {absent[0]} use factor={absent[0]!r} (--factor {absent[0]!r})"
 
 

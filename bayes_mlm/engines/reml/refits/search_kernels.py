@@ -108,35 +108,6 @@ def search(
 
 
 @njit(cache=True, error_model="numpy")
-def search_from_best(
-    tag: tuple[int, ...],
-    r: Floats,
-    c: Floats,
-    rest: Floats,
-    n: float,
-    starts: Floats,
-    lam: Floats,
-    entries: Ints,
-    contrasts: Floats,
-    relative: Floats,
-    beta: Floats,
-    variance: Floats,
-    df: Floats,
-) -> tuple[float, float, int]:
-    """Search as `search` does, from the best of some factors (S, q, q)."""
-    groups, q, k = c.shape
-    inverse, solved = np.empty((groups, q, q)), np.empty((groups, q, k))
-    a_matrix, best = np.empty((k, k)), math.inf
-    for start in starts:
-        value = deviance(tag, r, c, rest, n, start, inverse, solved, a_matrix)
-        if value < best:
-            best = value
-            lam[:] = start
-    return search(tag, r, c, rest, n, lam, entries, contrasts, inverse, solved, relative, beta,
-                  variance, df)  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy")
 def _of_contrasts(
     a_matrix: Floats,
     nu: float,

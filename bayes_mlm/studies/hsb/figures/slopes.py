@@ -168,11 +168,11 @@ def plot_four_slopes(data: FourSlopes) -> Figure:
         look = styles[line.model]
         style = Style(look.colour, look.marker, _DASHES[k])
         draw_line(left, line, style, label=line.name)
-        right.plot([line.slope_lower, line.slope_upper], [k, k], color=style.colour, lw=1.8)
-        right.plot(line.slope, k, style.marker, color=style.colour, ms=6.0, zorder=3)
+        right.plot([line.slope_lower, line.slope_upper], [k + 0.06] * 2, color=style.colour, lw=1.8)
+        right.plot(line.slope, k + 0.06, style.marker, color=style.colour, ms=6.0, zorder=3)
         right.plot(
             line.likelihood_slope,
-            k + 0.22,
+            k + 0.28,
             marker=LIKELIHOOD_STYLE.marker,
             ms=3.5,
             mfc="white",
@@ -181,7 +181,7 @@ def plot_four_slopes(data: FourSlopes) -> Figure:
         )
         right.plot(
             [0.02, 0.16],
-            [k - 0.36, k - 0.36],
+            [k - 0.4, k - 0.4],
             color=style.colour,
             ls=style.line,
             lw=1.7,
@@ -189,13 +189,13 @@ def plot_four_slopes(data: FourSlopes) -> Figure:
         )
         right.text(
             0.2,
-            k - 0.36,
+            k - 0.4,
             f"{line.name}\n{line.slope_text}",
             transform=right.get_yaxis_transform(),
             va="center",
             fontsize=8.5,
         )
-    right.set_ylim(len(data.lines) - 0.6, -0.75)
+    right.set_ylim(len(data.lines) - 0.55, -0.8)
     right.set_yticks([])
     right.spines["left"].set_visible(False)
     right.margins(x=0.12)
