@@ -3,12 +3,14 @@ from .assess import (
     bootstrap as bootstrap,
     calibrate as calibrate,
     check as check,
+    group_influence as group_influence,
     information_criteria as information_criteria,
     leave_one_group_out as leave_one_group_out,
     leave_one_row_out as leave_one_row_out,
     log_marginal_likelihood as log_marginal_likelihood,
     loo_compare as loo_compare,
     multiverse as multiverse,
+    simulation_based_calibration as simulation_based_calibration,
     variance_tests as variance_tests,
 )
 from .base import BayesMLMError as BayesMLMError
@@ -60,7 +62,7 @@ from .likelihood import (
     pooled as pooled,
     within as within,
 )
-from .planning import plan_study as plan_study
+from .planning import plan_from_pilot as plan_from_pilot, plan_study as plan_study
 from .questions import (
     coefficient_tests as coefficient_tests,
     comparisons as comparisons,

@@ -29,6 +29,11 @@ from .comparison import (
     loo_compare as loo_compare,
 )
 from .coverage import Coverage as Coverage, CoverageRow as CoverageRow, calibrate as calibrate
+from .group_influence import (
+    GroupInfluence as GroupInfluence,
+    GroupInfluenceRow as GroupInfluenceRow,
+    group_influence as group_influence,
+)
 from .information_criteria import (
     CriteriaRow as CriteriaRow,
     InformationCriteria as InformationCriteria,
@@ -54,6 +59,11 @@ from .sensitivity.rows import (
     Sensitivity as Sensitivity,
     SensitivityRow as SensitivityRow,
     comparable as comparable,
+)
+from .simulation_based import (
+    SimulationBasedCalibration as SimulationBasedCalibration,
+    SimulationBasedRow as SimulationBasedRow,
+    simulation_based_calibration as simulation_based_calibration,
 )
 from .specifications import (
     Changes as Changes,

@@ -1,12 +1,13 @@
-"""Coverage of the intervals of a REML estimate, and bias, in data drawn from the fitted model."""
+"""Coverage of the intervals of a model, and bias, in data drawn from it at its REML estimate."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayes_mlm.assess.bootstrap import Resampler, quantities_of
+from bayes_mlm.assess.simulated_posteriors import SimulatedPosteriors
 from bayes_mlm.base import (
     DEFAULT_PROB,
     Column,
@@ -50,6 +51,9 @@ class CoverageRow:
         nan of a quantity without one here.
     coverage_normal : float
         The same by the normal distribution.
+    bias_posterior, coverage_posterior : float
+        Of a posterior: mean of its means less the truth, and share of the highest density
+        intervals that hold the truth; nan of an estimate.
     """
 
     model: str
@@ -60,6 +64,8 @@ class CoverageRow:
     se: float
     coverage: float
     coverage_normal: float
+    bias_posterior: float = math.nan
+    coverage_posterior: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -86,6 +92,19 @@ class Coverage(ResultTable[CoverageRow]):
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the view."""
+        drawn = any(not math.isnan(row.coverage_posterior) for row in self.rows)
+        posterior = (
+            Column(
+                name="bias_posterior",
+                heading="bias (posterior)",
+                text=lambda row: _number(row.bias_posterior),
+            ),
+            Column(
+                name="coverage_posterior",
+                heading="(HDI)",
+                text=lambda row: _share(row.coverage_posterior),
+            ),
+        )
         return (
             Column(name="quantity"),
             Column(name="truth", kind="number"),
@@ -98,6 +117,7 @@ class Coverage(ResultTable[CoverageRow]):
                 heading="(normal)",
                 text=lambda row: _share(row.coverage_normal),
             ),
+            *(posterior if drawn else ()),
         )
 
 
@@ -113,8 +133,8 @@ def calibrate(
     Parameters
     ----------
     result : Fit or Estimate
-        Of a Gaussian outcome with one grouping factor; of a posterior, the REML estimate of its
-        model is taken.
+        Of a Gaussian outcome with one grouping factor. Data are drawn at the REML estimate; of a
+        posterior, that of every data set is drawn too, by the direct engine under the same priors.
     n : int
         Simulated data sets, on the rows and groups of the data.
     prob : float
@@ -133,8 +153,10 @@ def calibrate(
     Notes
     -----
     This calibrates within the model: that the model itself is right is assumed. Coverage of
-    coefficients is of t intervals with Satterthwaite's degrees of freedom and of normal ones; of
-    sds and the icc the bias alone is computed.
+    a posterior at one truth is not its probability, which is over truths of the prior
+    (`simulation_based_calibration`): it tells how the priors serve near the estimate. Coverage of
+    coefficients by REML is of t intervals with Satterthwaite's degrees of freedom and of normal
+    ones; of sds and the icc the bias alone is computed.
 
     Examples
     --------
@@ -162,6 +184,8 @@ def calibrate(
     if done < _FEWEST:
         raise EngineError(f"{count(n - done)} of {count(n)} refits found no maximum")
     rows = tuple(_rows(resampler, refits, prob))
+    if isinstance(result, Fit):
+        rows = _with_posterior(rows, result, resampler, n, prob, random_seed)
     singular = float(refits.singular.mean())
     return Coverage(
         rows=rows,
@@ -204,6 +228,37 @@ def _rows(resampler: Resampler, refits: Refits, prob: float) -> Iterator[Coverag
         )
 
 
+def _with_posterior(
+    rows: tuple[CoverageRow, ...],
+    fit: Fit,
+    resampler: Resampler,
+    n: int,
+    prob: float,
+    seed: int,
+) -> tuple[CoverageRow, ...]:
+    """Return the rows with what the posteriors of n further data sets have of each."""
+    solution, pairs = resampler.solution, fit.design.group_term.pairs
+    truth = {"beta": solution.beta, "sigma_u": solution.sigma_u}
+    if pairs:
+        truth["rho_u"] = np.array([np.nan_to_num(solution.rho_u[pair]) for pair in pairs])
+    truth["sigma_e"] = np.array([solution.sigma_e])
+    placed = SimulatedPosteriors(fit=fit).place(
+        {name: np.broadcast_to(value, (n, len(value))) for name, value in truth.items()},
+        stream(seed, Stream.SIMULATED_POSTERIORS),
+        prob=prob,
+    )
+    at = {name: place for place, name in enumerate(placed.names)}
+    bias, held = (placed.mean - placed.truth).mean(axis=0), placed.held.mean(axis=0)
+    return tuple(
+        replace(
+            row,
+            bias_posterior=float(bias[at[row.quantity]]),
+            coverage_posterior=float(held[at[row.quantity]]),
+        )
+        for row in rows
+    )
+
+
 def _truths(resampler: Resampler) -> dict[str, float]:
     values = quantities_of(resampler.at_data, resampler)
     return {name: float(one[0]) for name, one in values.items()}
@@ -212,7 +267,8 @@ def _truths(resampler: Resampler) -> dict[str, float]:
 def _cautions(rows: tuple[CoverageRow, ...], prob: float, done: int, asked: int) -> tuple[str, ...]:
     error = math.sqrt(prob * (1.0 - prob) / done)
     texts = []
-    for what, field in (("t", "coverage"), ("normal", "coverage_normal")):
+    fields = {"t": "coverage", "normal": "coverage_normal", "HDI": "coverage_posterior"}
+    for what, field in fields.items():
         low = [row.quantity for row in rows if getattr(row, field) < prob - _OFF * error]
         if low:
             texts.append(f"{what} intervals of {', '.join(low)} hold less than {level(prob)}")

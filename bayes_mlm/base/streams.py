@@ -35,6 +35,8 @@ class Stream(Enum):
     SIMULATED_TRUTHS = "spawned", 14
     CONTRASTS = "spawned", 15
     MULTIVERSE = "spawned", 16
+    PRIOR_TRUTHS = "spawned", 17
+    SIMULATED_POSTERIORS = "spawned", 18
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

@@ -34,6 +34,13 @@ def design(
         float | None,
         typer.Option(help="Sd of what is thought possible of the effect, for the assurance."),
     ] = None,
+    probability: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a binary outcome, in a typical group; effects are then logarithms of odds "
+            "ratios."
+        ),
+    ] = None,
     missing: Annotated[float, typer.Option(help="Share of rows lost at random.")] = 0.0,
     cost_group: Annotated[float | None, typer.Option(help="Cost of a group.")] = None,
     cost_row: Annotated[float | None, typer.Option(help="Cost of a row.")] = None,
@@ -56,6 +63,10 @@ def design(
 
     if out is not None:
         check_folder(out, ["design.csv", "power.png"])
+    if budget is not None and probability is not None:
+        raise EngineError(
+            "--budget is of outcomes with an sd; of a binary one compare designs by their cost"
+        )
     if budget is not None and (cost_group is None or cost_row is None):
         raise EngineError("--budget needs what a group and a row cost: --cost-group, --cost-row")
     assumed: dict[str, Any] = {
@@ -72,6 +83,7 @@ def design(
             icc=shares,
             effect=_list("--effect", effect, float),
             effect_sd=effect_sd,
+            probability=probability,
             cost_group=cost_group,
             cost_row=cost_row,
             alpha=alpha,

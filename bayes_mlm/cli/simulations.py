@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,8 +38,8 @@ def bootstrap(
     kind: Annotated[
         str,
         typer.Option(
-            help="parametric (outcomes drawn from the model) or cluster (groups drawn with "
-            "replacement)."
+            help="parametric (outcomes drawn from the model), cluster (groups drawn with "
+            "replacement) or case (rows within them too)."
         ),
     ] = "parametric",
     interval: Annotated[
@@ -88,24 +88,48 @@ def calibrate(
     simulations: Annotated[
         int, typer.Option(help="How many data sets are drawn from the fitted model.")
     ] = 1000,
+    posterior: Annotated[
+        bool, typer.Option("--posterior", help="Draw the posterior of every data set too.")
+    ] = False,
+    truths: Annotated[
+        Literal["estimate", "prior"],
+        typer.Option(
+            help="What data are drawn at: the REML estimate; or draws of the prior, and the ranks "
+            "of these in their posteriors (simulation-based calibration)."
+        ),
+    ] = "estimate",
     random_seed: Seed = None,
     group: Group = None,
     reading: Reading = Reading(),
     prob: Prob = DEFAULT_PROB,
-    out: Annotated[Path | None, typer.Option(help="Folder for coverage.csv.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for coverage.csv; of the prior ranks.png too.")
+    ] = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
     """Refit data drawn from the fitted model: coverage of its intervals, and bias.
 
-    Of the REML estimate of a Gaussian outcome with one grouping factor, on the rows and groups of
-    the data. That the model is right is assumed.
+    Of the REML estimate of a Gaussian outcome with one grouping factor, and of its posterior, on
+    the rows and groups of the data. That the model is right is assumed.
     """
-    from bayes_mlm.assess import calibrate as calibrated
+    from bayes_mlm.assess import calibrate as calibrated, simulation_based_calibration
+    from bayes_mlm.fitting import fit_design, make_settings
 
     check_prob(prob)
+    of_prior = truths == "prior"
+
+    def compute(found: "Estimate", seed: int) -> "ResultTable[Any]":
+        if not (posterior or of_prior):
+            return calibrated(found, simulations, prob=prob, random_seed=seed)
+        assert found.request is not None
+        settings = make_settings(found.request, random_seed=seed)
+        drawn = fit_design(found.request, found.design, settings, engine="direct")
+        compute = simulation_based_calibration if of_prior else calibrated
+        return compute(drawn, simulations, prob=prob, random_seed=seed)
+
     _answer(
-        lambda found, seed: calibrated(found, simulations, prob=prob, random_seed=seed),
+        compute,
         "coverage.csv",
         model,
         data,
@@ -116,6 +140,7 @@ def calibrate(
         out=out,
         quiet=quiet,
         output=output,
+        figure=("ranks.png", "plot_simulation_based") if of_prior else None,
     )
 
 
@@ -168,13 +193,15 @@ def _answer(
     out: Path | None,
     quiet: bool,
     output: Output,
+    figure: tuple[str, str] | None = None,
 ) -> None:
-    """Fit a model, compute a table from the estimate, and print and write it."""
+    """Fit a model, compute a table from the estimate, and print and write it with its figure."""
+    from bayes_mlm import figures
     from bayes_mlm.base import atomic_folder
     from bayes_mlm.fitting import estimate_design
 
     if out is not None:
-        check_folder(out, [file], inputs=(model, data))
+        check_folder(out, [file, *([figure[0]] if figure else [])], inputs=(model, data))
     request = request_for(model, data, group=group, **vars(reading))
     with status(f"fitting {request.name}", quiet=quiet):
         design = read_design(request, data)
@@ -185,4 +212,6 @@ def _answer(
     if out is not None:
         with atomic_folder(out) as stage:
             (stage / file).write_text(table.to_csv(), encoding="utf-8")
+            if figure is not None:
+                getattr(figures, figure[1])(table).savefig(stage / figure[0], dpi=200)
     output.finish(table, written=out)

@@ -11,6 +11,7 @@ from .diagnostics import (
 from .direct import (
     Direct as Direct,
     sample_direct as sample_direct,
+    sample_problem as sample_problem,
     why_improper as why_improper,
     why_not_direct as why_not_direct,
 )
@@ -55,6 +56,7 @@ from .draws import (
     quantities as quantities,
     samples as samples,
 )
+from .generalised import maximum_of as maximum_of
 from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
 from .generalised.several.result import GeneralisedSeveralFit as GeneralisedSeveralFit
@@ -95,6 +97,8 @@ from .reml import (
 from .reml.coefficient_tests import (
     CoefficientTests as CoefficientTests,
     FTest as FTest,
+    Satterthwaite as Satterthwaite,
+    degrees_of_freedom as degrees_of_freedom,
 )
 from .reml.conditional_aic import (
     ConditionalAic as ConditionalAic,

@@ -359,7 +359,7 @@ def _table(design: Design, solution: _Solution, level: float) -> OlsFit:
         beta_p=2.0 * stats.t.sf(np.abs(t), df_resid),
         beta_cov=cov,
         beta_interval=tuple(
-            Interval(lower=float(b - r), upper=float(b + r), level=level, method="Wald (t)")
+            Interval(lower=float(b - r), upper=float(b + r), level=level, method="t (residual df)")
             for b, r in zip(solution.beta, reach, strict=True)
         ),
         sigma_e=math.sqrt(sigma2),

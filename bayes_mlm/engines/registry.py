@@ -99,8 +99,6 @@ class Engine:
         ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
     estimates : str
         What its estimates are, for the note below a table.
-    wald : str
-        The distribution of its Wald intervals; empty of an engine that draws.
     independent : bool
         Whether its draws are independent, so that there are no chains to converge.
     several_factors : bool
@@ -118,7 +116,6 @@ class Engine:
     why_not: "Callable[[Design, ModelPriors | None], str]"
     run: "Callable[[Task], Drawn | RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit]"
     estimates: str
-    wald: str = ""
     independent: bool = False
     several_factors: bool = False
     instead: str = ""
@@ -372,7 +369,6 @@ for _engine in (
         why_not=_not_reml,
         run=_maximise("REML"),
         estimates="most likely variances, coefficients by generalised least squares",
-        wald="normal",
         several_factors=True,
     ),
     Engine(
@@ -383,7 +379,6 @@ for _engine in (
         why_not=_not_ml,
         run=_run_ml,
         estimates="most likely variances and coefficients",
-        wald="normal",
         several_factors=True,
     ),
     Engine(
@@ -394,7 +389,6 @@ for _engine in (
         why_not=_not_ols,
         run=_run_ols,
         estimates="least squares, for models without group effects",
-        wald="t",
     ),
 ):
     ENGINES.register(_engine.name, _engine)

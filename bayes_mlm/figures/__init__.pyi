@@ -30,10 +30,11 @@ from .parts import (
     legend_point as legend_point,
 )
 from .pooling import plot_shrinkage as plot_shrinkage
-from .power import plot_power as plot_power
+from .power import plot_power as plot_power, plot_power_contours as plot_power_contours
 from .roles import Roles as Roles, roles_of as roles_of
 from .rows import Cloud as Cloud, cloud_of as cloud_of, straight as straight
 from .sensitivity import plot_sensitivity as plot_sensitivity
+from .simulation_based import plot_simulation_based as plot_simulation_based
 from .specifications import plot_specification_curve as plot_specification_curve
 from .style import (
     BLACK as BLACK,

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from bayes_mlm.base import scaled
+import numpy as np
+
+from bayes_mlm.base import EngineError, scaled
 from bayes_mlm.figures.parts import legend_key
 from bayes_mlm.figures.style import (
+    BLUE,
     GREY,
     Axes,
     Figure,
@@ -25,6 +28,8 @@ _AXES = {
 _KEYS = {"size": "{:g} a group", "effect": "effect {:g}", "groups": "{:g} groups"}
 # Most panels side by side; power that most studies are planned for.
 _PANELS, _WANTED = 3, 0.8
+# Fewest numbers along each axis of contours, and the powers that these are of.
+_GRID, _LEVELS = 3, (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
 @styled
@@ -94,3 +99,57 @@ def _draw(axes: Axes, rows: Sequence[StudyPlanRow], along: str, style: Style) ->
         elinewidth=0.9,
     )
     axes.plot(x, [row.closed_form for row in rows], color=style.colour, ls="--", lw=0.9)
+
+
+@styled
+def plot_power_contours(plan: StudyPlan) -> Figure:
+    """Draw lines of equal power over numbers of groups and their sizes, and of equal cost.
+
+    Parameters
+    ----------
+    plan : StudyPlan
+        Of three or more numbers of groups and three or more sizes, at one icc and one effect.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    EngineError
+        If there are fewer, or several iccs or effects.
+
+    Examples
+    --------
+    >>> from bayes_mlm import plan_study
+    >>> plan = plan_study([20, 40, 80], [5, 10, 20], 0.1, 0.4, n=100, cost_group=50, cost_row=2)
+    >>> plot_power_contours(plan).axes[0].get_ylabel()
+    'rows a group'
+    """
+    groups, sizes, iccs, effects = (
+        sorted({getattr(row, name) for row in plan}) for name in ("groups", "size", "icc", "effect")
+    )
+    if min(len(groups), len(sizes)) < _GRID or len(iccs) * len(effects) > 1:
+        raise EngineError(
+            f"contours need {_GRID} numbers of groups and {_GRID} sizes or more, at one icc and "
+            f"one effect; found {len(groups)}, {len(sizes)}, {len(iccs)} and {len(effects)}"
+        )
+    by = {(row.groups, row.size): row for row in plan}
+    power, cost = (
+        np.array([[getattr(by[one, size], name) for one in groups] for size in sizes])
+        for name in ("power", "cost")
+    )
+    figure = new_figure(3.6)
+    axes = figure.add_subplot()
+    lines = axes.contour(groups, sizes, power, levels=_LEVELS, colors=BLUE, linewidths=1.4)
+    axes.clabel(lines, fmt=lambda value: f"power {value:.2g}", fontsize=7)
+    shown = [legend_key(color=BLUE, lw=1.4, label="equal power")]
+    if np.isfinite(cost).all():
+        lines = axes.contour(groups, sizes, cost, 6, colors=GREY, linewidths=0.9, linestyles="--")
+        axes.clabel(lines, fmt=lambda value: f"{value:,.0f}", fontsize=7)
+        shown.append(legend_key(color=GREY, lw=0.9, ls="--", label="equal cost"))
+    axes.set_xlabel(_AXES["groups"])
+    axes.set_ylabel(_AXES["size"])
+    axes.set_title(f"icc {scaled(iccs[0], 2)}, effect {scaled(effects[0], 2)}")
+    figure.legend(handles=shown, loc="outside lower center", ncols=2)
+    return figure

@@ -40,6 +40,11 @@ def plot_ranks(data: SamplerFigure) -> Figure:
     figure = draw_with_arviz(
         "plot_rank", data.values, 0.5 + 1.3 * rows, group="posterior", col_wrap=2
     )
+    return with_spaced_p(figure)
+
+
+def with_spaced_p(figure: Figure) -> Figure:
+    """Return a figure of ArviZ with its p-values as they are written elsewhere."""
     for text in (text for ax in figure.axes for text in ax.texts):
         text.set_text(_spaced(text.get_text()))
     return figure

@@ -28,6 +28,7 @@ from bayes_mlm.engines import (
     SeveralFactorsFit,
     Task,
     check_engine,
+    degrees_of_freedom,
     likelihood_engine,
 )
 from bayes_mlm.fitting.agreement import EngineComparison
@@ -77,7 +78,7 @@ class Estimate:
     seconds: float = 0.0
     registered: str = ""
 
-    interval_kind = "Wald"
+    interval_kind = "CI"
     reason = "requested"
     random_seed = 0
 
@@ -93,6 +94,11 @@ class Estimate:
 
     def _repr_html_(self) -> str:
         return short_summary(self.summary(), self.design)._repr_html_()
+
+    @property
+    def interval_method(self) -> str:
+        """How an interval of a coefficient is made: "t (Satterthwaite df)"; "Wald", the normal."""
+        return self.solution.beta_interval[0].method
 
     @property
     def name(self) -> str:
@@ -118,16 +124,18 @@ class Estimate:
         """Return k linear combinations of the coefficients, weights (k, p).
 
         Standard errors are by the covariance of generalised least squares at the variance
-        estimates (lme4's), and exact, the combinations being linear.
+        estimates (lme4's), and exact, the combinations being linear; degrees of freedom are
+        Satterthwaite's where the engine has them (`interval_method`).
         """
         fit = self.solution
+        degrees = degrees_of_freedom(fit.tests, weights)
         return tuple(
             Value(
                 estimate=float(row @ fit.beta),
                 se=math.sqrt(max(float(row @ fit.beta_cov @ row), 0.0)),
-                df=fit.df,
+                df=df,
             )
-            for row in weights
+            for row, df in zip(weights, degrees.tolist(), strict=True)
         )
 
     def joint_covariance(self, weights: Floats) -> Floats:
@@ -244,9 +252,10 @@ class Estimate:
         """Return the estimates as rows named like those of a posterior.
 
         Standard errors are those of generalised least squares at the estimate for the coefficients
-        (lme4's), and of the observed information for the variance parameters. Intervals are Wald
-        (t for OLS) for the coefficients and profile for `sigma_u`, `sigma_e` and `icc`; what
-        follows from the icc alone has the icc's interval, carried over.
+        (lme4's), and of the observed information for the variance parameters. Intervals are of the
+        t distribution with Satterthwaite's degrees of freedom (those of the residual for OLS) for
+        the coefficients, or normal where the engine has none of them, and profile for `sigma_u`,
+        `sigma_e` and `icc`; what follows from the icc alone has the icc's interval, carried over.
 
         Parameters
         ----------

@@ -23,6 +23,10 @@ _SINGULAR = (
     "singular: the most likely value of an sd of the group effects is 0, or of a correlation 1 or "
     "-1; the intervals and the posterior say what else is likely"
 )
+_HANG = (
+    "the degrees of freedom hang on the singular estimate: compare coefficient_tests with "
+    "df='kenward-roger'"
+)
 
 
 def summarise_solution(
@@ -55,6 +59,8 @@ def summarise_solution(
             findings.append(Finding("family", True, _GAUSSIAN))
         if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
             findings.append(Finding("singular", True, _SINGULAR))
+            if fit.tests is not None:
+                notes = (*notes, _HANG)
         findings += [*cautions_on_model(design), *interval_findings(rows)]
     rows.append(("loglik", fit.loglik, None, None))
     if groups:
@@ -77,6 +83,7 @@ def summarise_solution(
             for lower, upper in [shown_ends(span)]
         ),
         interval=f"{level(fit.beta_interval[0].level)} CI",
+        method=fit.beta_interval[0].method,
         verdict=Verdict(tuple(findings)),
         notes=notes,
     )

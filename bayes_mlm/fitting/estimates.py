@@ -56,6 +56,8 @@ class Summary(ResultTable[QuantityRow]):
     rows : tuple of QuantityRow
     interval : str
         What `lower` and `upper` are: "95% HDI".
+    method : str
+        How the intervals of coefficients were made: "t (Satterthwaite df)"; empty of draws.
     verdict : Verdict
     """
 
@@ -63,6 +65,7 @@ class Summary(ResultTable[QuantityRow]):
     row_type = QuantityRow
 
     interval: str
+    method: str = ""
 
     def __repr__(self) -> str:
         """Return model, engine and number of quantities."""
@@ -86,6 +89,12 @@ class Summary(ResultTable[QuantityRow]):
             *([Column(name="ess_bulk", heading="ess", kind="count")] if drawn else []),
             *([Column(name="r_hat", kind="ratio")] if chains else []),
         )
+
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """Lines below the table."""
+        made = (f"CI of coefficients: {self.method}",) if self.method else ()
+        return (*made, *super().legend)
 
     def digits(self, row: QuantityRow) -> Digits:
         """Return the digits of a row; a log-likelihood has tenths."""

@@ -200,7 +200,7 @@ class Fit:
         """The data it was fitted to, and how they are read."""
         return self.request.source
 
-    interval_kind = "HDI"
+    interval_kind = interval_method = "HDI"
 
     @property
     def name(self) -> str:

@@ -98,8 +98,12 @@ def summarise_draws(values: Floats, prob: float, interval: IntervalKind = "hdi")
     )
 
 
-def summarise_wald(estimate: Floats, se: Floats, prob: float, df: float) -> DrawSummary:
+def summarise_wald(
+    estimate: Floats, se: Floats, prob: float, df: float | Sequence[float]
+) -> DrawSummary:
     """Compute the Wald intervals of estimates (k,): what `summarise_draws` is for draws.
+
+    The degrees of freedom are of each, or of all.
 
     Examples
     --------
@@ -107,7 +111,7 @@ def summarise_wald(estimate: Floats, se: Floats, prob: float, df: float) -> Draw
     >>> found.lower.round(2), found.upper.round(2)
     (array([0.04]), array([3.96]))
     """
-    half = wald_reach(prob, df) * se
+    half = np.array([wald_reach(prob, one) for one in np.atleast_1d(df).tolist()]) * se
     return DrawSummary(mean=estimate, sd=se, lower=estimate - half, upper=estimate + half)
 
 
@@ -197,7 +201,7 @@ def summarise_values(
     if draws:
         return summarise_draws(np.stack(draws, axis=1), prob, interval)
     estimate, se = np.array([(value.estimate, value.se) for value in values]).T
-    return summarise_wald(estimate, se, prob, values[0].df)
+    return summarise_wald(estimate, se, prob, [value.df for value in values])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -334,7 +338,11 @@ class CoefficientSource(Protocol):
 
     @property
     def interval_kind(self) -> str:
-        """What an interval of a coefficient is: "HDI" or "Wald"."""
+        """What an interval of a coefficient is: "HDI" or "CI"."""
+
+    @property
+    def interval_method(self) -> str:
+        """How it is made: "HDI", "t (Satterthwaite df)", "t (residual df)" or "Wald"."""
 
     def combine(self, weights: Floats) -> tuple[Value, ...]:
         """Return k linear combinations of the fixed effects, weights (k, p)."""

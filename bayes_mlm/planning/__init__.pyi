@@ -1,4 +1,5 @@
 from .cost import Allocation as Allocation, best_allocation as best_allocation
+from .pilot import plan_from_pilot as plan_from_pilot
 from .power import (
     COMPARED as COMPARED,
     PREDICTORS as PREDICTORS,

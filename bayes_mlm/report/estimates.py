@@ -107,9 +107,10 @@ def _variance_methods(analysis: Analysis) -> set[str]:
 def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bool) -> list[str]:
     wald = any(method.startswith("Wald") for method in _variance_methods(analysis))
     additive = analysis.design.family.is_additive
-    icc, t = (" and icc", "t or ") if additive else ("", "")
-    profile = f"{t}Wald for beta, profile for sigma{icc}"
-    ends = f"Wald for beta, and for sigma, rho{icc}" if wald else profile
+    icc = " and icc" if additive else ""
+    coefficients = " or ".join(dict.fromkeys(one.interval_method for one in analysis.estimates))
+    rest = f"Wald for sigma, rho{icc}" if wald else f"profile for sigma{icc}"
+    ends = f"{coefficients} for beta, {rest}"
     texts = [f"CI: {ends}."] if analysis.estimates else []
     if drawn:
         names = ", ".join(one.engine for one in analysis.summaries if is_drawing(one.engine))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bayes_mlm.base import count
-from bayes_mlm.engines import ENGINES, has_chains, has_random_effects
+from bayes_mlm.engines import ENGINES, Satterthwaite, has_chains, has_random_effects
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import main_model
@@ -151,7 +151,7 @@ def _posterior(main: Analysis) -> Iterator[_Sentence]:
 
 
 def _likelihood(main: Analysis) -> Iterator[_Sentence]:
-    for summary in main.summaries[len(main.fits) :]:
+    for summary, one in zip(main.summaries[len(main.fits) :], main.estimates, strict=True):
         label = ENGINES[summary.engine].label
         additive = main.design.family.is_additive
         cites = {"reml": ("reml", "lme4"), "ml": ("lme4",) if additive else ("quadrature",)}
@@ -163,6 +163,9 @@ def _likelihood(main: Analysis) -> Iterator[_Sentence]:
         also = " for comparison" if main.fits else ""
         text = f"{what} gave estimates with {summary.interval}{also}"
         yield _Sentence(text, cites.get(summary.engine, ()))
+        if isinstance(one.solution.tests, Satterthwaite):
+            t = "Intervals of coefficients are of t tests with Satterthwaite's degrees of freedom"
+            yield _Sentence(t, ("satterthwaite",))
 
 
 # The works that define a diagnostic.

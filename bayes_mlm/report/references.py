@@ -160,6 +160,18 @@ _work(
     doi="10.18637/jss.v067.i01",
 )
 _work(
+    "satterthwaite",
+    "kuznetsova2017",
+    "Kuznetsova, A.; Brockhoff, P. B.; Christensen, R. H. B.",
+    2017,
+    "lmerTest package: tests in linear mixed effects models",
+    "Journal of Statistical Software",
+    volume="82",
+    number="13",
+    pages="1--26",
+    doi="10.18637/jss.v082.i13",
+)
+_work(
     "quadrature",
     "pinheiro1995",
     "Pinheiro, J. C.; Bates, D. M.",

@@ -68,8 +68,9 @@ def describe_intervals(analyses: Sequence[Analysis]) -> str:
     if any(additive) and not all(additive):
         symbols = "e denotes residuals, η linear predictors"
     made = (
-        "intervals of REML, ML and OLS are t or Wald for coefficients, and profile for sds and the "
-        "icc"
+        "intervals of coefficients by REML, ML and OLS are of the t distribution with "
+        "Satterthwaite's degrees of freedom (least squares: those of the residual), or Wald's "
+        "where these are not defined, and profile for sds and the icc"
         if any(additive)
         else "intervals of ML are Wald for coefficients, and profile for sds and what follows from "
         "them (with several effects of a group Wald, of their logarithms)"

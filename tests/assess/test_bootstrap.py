@@ -74,7 +74,7 @@ def test_any_quantity_of_a_question(estimate, refitted):
     assert refitted.of(lambda one: one.solution.sigma_e).estimate == estimate.solution.sigma_e
 
 
-@pytest.mark.parametrize("kind", ["parametric", "cluster"])
+@pytest.mark.parametrize("kind", ["parametric", "cluster", "case"])
 @pytest.mark.parametrize("interval", list(INTERVALS))
 def test_a_seed_gives_the_same_numbers(estimate, kind, interval):
     first, second = (
@@ -111,7 +111,7 @@ def test_it_says_what_it_is(refitted):
     [
         ({"n": 10}, EngineError, "whole number of 40 or more, found 10"),
         ({"n": 99.5}, EngineError, "found 99.5"),
-        ({"kind": "case"}, EngineError, "allowed: parametric, cluster"),
+        ({"kind": "rows"}, EngineError, "allowed: parametric, cluster, case"),
         ({"interval": "student"}, EngineError, "allowed: percentile, basic, bca"),
     ],
 )
@@ -132,3 +132,17 @@ def test_what_has_no_refits_is_refused_with_the_reason(formula, options, words):
     found = fit(formula, load_orthodont(), **({"engine": "reml"} | options))
     with pytest.raises(UnsupportedModelError, match=words):
         bootstrap(found, 50)
+
+
+def test_cases_are_refitted_from_their_rows(estimate):
+    """Rows that are all drawn once give the estimate; fewer groups with a slope have failed."""
+    resampler = Resampler(estimate=estimate)
+    same = resampler._of_moments(estimate.design.moments())
+    np.testing.assert_allclose(same.beta[0], estimate.solution.beta, rtol=1e-7)
+    np.testing.assert_allclose(same.cov_u[0], estimate.solution.cov_u, rtol=1e-5)
+    moments = estimate.design.moments().select(x=[0, 0, *range(2, estimate.design.p)])
+    assert resampler._of_moments(moments).failed.tolist() == [True]
+    cases, groups = (bootstrap(estimate, 200, kind=kind) for kind in ("case", "cluster"))
+    name = f"beta[{estimate.design.terms[1]}]"
+    assert cases[name].sd == pytest.approx(groups[name].sd, rel=0.5)
+    assert "rows within each, drawn with replacement" in str(cases)

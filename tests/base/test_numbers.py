@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 from hypothesis import assume, given, strategies as st
+from scipy.special import stdtrit
 
-from bayes_mlm.base import format_rows, text as wording
+from bayes_mlm.base import format_rows, text as wording, wald_reach
 from bayes_mlm.base.text import (
     align,
     count,
@@ -248,3 +249,9 @@ def test_short_labels_stay_short_and_different(labels):
     words = {" ".join(label.split()) for label in labels}
     assert len(set(short)) >= len(words)
     assert all(len(shorten(label, 20)) <= 20 for label in labels)
+
+
+@pytest.mark.parametrize("prob", [0.5, 0.8, 0.95, 0.999])
+@pytest.mark.parametrize("df", [2.5, 99.9, 100.0, 155.3, 1e4, 1e13, np.inf])
+def test_the_reach_is_the_quantile_of_the_t(prob, df):
+    assert wald_reach(prob, df) == pytest.approx(stdtrit(df, 0.5 + prob / 2), rel=5e-9)

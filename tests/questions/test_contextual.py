@@ -10,6 +10,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from bayes_mlm import (
     build_design,
@@ -76,7 +77,12 @@ def test_standard_errors_carry_the_covariance():
     sd = np.sqrt(cov[within, within] + cov[between, between] - 2 * cov[within, between])
     row = rows["ses", "contextual"]
     assert row.sd == pytest.approx(sd)
-    assert row.upper - row.estimate == pytest.approx(1.959964 * sd, rel=1e-6)  # normal quantile
+    weights = np.zeros((1, design.p))
+    weights[0, [within, between]] = -1.0, 1.0
+    (df,) = found.tests.df(weights)
+    assert 150 < df < 200  # of 160 schools, and the rows within them
+    assert row.upper - row.estimate == pytest.approx(t.ppf(0.975, df) * sd, rel=1e-6)
+    assert "CI: t (Satterthwaite df)" in str(rows)
 
 
 def test_posterior_rows_are_the_draws(mock_fit):
@@ -245,7 +251,7 @@ def test_least_squares_ignores_that_rows_go_together():
 def test_tables_read_and_write():
     found = table("mathach ~ ses + minority + (1 | schoolid)", "mundlak")
     text = str(found)
-    assert all(word in text for word in (*QUANTITIES, "minority", "95% Wald"))
+    assert all(word in text for word in (*QUANTITIES, "minority", "95% CI"))
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
     assert [row["quantity"] for row in rows] == list(QUANTITIES) * 2
     assert float(rows[2]["estimate"]) == found["ses", "contextual"].estimate

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from scipy.special import stdtrit
 
 from bayes_mlm import fit, load_hsb
+from bayes_mlm.fitting import estimate_of
 from bayes_mlm.questions.effects import crossing
 from bayes_mlm.questions.effects.regions import fieller, outside, posterior_spans
 
@@ -42,7 +44,15 @@ def test_crossing_by_reml_is_lme4s(ladder):
     assert found.se == pytest.approx(CROSSING_SE, abs=1e-5)
     assert found.fieller.shape == "bounded"
     (span,) = found.fieller.spans
-    assert (span.lower, span.upper) == pytest.approx(FIELLER, abs=1e-5)
+    # At the normal quantile, by lme4; at that of the t of fewest degrees of freedom a little wider.
+    estimate = estimate_of(ladder)
+    rows = np.eye(4)[[list(estimate.solution.terms).index(one) for one in ("sector", "ses:sector")]]
+    parts = estimate.combine(rows)
+    known = np.array([one.mean for one in parts]), estimate.joint_covariance(rows)
+    (normal,) = fieller(*known, 1.959963984540054).spans
+    assert (normal.lower, normal.upper) == pytest.approx(FIELLER, abs=1e-5)
+    (wider,) = fieller(*known, stdtrit(min(one.df for one in parts), 0.975)).spans
+    assert (span.lower, span.upper) == pytest.approx((wider.lower, wider.upper), rel=1e-12)
     # Outside the set, and only there, the Wald interval of the difference excludes zero.
     assert [(one.lower, one.upper, one.sign) for one in found.spans] == [
         (-np.inf, span.lower, 1),

@@ -1,4 +1,4 @@
-"""The parametric and the cluster bootstrap of a REML estimate, for any quantity."""
+"""The parametric, the cluster and the case bootstrap of a REML estimate, for any quantity."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +42,7 @@ _FEW_GROUPS = 30
 _DRAWN = {
     "parametric": "outcomes drawn from the model at its REML estimate",
     "cluster": "groups drawn with replacement",
+    "case": "groups, and rows within each, drawn with replacement",
 }
 
 
@@ -80,7 +81,7 @@ class Bootstrap(ResultTable[BootstrapRow]):
     rows : tuple of BootstrapRow
         ``found["icc"]`` is the row of a quantity.
     kind, interval : str
-        "parametric" or "cluster"; "percentile", "basic" or "bca".
+        "parametric", "cluster" or "case"; "percentile", "basic" or "bca".
     prob : float
     samples : mapping of str to ndarray, shape (B,)
         Bootstrap estimates of each quantity.
@@ -173,10 +174,13 @@ def bootstrap(
         model is taken.
     n : int
         How many.
-    kind : {"parametric", "cluster"}
+    kind : {"parametric", "cluster", "case"}
         Outcomes drawn from the model at its estimate, on the design of the data; or as many groups,
-        drawn with replacement with all their rows, which assumes neither normality nor equal
-        variances, and needs many groups.
+        drawn with replacement with all their rows ("cluster"), or with as many of their rows, drawn
+        with replacement ("case"), which assume neither normality nor equal variances, and need many
+        groups. Rows drawn within groups add to the variance between them: prefer "cluster" where
+        that is of interest (van der Leeden, Meijer & Busing 2008, Handbook of Multilevel Analysis,
+        ch. 11).
     interval : {"percentile", "basic", "bca"}
     prob : float
         Of the intervals.
@@ -253,7 +257,7 @@ def bootstrap(
             f"{interval} intervals",
             f"singular in {count(int(refits.singular.sum()))} of them",
         ),
-        cautions=tuple(_cautions(samples, every.failed, groups if kind == "cluster" else None)),
+        cautions=tuple(_cautions(samples, every.failed, None if kind == "parametric" else groups)),
     )
 
 

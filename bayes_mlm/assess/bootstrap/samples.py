@@ -1,12 +1,13 @@
 """Draw bootstrap estimates: from simulated outcomes, and from resampled or omitted groups."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from bayes_mlm.base import (
+    DesignError,
     EngineError,
     Floats,
     Ints,
@@ -17,7 +18,7 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.engines import Designs, OutcomeSums, Refits, RemlFit, Simulation
 from bayes_mlm.fitting import Estimate
-from bayes_mlm.moments import rest_by_group, rotate_moments
+from bayes_mlm.moments import GroupMoments, from_rows, rest_by_group, rotate_moments
 
 # Numbers of resampled designs that are in memory at once.
 _AT_ONCE = 4_000_000
@@ -108,6 +109,55 @@ class Resampler:
         groups, rng = len(self._rows), stream(seed, Stream.BOOTSTRAP)
         return self._of_groups(size, groups, lambda at: rng.integers(0, groups, (len(at), groups)))
 
+    def case(self, size: int, seed: int) -> Refits:
+        """Refit samples of as many groups, and of as many rows within each, with replacement.
+
+        Raises
+        ------
+        RowsNeededError
+            If there are sums alone.
+        """
+        rng = stream(seed, Stream.BOOTSTRAP)
+        design = self.estimate.design.rows("fit the rows to draw them anew")
+        y, X, Z, codes = design.y_less_offset, design.X, design.Z, design.codes
+        order = np.argsort(codes, kind="stable")
+        rows = np.bincount(codes, minlength=design.J)
+        first = np.concatenate([[0], np.cumsum(rows)[:-1]])
+        parts = []
+        for _ in range(size):
+            groups = rng.integers(0, design.J, design.J)
+            drawn = np.repeat(np.arange(design.J), rows[groups])
+            within = rng.uniform(size=len(drawn)) * rows[groups][drawn]
+            taken = order[first[groups][drawn] + within.astype(np.int64)]
+            moments = from_rows(
+                y[taken],
+                X[taken],
+                Z[taken],
+                drawn,
+                design.J,
+                terms=design.terms,
+                effects=design.effects,
+            )
+            parts.append(self._of_moments(moments))
+        return Refits.joined(parts)
+
+    def _of_moments(self, moments: GroupMoments) -> Refits:
+        """Refit one sample of rows; one in which a coefficient is not estimable has failed."""
+        solution, correlated = self.solution, self.simulation.correlated
+        try:
+            reduced = rotate_moments(moments)
+        except DesignError:
+            one, many = self.at_data, len(self.contrasts)
+            none = np.full((1, many), np.nan)
+            return replace(one, variance=none, df=none, failed=np.ones(1, dtype=bool))
+        again, p = Simulation(reduced=reduced, correlated=correlated), reduced.p
+        outcome = OutcomeSums(
+            c_y=reduced.c[None, :, :, p], x_y=reduced.rest[None, :p, p], y_y=reduced.rest[[p], p]
+        )
+        origin = reduced.original_beta(np.zeros(p))
+        of = (origin, solution.cov_u, solution.sigma_e**2, self.contrasts)
+        return again.refit(again.designs, outcome, *of)
+
     @cached_property
     def without_each(self) -> Refits:
         """The data without each group in turn, refitted."""
@@ -161,3 +211,4 @@ KINDS: Registry[Callable[[Resampler, int, int], Refits]] = Registry(
 )
 KINDS.register("parametric", Resampler.parametric)
 KINDS.register("cluster", Resampler.cluster)
+KINDS.register("case", Resampler.case)

@@ -262,10 +262,54 @@ def sample_direct(
         return Direct(draws=found, report=report)
     data = statistics if statistics is not None else design.moments()
     problem, prior_mean = _problem(data, priors)
+    return _sample(
+        design,
+        problem,
+        prior_mean,
+        shape=(chains, draws),
+        rng=np.random.default_rng(random_seed),
+        effects=effects,
+        max_effects=max_effects,
+    )
+
+
+def sample_problem(
+    design: Design, problem: Problem, n_draws: int, rng: np.random.Generator
+) -> Direct:
+    """Draw all but the group effects, given the problem of a design with another outcome.
+
+    Parameters
+    ----------
+    design : Design
+    problem : Problem
+        See `with_outcome`.
+    n_draws : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Direct
+        Of one chain.
+    """
+    return _sample(
+        design, problem, 0.0, shape=(1, n_draws), rng=rng, effects=False, max_effects=MAX_EFFECTS
+    )
+
+
+def _sample(
+    design: Design,
+    problem: Problem,
+    prior_mean: float,
+    *,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    effects: bool,
+    max_effects: int,
+) -> Direct:
+    priors = problem.priors
     start = choose_start(problem, design)
     check_proper(problem, start)
-    rng = np.random.default_rng(random_seed)
-    variances = draw_variances(problem, start, draws * chains, rng)
+    variances = draw_variances(problem, start, shape[0] * shape[1], rng)
     beta = draw_beta(problem, variances.at, rng, variances.sums)
     posterior = _parameters(design, problem, variances.at, beta)
     u = _effects(problem, variances, beta, rng, max_effects) if effects else None
@@ -274,7 +318,6 @@ def sample_direct(
         report = replace(report, effects="drawn" if len(u) == 1 else "summarised")
         for name, values in u.items():
             posterior[name] = values + prior_mean if prior_mean and name != "u_sd" else values
-    shape = (chains, draws)
     proper = all(prior.is_proper for prior in priors.by_name(design).values())
     return Direct(
         draws=Draws(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from bayes_mlm.base import Floats
 from bayes_mlm.engines.direct.density import Problem, make_problem
+from bayes_mlm.engines.reml.refits.outcomes import OutcomeSums
 from bayes_mlm.likelihood import ModelPriors
 from bayes_mlm.moments import GroupMoments, rotate_moments
 
@@ -26,6 +27,25 @@ class Joined:
     problem: Problem
     prior_mean: float
     means: Floats
+
+    def with_outcome(self, outcomes: OutcomeSums, beta: Floats) -> Problem:
+        """Return the problem of the same rows with another outcome.
+
+        Parameters
+        ----------
+        outcomes : OutcomeSums
+            One, drawn at coefficients of zero.
+        beta : ndarray, shape (p,)
+            Of X as given, whose part is added.
+        """
+        reduced, p = self.problem.reduced, self.problem.p
+        centred = reduced.centred_beta(beta)
+        c, rest = reduced.c.copy(), reduced.rest.copy()
+        c[:, :, p] = outcomes.c_y[0] + c[:, :, :p] @ centred
+        along = rest[:p, :p] @ centred
+        rest[:p, p] = rest[p, :p] = outcomes.x_y[0] + along
+        rest[p, p] = outcomes.y_y[0] + centred @ (2.0 * outcomes.x_y[0] + along)
+        return make_problem(replace(reduced, c=c, rest=rest), self.problem.priors, self.means)
 
 
 def join(

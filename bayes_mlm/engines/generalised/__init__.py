@@ -227,3 +227,21 @@ def _certify(optimum: Optimum) -> Certificate:
         statsmodels_note="statsmodels has no such likelihood",
         message=message,
     )
+
+
+def maximum_of(design: Design) -> tuple[Floats, Floats, Floats]:
+    """Return coefficients (p,), their covariance (p, p) and sds (q,) at the maximum, no more.
+
+    Raises
+    ------
+    EngineError
+        As `fit_generalised`.
+    """
+    problem = make_problem(design, collapse=True)
+    plain = without_effects(problem.without_effects())
+    refuse_separated(problem, plain)
+    optimum = maximise(problem, plain)
+    beta, factor, _ = problem.parts(optimum.x)
+    covariance = covariance_of(optimum.at.hessian, optimum.x.size)
+    p = problem.p
+    return beta, covariance[:p, :p], np.sqrt(np.square(factor).sum(axis=1))

@@ -233,7 +233,7 @@ def _assemble(
     u_sd = np.sqrt(np.diagonal(u_cov, axis1=1, axis2=2))[moments.of_group]
     by_column = [(a, b) for b in range(q) for a in range(b, q)]
     theta = np.array([lam[a, b] for a, b in by_column]) if correlated else np.diagonal(lam).copy()
-    n_groups = len(labels)
+    n_groups, tests = len(labels), satterthwaite(reduced, optimum)
     return RemlFit(
         method=method,
         n=reduced.n,
@@ -248,8 +248,8 @@ def _assemble(
         beta=beta,
         beta_cov=gls,
         beta_cov_joint=joint,
-        beta_interval=wald_intervals(beta, gls, level),
-        tests=satterthwaite(reduced, optimum),
+        beta_interval=wald_intervals(beta, gls, level, tests),
+        tests=tests,
         theta=theta,
         cov_u=sigma2 * relative,
         sigma_u=math.sqrt(sigma2) * sd,

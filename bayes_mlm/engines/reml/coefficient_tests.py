@@ -73,6 +73,11 @@ class CoefficientTests(Protocol):
         """Test that linear combinations (k, p) of coefficients, with estimates (k,), are zero."""
 
 
+def degrees_of_freedom(tests: CoefficientTests | None, weights: Floats) -> Floats:
+    """Return the degrees of freedom (k,) of combinations (k, p); infinite, the normal, of none."""
+    return np.full(len(weights), np.inf) if tests is None else tests.df(weights)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownDf:
     """Degrees of freedom that are known for every coefficient; those of least a combination.

@@ -13,7 +13,11 @@ import numpy as np
 
 from bayes_mlm.base import Floats, Tabular, View, level, texts, wald_reach
 from bayes_mlm.engines.reml.climb import eliminate
-from bayes_mlm.engines.reml.coefficient_tests import Satterthwaite
+from bayes_mlm.engines.reml.coefficient_tests import (
+    CoefficientTests,
+    Satterthwaite,
+    degrees_of_freedom,
+)
 from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.moments import RotatedMoments
 
@@ -42,11 +46,25 @@ class Interval:
     note: str = ""
 
 
-def wald_intervals(estimates: Floats, covariance: Floats, level: float) -> tuple[Interval, ...]:
-    """Return the normal intervals of estimates (k,) with a covariance (k, k)."""
-    half = wald_reach(level) * np.sqrt(np.diagonal(covariance))
+def wald_intervals(
+    estimates: Floats, covariance: Floats, level: float, tests: CoefficientTests | None = None
+) -> tuple[Interval, ...]:
+    """Return the intervals of estimates (k,) with a covariance (k, k): of their t tests, or normal.
+
+    Parameters
+    ----------
+    estimates, covariance : ndarray, shape (k,); (k, k)
+    level : float
+        Nominal coverage.
+    tests : CoefficientTests, optional
+        Degrees of freedom of the t; by default the interval is normal.
+    """
+    method = "Wald" if tests is None else f"t ({tests.label} df)"
+    degrees = degrees_of_freedom(tests, np.eye(len(estimates)))
+    reach = np.array([wald_reach(level, df) for df in degrees.tolist()])
+    half = reach * np.sqrt(np.diagonal(covariance))
     return tuple(
-        Interval(lower=float(b - h), upper=float(b + h), level=level, method="Wald")
+        Interval(lower=float(b - h), upper=float(b + h), level=level, method=method)
         for b, h in zip(estimates, half, strict=True)
     )
 

@@ -38,7 +38,7 @@ class CertifiedEstimates(EstimatesTable):
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of Wald intervals of coefficients: infinite, the normal."""
+        """Degrees of freedom of Wald intervals of group effects: infinite, the normal."""
         return math.inf
 
     @property
@@ -82,7 +82,7 @@ class RemlFit(CertifiedEstimates):
         Covariance of `beta` at the variance estimates (lme4's), and jointly with them
         (statsmodels'); see `beta_covariances`.
     beta_interval : tuple of Interval
-        Wald intervals from `beta_cov`, normal.
+        Intervals from `beta_cov`, of the t with the degrees of freedom of `tests`; normal of None.
     theta : (q(q+1)/2,) or (q,) array
         Lower triangle by columns of the relative factor (lme4's theta); its diagonal where the
         effects are independent.

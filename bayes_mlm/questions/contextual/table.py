@@ -70,7 +70,7 @@ class ContextualTable(ResultTable[ContextualRow]):
     rows : tuple of ContextualRow
         ``table["ses", "contextual"]`` is the row of a predictor and a quantity.
     interval : str
-        Level and kind of the interval: "95% HDI", "95% Wald".
+        Level and kind of the interval: "95% HDI", "95% CI".
     notes : tuple of str
         Which group mean each predictor has, and what its slopes are averaged over.
     cautions : tuple of str
@@ -184,10 +184,14 @@ def contextual_effects(
     return ContextualTable(
         rows=tuple(rows),
         interval=f"{level(prob)} {fit.interval_kind}",
-        notes=_notes(pairs, left_out),
+        notes=(*_notes(pairs, left_out), *_method(fit)),
         cautions=_cautions(pairs, design),
         verdict=fit.verdict,
     )
+
+
+def _method(fit: Fit | Estimate) -> tuple[str, ...]:
+    return (f"CI: {fit.interval_method}",) if isinstance(fit, Estimate) else ()
 
 
 def describe_contextual(table: ContextualTable) -> tuple[str, ...]:

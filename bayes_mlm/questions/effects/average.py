@@ -335,23 +335,24 @@ def effects_of(
             )
     moved = [one.moved for one in specs]
     found, left_out = [], []
-    for place, result in enumerate(results):
+    for result in results:
         try:
-            found.append(list(values_of(result, moved, measure)))
+            found.append((result, list(values_of(result, moved, measure))))
         except UnsupportedModelError as error:
-            if place == 0:
+            if not found:
                 raise
             left_out.append(f"without {ENGINES[result.engine].label}: {error}")
     rows = [
-        _effect(results[r], kind, one, found[r][k][t], measure, rope, prob)
+        _effect(result, kind, one, values[k][t], measure, rope, prob)
         for k, one in enumerate(specs)
-        for t in range(len(found[0][k]))
-        for r in range(len(found))
+        for t in range(len(found[0][1][k]))
+        for result, values in found
     ]
     return Effects(
         rows=tuple(rows),
         over=f"{population.what}{measure.groups(design)}",
         prob=prob,
+        methods=tuple(_method(result) for result, _ in found),
         rope=None if rope is None else (float(rope[0]), float(rope[1])),
         weights=np.array([one.weights for one in moved]),
         measure=measure,
@@ -362,6 +363,12 @@ def effects_of(
             *left_out,
         ),
     )
+
+
+def _method(result: Fit | Estimate) -> str:
+    """Return how the intervals of a result are made, and of what."""
+    of = "the posterior" if isinstance(result, Fit) else ENGINES[result.engine].label
+    return f"{result.interval_method} of {of}"
 
 
 def _effect(

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from bayes_mlm.base import Column, EngineError, Floats, ResultTable, level
 from bayes_mlm.data import label_text
-from bayes_mlm.engines import ENGINES, is_drawing
 from bayes_mlm.questions.effects.query import At
 from bayes_mlm.questions.effects.scale import Measure
 
@@ -88,7 +87,9 @@ class Effects(ResultTable[Effect]):
     over : str
         The rows that they are averaged over, and the value of the group effects.
     prob : float
-        Of the intervals: HDI of the posterior, Wald (normal for REML, t for OLS).
+        Of the intervals.
+    methods : tuple of str
+        How they are made, by engine.
     rope : (float, float) or None
         The region of practical equivalence, in units of the outcome, or as a ratio.
     weights : ndarray, shape (k, p)
@@ -107,6 +108,7 @@ class Effects(ResultTable[Effect]):
 
     over: str
     prob: float
+    methods: tuple[str, ...]
     rope: tuple[float, float] | None
     weights: Floats
     measure: Measure
@@ -188,16 +190,9 @@ class Effects(ResultTable[Effect]):
     @property
     def legend(self) -> tuple[str, ...]:
         """Lines below the table: what the numbers are, cautions and verdict."""
-        names = {row.engine for row in self.rows}
         lines = [self.what] if self.what else []
         lines.append(f"averaged over {self.over}")
-        kinds = ["HDI of the posterior"] if any(map(is_drawing, names)) else []
-        kinds += [
-            f"Wald ({one.wald}) of {one.label}"
-            for key, one in ENGINES.items()
-            if key in names and one.wald
-        ]
-        lines.append(f"{level(self.prob)} intervals: {', '.join(kinds)}")
+        lines.append(f"{level(self.prob)} intervals: {', '.join(self.methods)}")
         if self.rope is not None:
             low, high = self.rope
             lines.append(

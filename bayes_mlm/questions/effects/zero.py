@@ -189,7 +189,7 @@ def _ratio(source: CoefficientSource, weights: Floats, prob: float) -> Likelihoo
     if b != 0.0:
         gradient = np.array([-1.0 / b, a / b**2])
         ratio, se = float(-a / b), float(np.sqrt(gradient @ covariance @ gradient))
-    found = fieller(estimate, covariance, wald_reach(prob, parts[0].df))
+    found = fieller(estimate, covariance, wald_reach(prob, min(one.df for one in parts)))
     return LikelihoodZero(
         engine=source.engine,
         estimate=ratio,

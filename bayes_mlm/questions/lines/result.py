@@ -113,7 +113,7 @@ class GroupLines(ResultTable[GroupCoefficient]):
     prob : float
         Of the intervals: highest density for coefficients, equal tails along lines.
     interval_kind : str
-        Of the coefficients: "HDI" or "Wald".
+        Of the coefficients: "HDI", or "CI", the normal interval of a prediction.
     verdict : Verdict
         Of the posterior.
     """

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from bayes_mlm.base import EngineError, count, digits, share_digits
 from bayes_mlm.design import Design, predictor_name
 from bayes_mlm.engines import ENGINES, is_drawing
-from bayes_mlm.fitting import Analysis, QuantityRow, Value, estimate_texts, ratio_of
+from bayes_mlm.fitting import Analysis, QuantityRow, estimate_texts, ratio_of
 from bayes_mlm.likelihood import effect_pairs, group_parameters, group_views, parameters_of
 from bayes_mlm.report.publication.notes import notes_of
 from bayes_mlm.report.publication.sources import Source, drawn_effects, name_of, sources_of
@@ -46,7 +48,7 @@ def publication_table(
         How it is laid out: as in the report; as the Publication Manual of the APA has it; as in
         journals of economics. More are registered in `STYLES`.
     stars : bool
-        Whether to mark coefficients by the p-values of their Wald tests, at the levels of the
+        Whether to mark coefficients by the p-values of their tests, at the levels of the
         style. Posteriors have no p-value, and no star.
 
     Returns
@@ -157,12 +159,13 @@ def _fixed(
 
 
 def _stars(source: Source, name: str, levels: Sequence[float]) -> int:
-    """Return the number of levels that the p-value of a coefficient's Wald test is below."""
+    """Return the number of levels that the p-value of a coefficient's test is below."""
     row = source.summary.get(name)
     if row is None or not row.sd or _is_drawn(source):
         return 0
-    found = (one for one in source.analysis.estimates if one.engine == source.summary.engine)
-    p = Value(estimate=row.estimate, se=row.sd, df=next(found).solution.df).p_value
+    found = next(one for one in source.analysis.estimates if one.engine == source.summary.engine)
+    (value,) = found.combine(np.array([[f"beta[{term}]" == name for term in found.solution.terms]]))
+    p = replace(value, estimate=row.estimate, se=row.sd).p_value
     return sum(p < level for level in levels)
 
 

@@ -44,13 +44,15 @@ def _about_estimates(sources: Sequence[Source], interval: bool, wide: bool) -> s
     by = {source.summary.engine: source.summary for source in sources}
     drawn = [summary for engine, summary in by.items() if is_drawing(engine)]
     likelihood = [summary for engine, summary in by.items() if not is_drawing(engine)]
+    fitted = [one for source in sources for one in source.analysis.estimates]
     errors, spans = [], []
     if drawn:
         errors.append("sd of the posterior")
         spans.append(f"{drawn[0].interval} (highest density interval) of the posterior")
     if likelihood:
         named = " and ".join(ENGINES[summary.engine].label for summary in likelihood)
-        kind = "t or Wald for coefficients, profile for σ and ICC"
+        kinds = " or ".join(dict.fromkeys(one.interval_method for one in fitted))
+        kind = f"{kinds} for coefficients, profile for σ and ICC"
         errors.append(f"standard error of {named}")
         spans.append(f"{likelihood[0].interval} ({kind}) of {named}")
     shown = []

@@ -140,7 +140,7 @@ def fit_several(
         terms=design.terms,
         beta=beta,
         beta_cov=beta_cov,
-        beta_interval=wald_intervals(beta, beta_cov, level),
+        beta_interval=wald_intervals(beta, beta_cov, level, variances.tests),
         tests=variances.tests,
         sigma_e=sigma_e,
         sigma_e_se=sigma_e_se,

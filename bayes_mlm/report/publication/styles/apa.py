@@ -97,5 +97,5 @@ def _probabilities(table: PublicationTable) -> Iterator[str]:
         for k, level in enumerate(table.levels, start=1):
             parts += [f"{'*' * k}", ("p",), f" < {level:g}. ".replace("0.", ".", 1)]
         yield Emphasised(
-            *parts, "Two-sided Wald tests of coefficients of zero; posteriors have none."
+            *parts, "Two-sided t or Wald tests of coefficients of zero; posteriors have none."
         )

@@ -22,6 +22,5 @@ def plain_view(table: PublicationTable) -> View:
 def stars_text(table: PublicationTable) -> str:
     """Return what the stars stand for."""
     shown = [f"{'*' * k} p < {level:g}" for k, level in enumerate(table.levels, start=1)]
-    return (
-        f"{', '.join(shown)} (two-sided Wald tests of coefficients of zero; posteriors have none)."
-    )
+    what = "two-sided t or Wald tests of coefficients of zero; posteriors have none"
+    return f"{', '.join(shown)} ({what})."
