@@ -21,6 +21,8 @@ NOTEBOOKS = (
     "05_in_pymc",
     "06_classes_in_schools",
     "07_passed_or_failed",
+    "08_planning_a_study",
+    "09_a_small_experiment",
 )
 # These compile models for NUTS, PyMC's own among them, and approximate one in 40,000 steps: for
 # minutes. CI runs them next to `make test`.
@@ -36,6 +38,8 @@ NO_RESULTS = {
     "05_in_pymc": set(),
     "06_classes_in_schools": {"1972"},
     "07_passed_or_failed": {"1988", "1990", "1996"},
+    "08_planning_a_study": {"1997"},
+    "09_a_small_experiment": set(),
 }
 
 
