@@ -28,7 +28,7 @@ from bayes_mlm.engines import (
     SeveralFactorsFit,
     Task,
     check_engine,
-    degrees_of_freedom,
+    degrees_of,
     likelihood_engine,
 )
 from bayes_mlm.fitting.agreement import EngineComparison
@@ -128,7 +128,7 @@ class Estimate:
         Satterthwaite's where the engine has them (`interval_method`).
         """
         fit = self.solution
-        degrees = degrees_of_freedom(fit.tests, weights)
+        degrees = degrees_of(fit.tests, weights)
         return tuple(
             Value(
                 estimate=float(row @ fit.beta),

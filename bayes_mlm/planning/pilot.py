@@ -14,6 +14,7 @@ from bayes_mlm.base import (
     check_whole,
     count,
     expect,
+    expect_text,
     stream,
 )
 from bayes_mlm.engines import Refits, samples
@@ -89,6 +90,7 @@ def plan_from_pilot(
     """
     expect("plan_from_pilot", pilot, Fit, Estimate)
     expect_draws("plan_from_pilot", pilot)
+    expect_text("plan_from_pilot", term, "the name of a coefficient", EngineError)
     check_choice("compared", compared, ("groups", "rows"))
     many, sizes = whole_numbers("groups", groups, 4), whole_numbers("size", size, 2)
     check_whole("n, the simulated studies,", n, FEWEST)
