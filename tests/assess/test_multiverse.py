@@ -10,8 +10,10 @@ from bayes_mlm.assess import Multiverse, log_marginal_likelihood, stacking_weigh
 from bayes_mlm.assess.loo.conditional import make_model
 from bayes_mlm.assess.loo.refit import log_marginal, without_group
 from bayes_mlm.base import BayesMLMError
+from bayes_mlm.engines import Submodels
 from bayes_mlm.figures import plot_specification_curve
 from bayes_mlm.fitting import Fit
+from bayes_mlm.moments import rotate_moments
 
 BASE = "y ~ x + (1 | g)"
 OPTIONAL = ["w", "C(f)", "z", "x:w"]
@@ -84,6 +86,25 @@ def test_slopes_by_group_and_independent_ones(rows: dict[str, Any]) -> None:
         "y ~ 1 + x + (1 + x | g)",
     ]
     is_a_fit_of_its_own(found, rows, 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bar", ["(1 | g)", "(x | g)", "(x || g)", "(x + z | g)"])
+def test_few_groups_with_several_maxima(bar: str) -> None:
+    """The compiled search ends in the maximum that the certified one finds."""
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        g = np.repeat(np.arange(6), rng.integers(2, 9, 6))
+        x = rng.normal(size=g.size) * rng.choice([1, 100]) + rng.choice([0, 5, 1000])
+        of_x = (x - x.mean()) / x.std()
+        u, slope = rng.choice([0, 1, 5]) * rng.normal(size=6), rng.choice([0, 0.5, 3])
+        y = of_x + u[g] + slope * rng.normal(size=6)[g] * of_x + rng.normal(size=g.size)
+        rows = {"y": y, "x": x, "z": rng.normal(size=g.size), "g": g}
+        design = build_design(f"y ~ x + z + {bar}", rows)
+        correlated = "||" not in bar
+        one = fit_reml(design, profile=False)
+        models = Submodels(rotate_moments(design.moments()), correlated=correlated)
+        assert models.fit(np.arange(3), np.eye(3)).loglik == pytest.approx(one.loglik, abs=1e-6)
 
 
 def test_marginal_likelihood_and_posterior_are_those_of_the_direct_engine(

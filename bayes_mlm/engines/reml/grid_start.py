@@ -44,6 +44,8 @@ def scan(reduced: RotatedMoments, factor: Factor) -> Scan:
     q, m = reduced.q, len(factor.basis)
     diagonal = np.flatnonzero(~factor.off_diagonal)
     levels = np.array([0.03, 0.1, 0.3, 1.0, 3.0]) if q <= 2 else np.array([0.05, 0.3, 2.0])
+    if m == q > 1:  # effects that are independent at zero, which may be far from all values
+        levels = np.geomspace(0.02, 200.0, 9 if q == 2 else 5)
     typical = _typical(reduced)
     axes = [np.append(levels, [0.3 * size, size]) if size > _LARGE else levels for size in typical]
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, q)

@@ -1,5 +1,6 @@
 """REML estimates of many models that are subsets of the columns of one, from its sums alone."""
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -7,16 +8,18 @@ import numpy as np
 
 from bayes_mlm.base import DesignError, Floats, Ints
 from bayes_mlm.engines.reml.factor import SINGULAR, make_factor
+from bayes_mlm.engines.reml.grid_start import FEW_GROUPS
 from bayes_mlm.engines.reml.identified import check_identified
 from bayes_mlm.engines.reml.inference import original_covariance, satterthwaite
 from bayes_mlm.engines.reml.refits import Simulation
 from bayes_mlm.engines.reml.search import maximise
 from bayes_mlm.likelihood import LOG_2PI, check_bounded
-from bayes_mlm.moments import RotatedMoments, select_columns
+from bayes_mlm.moments import RotatedMoments, root_mean_square, select_columns
 
 # Sds of the group effects over sigma_e, of columns at unit mean square, from which the best start
-# is chosen: of one effect, of each of two, of each of more; and correlations.
-_LEVELS = {1: np.geomspace(1e-3, 1e3, 25), 2: np.array([0.02, 0.06, 0.2, 0.6, 2.0, 10.0])}
+# is chosen: of one effect, of each of two, of each of more; searches of few groups; correlations.
+_LEVELS = {1: np.geomspace(1e-3, 1e3, 25), 2: np.geomspace(0.02, 200.0, 9)}
+_SEARCHES = 8
 _COARSE, _CORRELATIONS = np.array([0.05, 0.3, 2.0]), (-0.7, 0.0, 0.7)
 
 
@@ -101,11 +104,7 @@ class Submodels:
         contrasts : ndarray, shape (h, p)
             Linear combinations of its coefficients.
         """
-        from bayes_mlm.engines.reml.refits.kernels import (
-            FAILED,
-            SINGULAR as AT_BOUNDARY,
-            deviance,
-        )
+        from bayes_mlm.engines.reml.refits.kernels import FAILED, deviance
         from bayes_mlm.engines.reml.refits.search_kernels import search
 
         reduced, kept = self.reduced, np.append(x, self.reduced.p)
@@ -121,37 +120,55 @@ class Submodels:
             deviance(tag, self._r, c, rest, n, start, inverse, solved, swept)
             for start in self._starts
         ]
-        relative, beta = np.empty((q, q)), np.empty(p)
-        variance, df = np.empty(h), np.empty(h)
-        value, sigma2, ended = search(
-            tag,
-            self._r,
-            c,
-            rest,
-            n,
-            self._starts[int(np.argmin(values))].copy(),
-            self._entries,
-            contrasts @ transform,
-            inverse,
-            solved,
-            relative,
-            beta,
-            variance,
-            df,
-        )
-        if ended == FAILED:
+        least = math.inf
+        for start in self._chosen(np.array(values)):
+            found = np.empty((q, q)), np.empty(p), np.empty(h), np.empty(h)
+            given = start.copy(), self._entries, contrasts @ transform, inverse, solved
+            ended_at = search(tag, self._r, c, rest, n, *given, *found)
+            if ended_at[2] != FAILED and ended_at[0] < least:
+                (least, sigma2, _), (relative, beta, variance, df) = ended_at, found
+        if not least < math.inf:
             return self._certified(x, contrasts)
         original = transform @ beta + reduced.y_mean * ones
         return Submodel(
-            loglik=-0.5 * (value + (reduced.n - p) * (1.0 + LOG_2PI)),
+            loglik=-0.5 * (least + (reduced.n - p) * (1.0 + LOG_2PI)),
             beta=original,
             estimate=contrasts @ original,
             se=np.sqrt(variance),
             df=df,
             cov_u=sigma2 * self._back @ relative @ self._back.T,
             sigma_e=float(np.sqrt(sigma2)),
-            singular=bool(ended == AT_BOUNDARY),
+            singular=self._is_singular(relative),
         )
+
+    def _chosen(self, values: Floats) -> Floats:
+        """Return the starts of the searches, by the deviances at all of them.
+
+        The best; of few groups and several effects, whose likelihood may have several maxima, all
+        that are lower than their neighbours on the grid.
+        """
+        q, best = self.reduced.q, int(np.argmin(values))
+        if q == 1 or len(self.reduced.c) > FEW_GROUPS:
+            return self._starts[[best]]
+        side = len(_LEVELS.get(q, _COARSE))
+        grid = values.reshape(-1, *(side,) * q)
+        lowest = np.isfinite(grid)
+        for axis in range(1, q + 1):
+            at = [slice(None)] * (q + 1)
+            padded = np.pad(grid, [(int(k == axis),) * 2 for k in range(q + 1)],
+                            constant_values=np.inf)  # fmt: skip
+            for first in (0, 2):
+                at[axis] = slice(first, first + side)
+                lowest &= grid <= padded[tuple(at)]
+        places = np.flatnonzero(lowest.ravel())
+        return self._starts[places[np.argsort(values[places])][:_SEARCHES]]
+
+    def _is_singular(self, relative: Floats) -> bool:
+        """Return whether a relative covariance is singular, as `fit_reml` decides it."""
+        size = root_mean_square(self.reduced, np.eye(self.reduced.q))
+        turned = size[:, None] * self.reduced.z_centring @ self._back
+        least = np.linalg.eigvalsh(turned @ relative @ turned.T)[0]
+        return bool(least < SINGULAR**2)
 
     def _certified(self, x: Ints, contrasts: Floats) -> Submodel:
         """Fit by the search that scans and certifies, where the compiled one does not end."""
