@@ -19,7 +19,8 @@ from bayes_mlm.base import (
 )
 from bayes_mlm.engines import Refits, samples
 from bayes_mlm.fitting import Estimate, Fit, expect_draws
-from bayes_mlm.planning.power import FEWEST, Studies, StudyPlan, plan_study, whole_numbers
+from bayes_mlm.planning.power import FEWEST, Studies, StudyPlan, plan_study
+from bayes_mlm.planning.ranges import whole_numbers
 from bayes_mlm.planning.simulation import scenario_of
 
 # Draws of the posterior that studies are simulated at.
