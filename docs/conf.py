@@ -7,9 +7,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
 
-# What runs on a page prints as in a plain terminal of this width, which shows no progress.
-os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "88", "LINES": "25"}
-os.environ["MPLBACKEND"] = "Agg"
+# What runs on a page prints as in a plain terminal of this width, which shows no progress (a
+# variable of Rich's; the kernel sets TERM itself).
+os.environ |= {"NO_COLOR": "1", "COLUMNS": "88", "MPLBACKEND": "Agg", "TTY_INTERACTIVE": "0"}
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from bayes_mlm import __version__  # noqa: E402

@@ -99,6 +99,6 @@ from .text import (
     tiny as tiny,
 )
 from .text.visible import visible as visible
-from .threads import one_thread as one_thread
+from .threads import in_threads as in_threads, one_thread as one_thread
 from .toml import convert as convert, read_toml as read_toml, suggest as suggest
 from .verdict import Finding as Finding, Verdict as Verdict, sign as sign

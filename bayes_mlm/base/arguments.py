@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 from bayes_mlm.base.errors import BayesMLMError, DataError, DesignError, EngineError, SpecError
@@ -93,7 +94,8 @@ def check_whole(name: str, value: Any, least: int) -> None:
     bayes_mlm.base.errors.EngineError: n must be a whole number of 100 or more, found 5
     """
     if type(value) is not int or value < least:
-        raise EngineError(f"{name} must be a whole number of {least} or more, found {value!r}")
+        found = value if isinstance(value, Real) else describe_value(value)
+        raise EngineError(f"{name} must be a whole number of {least} or more, found {found}")
 
 
 def expect_text(caller: str, value: Any, what: str, error: type[BayesMLMError] = DataError) -> None:

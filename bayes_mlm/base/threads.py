@@ -1,9 +1,12 @@
 """Number of threads of the linear algebra."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,3 +33,33 @@ def one_thread() -> Iterator[None]:
     """
     with _controller().limit(limits=1, user_api="blas"):
         yield
+
+
+def in_threads(work: Callable[[slice], None], many: int, *, least: int) -> None:
+    """Do work that releases the interpreter on equal parts of many items, a thread a core.
+
+    Parameters
+    ----------
+    work : callable
+        On a slice of the items.
+    many : int
+    least : int
+        Fewest items that are worth a thread.
+
+    Examples
+    --------
+    >>> done = [0] * 10
+    >>> def work(part):
+    ...     done[part] = [1] * len(done[part])
+    >>> in_threads(work, 10, least=3)
+    >>> sum(done)
+    10
+    """
+    threads = max(1, min(os.cpu_count() or 1, many // least))
+    ends = [many * k // threads for k in range(threads + 1)]
+    parts = [slice(first, last) for first, last in pairwise(ends)]
+    if threads == 1:
+        work(parts[0])
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, parts))

@@ -55,12 +55,13 @@ def coefficients(
         design = read_design(request, data)
         found = estimate_design(design, request=request, prob=prob)
         table = coefficient_tests(found, df=df, prob=prob)
+        joined = {
+            one: table.joint(*(term.strip() for term in one.split(",") if term.strip()))
+            for one in joint or []
+        }
     output.console.print(f"{request.name}: {request.model.formula} [{request.model.kind}]")
     output.console.print(str(table), soft_wrap=True)
-    joined = {}
-    for one in joint or []:
-        test = table.joint(*(term.strip() for term in one.split(",") if term.strip()))
-        joined[one] = test
+    for one, test in joined.items():
         output.console.print(
             f"{one}: F({test.df}, {scaled(test.denominator_df, 2)}) = "
             f"{scaled(test.statistic, 3)}, {p_value(test.p)}"

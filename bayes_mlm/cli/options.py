@@ -317,7 +317,7 @@ def status(message: str, *, quiet: bool, draws_bar: bool = False) -> "Iterator[b
 
     if draws_bar:
         console = show.make_console(stderr=True)
-        on_terminal = console.is_terminal and not quiet
+        on_terminal = console.is_interactive and not quiet
         if on_terminal:
             console.print(message)
         yield on_terminal

@@ -101,7 +101,7 @@ def steps(text: str = "", *, quiet: bool) -> Iterator[Steps]:
 
     console = show.make_console(stderr=True)
     bar = None
-    if console.is_terminal and not quiet:
+    if console.is_interactive and not quiet:
         from rich.progress import (
             BarColumn,
             Progress,

@@ -24,6 +24,8 @@ from bayes_mlm.cli.options import (
 from bayes_mlm.cli.reading import Reading
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from bayes_mlm.base import ResultTable
     from bayes_mlm.fitting import Estimate
 
@@ -114,6 +116,7 @@ def calibrate(
     the rows and groups of the data. That the model is right is assumed.
     """
     from bayes_mlm.assess import calibrate as calibrated, simulation_based_calibration
+    from bayes_mlm.figures import plot_simulation_based
     from bayes_mlm.fitting import fit_design, make_settings
 
     check_prob(prob)
@@ -140,7 +143,7 @@ def calibrate(
         out=out,
         quiet=quiet,
         output=output,
-        figure=("ranks.png", "plot_simulation_based") if of_prior else None,
+        figure=("ranks.png", plot_simulation_based) if of_prior else None,
     )
 
 
@@ -193,10 +196,9 @@ def _answer(
     out: Path | None,
     quiet: bool,
     output: Output,
-    figure: tuple[str, str] | None = None,
+    figure: "tuple[str, Callable[[Any], Figure]] | None" = None,
 ) -> None:
     """Fit a model, compute a table from the estimate, and print and write it with its figure."""
-    from bayes_mlm import figures
     from bayes_mlm.base import atomic_folder
     from bayes_mlm.fitting import estimate_design
 
@@ -213,5 +215,5 @@ def _answer(
         with atomic_folder(out) as stage:
             (stage / file).write_text(table.to_csv(), encoding="utf-8")
             if figure is not None:
-                getattr(figures, figure[1])(table).savefig(stage / figure[0], dpi=200)
+                figure[1](table).savefig(stage / figure[0], dpi=200)
     output.finish(table, written=out)

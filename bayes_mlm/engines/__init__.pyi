@@ -98,7 +98,7 @@ from .reml.coefficient_tests import (
     CoefficientTests as CoefficientTests,
     FTest as FTest,
     Satterthwaite as Satterthwaite,
-    degrees_of_freedom as degrees_of_freedom,
+    degrees_of as degrees_of,
 )
 from .reml.conditional_aic import (
     ConditionalAic as ConditionalAic,

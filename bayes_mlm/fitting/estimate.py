@@ -1,6 +1,5 @@
 """Estimates: the maximum of a likelihood with its curvature, by REML, ML or least squares."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from bayes_mlm.engines import (
     SeveralFactorsFit,
     Task,
     check_engine,
-    degrees_of_freedom,
+    degrees_of,
     likelihood_engine,
 )
 from bayes_mlm.fitting.agreement import EngineComparison
@@ -124,19 +123,13 @@ class Estimate:
         """Return k linear combinations of the coefficients, weights (k, p).
 
         Standard errors are by the covariance of generalised least squares at the variance
-        estimates (lme4's), and exact, the combinations being linear; degrees of freedom are
-        Satterthwaite's where the engine has them (`interval_method`).
+        estimates (lme4's), and exact; degrees of freedom are those of `interval_method`.
         """
         fit = self.solution
-        degrees = degrees_of_freedom(fit.tests, weights)
-        return tuple(
-            Value(
-                estimate=float(row @ fit.beta),
-                se=math.sqrt(max(float(row @ fit.beta_cov @ row), 0.0)),
-                df=df,
-            )
-            for row, df in zip(weights, degrees.tolist(), strict=True)
-        )
+        degrees = degrees_of(fit.tests, weights)
+        errors = np.sqrt(np.maximum(np.diagonal(self.joint_covariance(weights)), 0.0))
+        found = zip((weights @ fit.beta).tolist(), errors.tolist(), degrees.tolist(), strict=True)
+        return tuple(Value(estimate=estimate, se=se, df=df) for estimate, se, df in found)
 
     def joint_covariance(self, weights: Floats) -> Floats:
         """Return the covariance (k, k) of linear combinations of the coefficients."""
@@ -253,9 +246,8 @@ class Estimate:
 
         Standard errors are those of generalised least squares at the estimate for the coefficients
         (lme4's), and of the observed information for the variance parameters. Intervals are of the
-        t distribution with Satterthwaite's degrees of freedom (those of the residual for OLS) for
-        the coefficients, or normal where the engine has none of them, and profile for `sigma_u`,
-        `sigma_e` and `icc`; what follows from the icc alone has the icc's interval, carried over.
+        t distribution (`interval_method`) for the coefficients and profile for `sigma_u`, `sigma_e`
+        and `icc`; what follows from the icc alone has the icc's interval, carried over.
 
         Parameters
         ----------

@@ -14,11 +14,13 @@ from bayes_mlm.base import (
     check_whole,
     count,
     expect,
+    expect_text,
     stream,
 )
 from bayes_mlm.engines import Refits, samples
 from bayes_mlm.fitting import Estimate, Fit, expect_draws
-from bayes_mlm.planning.power import FEWEST, Studies, StudyPlan, plan_study, whole_numbers
+from bayes_mlm.planning.power import FEWEST, Studies, StudyPlan, plan_study
+from bayes_mlm.planning.ranges import whole_numbers
 from bayes_mlm.planning.simulation import scenario_of
 
 # Draws of the posterior that studies are simulated at.
@@ -89,6 +91,7 @@ def plan_from_pilot(
     """
     expect("plan_from_pilot", pilot, Fit, Estimate)
     expect_draws("plan_from_pilot", pilot)
+    expect_text("plan_from_pilot", term, "the name of a coefficient", EngineError)
     check_choice("compared", compared, ("groups", "rows"))
     many, sizes = whole_numbers("groups", groups, 4), whole_numbers("size", size, 2)
     check_whole("n, the simulated studies,", n, FEWEST)

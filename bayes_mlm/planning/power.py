@@ -27,6 +27,7 @@ from bayes_mlm.planning.binary import (
     standard_error_of_logit,
 )
 from bayes_mlm.planning.closed_form import closed_power, standard_error
+from bayes_mlm.planning.ranges import numbers_between, whole_numbers
 from bayes_mlm.planning.simulation import Scenario, scenario_of
 
 COMPARED = ("groups", "rows", "slopes")
@@ -205,19 +206,19 @@ def plan_study(
     check_choice("compared", compared, COMPARED)
     check_choice("predictor", predictor, PREDICTORS)
     many, sizes = whole_numbers("groups", groups, 4), whole_numbers("size", size, 2)
-    shares = _numbers("icc", icc, 0.0, 1.0, ends=(True, False))
-    effects = _numbers("effect", effect, -math.inf, math.inf)
+    shares = numbers_between("icc", icc, 0.0, 1.0, ends=(True, False))
+    effects = numbers_between("effect", effect, -math.inf, math.inf)
     within = compared != "groups"
     if slope_sd and not within:
         raise EngineError(
             "slope_sd is of a predictor within groups: omit it, or compare 'rows' or 'slopes'"
         )
-    _numbers("slope_sd", slope_sd, 0.0, math.inf, ends=(True, False))
-    _numbers("missing", missing, 0.0, 1.0, ends=(True, False))
-    _numbers("alpha", alpha, 0.0, 1.0)
+    numbers_between("slope_sd", slope_sd, 0.0, math.inf, ends=(True, False))
+    numbers_between("missing", missing, 0.0, 1.0, ends=(True, False))
+    numbers_between("alpha", alpha, 0.0, 1.0)
     for name, one in (("effect_sd", effect_sd), ("cost_group", cost_group), ("cost_row", cost_row)):
         if one is not None:
-            _numbers(name, one, 0.0, math.inf, ends=(True, False))
+            numbers_between(name, one, 0.0, math.inf, ends=(True, False))
     check_whole("n, the simulated studies,", n, FEWEST)
     if probability is not None:
         _check_binary(probability, predictor, slope_sd, compared)
@@ -254,7 +255,7 @@ def plan_study(
 
 
 def _check_binary(probability: float, predictor: str, slope_sd: float, compared: str) -> None:
-    _numbers("probability", probability, 0.0, 1.0)
+    numbers_between("probability", probability, 0.0, 1.0)
     if predictor != "binary" or slope_sd or compared == "slopes":
         raise EngineError(
             "studies of a binary outcome compare groups or rows, by a binary predictor without a "
@@ -375,37 +376,3 @@ def _cautions(rows: Sequence[StudyPlanRow]) -> tuple[str, ...]:
         f"up to {probability(often)} of the simulated studies estimate a variance between groups "
         "as 0; there the closed form is off, and the simulation counts",
     )
-
-
-def _listed(values: object) -> list[object]:
-    return list(values) if isinstance(values, Iterable) else [values]
-
-
-def whole_numbers(name: str, values: object, least: int) -> list[int]:
-    """Return one number or several as a list, after checking that they are whole and not less."""
-    found = _listed(values)
-    for one in found or [None]:
-        check_whole(name, one, least)
-    return [one for one in found if type(one) is int]
-
-
-def _numbers(
-    name: str,
-    values: object,
-    low: float,
-    high: float,
-    ends: tuple[bool, bool] = (False, False),
-) -> list[float]:
-    found = _listed(values)
-    numbers = [float(one) for one in found if type(one) is int or isinstance(one, float)]
-    inside = [
-        one
-        for one in numbers
-        if low < one < high or (one == low and ends[0]) or (one == high and ends[1])
-    ]
-    if len(inside) == len(found) > 0:
-        return inside
-    span = f"between {low:g} and {high:g}" if math.isfinite(high) else f"of {low:g} or more"
-    span = span if math.isfinite(low) else "that are finite"
-    wrong = next((repr(one) for one in found if one not in inside), "none")
-    raise EngineError(f"{name} must be numbers {span}, found {wrong}")

@@ -335,3 +335,17 @@ def test_rows_are_what_arviz_estimates():
     np.testing.assert_allclose(ours.pointwise, np.ravel(theirs.elpd_i), atol=0.25)
     # What integrating buys: weights that hardly vary.
     assert ours.k_hat.max() < np.max(theirs.pareto_k)
+
+
+def test_each_of_few_groups_is_left_out_by_a_fit_without_it():
+    """Importance weights miss the tail that the sd of three groups has without one of them."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(3), 8)
+    y = np.array([0.0, 0.3, 6.0])[g] + rng.normal(size=24)
+    fitted = fit("y ~ 1 + (1 | g)", {"g": g, "y": y}, random_seed=1)
+    found = leave_one_group_out(fitted)
+    assert found.refitted.all()
+    assert found.mcse < 1e-3
+    model = make_model(fitted, None, 100)
+    want = [log_z(model, None) - log_z(model, j) for j in range(3)]
+    np.testing.assert_allclose(found.pointwise, want, atol=1e-3)

@@ -78,7 +78,7 @@ def test_the_maximum_alone_is_that_of_the_fit():
 
 
 def test_a_plan_of_a_binary_outcome_says_so_and_refuses_the_rest():
-    plan = plan_study(40, 20, 0.1, [0.5, 0.8], probability=0.3, n=100, effect_sd=0.1)
+    plan = plan_study(40, 20, 0.1, 0.8, probability=0.3, n=100, effect_sd=0.1)
     assert "odds ratios" in str(plan)
     assert "Wald tests" in str(plan)
     for row in plan:

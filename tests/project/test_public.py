@@ -28,6 +28,7 @@ _FINE = {
     ("code_time", 0, "array"),
     ("describe", 0, "frame"),
     ("describe_variables", 0, "frame"),
+    ("plan_from_pilot", 3, "3"),
     ("plan_study", 1, "3"),
     ("plan_study", 2, "array"),
     ("plan_study", 3, "3"),

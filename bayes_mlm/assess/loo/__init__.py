@@ -63,6 +63,8 @@ __all__ = [
     "shifts_without_groups",
 ]
 
+# Groups so few that each is left out by a fit without it.
+_FEW_GROUPS = 20
 # Draws times groups, and draws times rows: about half a second each. Independent draws of a few
 # parameters need not be many.
 MAX_GROUP_EVALUATIONS = 300_000
@@ -305,11 +307,16 @@ def _estimate(
     *,
     seed: int,
 ) -> Elpd:
-    """Average each block over the draws, and refit where the weights are not reliable."""
+    """Average each block over the draws, and refit where the weights are not reliable.
+
+    Of few groups each is refitted: without one of them the posterior of their sd reaches beyond its
+    draws with all, and the diagnostic of the weights does not see it.
+    """
     design, s = model.design, model.statistics
     labels = s.labels if unit == "group" else np.arange(1, design.y.size + 1)
     n_parts, n_draws = len(labels), len(model.at.log_sigma_e)
-    limit = reliable_k_hat(n_draws)
+    few = unit == "group" and n_parts <= _FEW_GROUPS
+    limit = -np.inf if few else reliable_k_hat(n_draws)
     pointwise, lpd, k_hat = np.full((3, n_parts), np.nan)
     refitted = np.zeros(n_parts, dtype=bool)
     influence, variance, n_tried = np.zeros(n_draws), 0.0, 0

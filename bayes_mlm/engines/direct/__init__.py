@@ -25,13 +25,13 @@ from bayes_mlm.engines.direct.effects import (
 )
 from bayes_mlm.engines.direct.initialisation import choose_start
 from bayes_mlm.engines.direct.joining import join
-from bayes_mlm.engines.direct.posterior import Variances
 from bayes_mlm.engines.direct.priors import not_taken
 from bayes_mlm.engines.direct.propriety import check_proper
 from bayes_mlm.engines.direct.report import DirectReport
+from bayes_mlm.engines.direct.variables import coords_of, parameters_of_draws, variable_of
 from bayes_mlm.engines.direct.variances import VarianceDraws, draw_variances
 from bayes_mlm.engines.draws import SAMPLE_DIMS, Draws, Variable
-from bayes_mlm.likelihood import ModelPriors, effect_pairs, group_dim, unidentified
+from bayes_mlm.likelihood import ModelPriors, unidentified
 from bayes_mlm.model import FAMILIES
 from bayes_mlm.moments import GroupMoments
 
@@ -311,7 +311,7 @@ def _sample(
     check_proper(problem, start)
     variances = draw_variances(problem, start, shape[0] * shape[1], rng)
     beta = draw_beta(problem, variances.at, rng, variances.sums)
-    posterior = _parameters(design, problem, variances.at, beta)
+    posterior = parameters_of_draws(design, problem, variances.at, beta)
     u = _effects(problem, variances, beta, rng, max_effects) if effects else None
     report = variances.report
     if u is not None:
@@ -322,13 +322,13 @@ def _sample(
     return Direct(
         draws=Draws(
             posterior={
-                name: _variable(design, name, values, shape) for name, values in posterior.items()
+                name: variable_of(design, name, values, shape) for name, values in posterior.items()
             },
             sample_stats={
                 "lp": Variable(SAMPLE_DIMS, variances.log_density.reshape(shape)),
                 "log_weight": Variable(SAMPLE_DIMS, variances.log_weight.reshape(shape)),
             },
-            coords=_coords(design),
+            coords=coords_of(design),
         ),
         report=replace(
             report,
@@ -342,26 +342,6 @@ def _problem(statistics: GroupMoments, priors: ModelPriors) -> tuple[Problem, fl
     """Join data and priors; also give what was taken from y, the mean of the groups' prior."""
     joined = join(statistics, priors)
     return joined.problem, joined.prior_mean
-
-
-def _parameters(design: Design, problem: Problem, at: Variances, beta: Floats) -> dict[str, Floats]:
-    """Return the draws (S, ...) of everything but the group effects, by name."""
-    found: dict[str, Floats] = {}
-    if design.p:
-        found["beta"] = beta
-    q = at.log_sigma_u.shape[1]
-    if design.group_term.pairs:
-        found["sigma_u"], correlation = at.reported(problem.effects_transform)
-        rows, columns = np.array(design.group_term.pairs).T
-        found["rho_u"] = correlation[:, rows, columns]
-    elif q:
-        sigma_u = np.exp(at.log_sigma_u)
-        found["sigma_u"] = sigma_u[:, 0] if design.has_icc else sigma_u
-    found["sigma_e"] = np.exp(at.log_sigma_e)
-    if q and design.has_icc:
-        with np.errstate(over="ignore"):  # an icc below 1e-308 is 0
-            found["icc"] = 1.0 / (1.0 + np.exp(2.0 * (at.log_sigma_e - at.log_sigma_u[:, 0])))
-    return found
 
 
 def _effects(
@@ -389,25 +369,3 @@ def _effects(
     part = Conditions(beta=beta[:most], root=root[:most], sigma_e=sigma_e[:most])
     summary = summarise_effects(reduced, problem.kernel, part)
     return {"u_mean": summary.mean, "u_sd": summary.sd}
-
-
-def _variable(design: Design, name: str, values: Floats, shape: tuple[int, int]) -> Variable:
-    """Shape draws (S, ...) into chains, with the names of their dimensions."""
-    if name in ("u_mean", "u_sd"):
-        return Variable((group_dim(design), "effect"), values)
-    dims: tuple[str, ...] = {
-        "beta": ("term",),
-        "u": (group_dim(design), "effect"),
-        "rho_u": ("effect_pair",),
-        "sigma_u": () if design.has_icc else ("effect",),
-    }.get(name, ())
-    return Variable(SAMPLE_DIMS + dims, values.reshape(*shape, *values.shape[1:]))
-
-
-def _coords(design: Design) -> dict[str, np.ndarray]:
-    coords = {"term": np.array(design.terms, dtype=str)}
-    if design.q:
-        coords |= {group_dim(design): design.labels, "effect": np.array(design.effects, dtype=str)}
-    if design.group_term.pairs:
-        coords["effect_pair"] = np.array(effect_pairs(design), dtype=str)
-    return coords

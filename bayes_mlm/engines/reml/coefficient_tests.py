@@ -73,7 +73,7 @@ class CoefficientTests(Protocol):
         """Test that linear combinations (k, p) of coefficients, with estimates (k,), are zero."""
 
 
-def degrees_of_freedom(tests: CoefficientTests | None, weights: Floats) -> Floats:
+def degrees_of(tests: CoefficientTests | None, weights: Floats) -> Floats:
     """Return the degrees of freedom (k,) of combinations (k, p); infinite, the normal, of none."""
     return np.full(len(weights), np.inf) if tests is None else tests.df(weights)
 

@@ -16,7 +16,7 @@ from bayes_mlm.engines.reml.climb import eliminate
 from bayes_mlm.engines.reml.coefficient_tests import (
     CoefficientTests,
     Satterthwaite,
-    degrees_of_freedom,
+    degrees_of,
 )
 from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.moments import RotatedMoments
@@ -60,7 +60,7 @@ def wald_intervals(
         Degrees of freedom of the t; by default the interval is normal.
     """
     method = "Wald" if tests is None else f"t ({tests.label} df)"
-    degrees = degrees_of_freedom(tests, np.eye(len(estimates)))
+    degrees = degrees_of(tests, np.eye(len(estimates)))
     reach = np.array([wald_reach(level, df) for df in degrees.tolist()])
     half = reach * np.sqrt(np.diagonal(covariance))
     return tuple(

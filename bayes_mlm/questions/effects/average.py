@@ -302,13 +302,7 @@ def _slope_anywhere(population: Population, name: str, setting: Sequence[At]) ->
 
 
 def population_of(fit: Fit | Estimate, data: Any, prob: float) -> Population:
-    """Return the rows that the effects of a result are averaged over.
-
-    Raises
-    ------
-    EngineError
-        If `fit` is no result, or `prob` is no probability.
-    """
+    """Return the rows that the effects of a result are averaged over, after checking arguments."""
     check_prob(prob)
     expect("an effect", fit, Fit, Estimate)
     return read_population(fit.design, fit.request, data)
@@ -358,10 +352,7 @@ def effects_of(
         measure=measure,
         what=measure.text(design, slope=kind == "slope"),
         verdict=results[0].verdict,
-        cautions=(
-            *beyond(population, ((*one.at, *one.ends) for one in specs)),
-            *left_out,
-        ),
+        cautions=(*beyond(population, ((*one.at, *one.ends) for one in specs)), *left_out),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import Flags, Floats
+from bayes_mlm.base import Flags, Floats, in_threads
 from bayes_mlm.engines.reml.refits.outcomes import OutcomeDistribution, OutcomeSums
 from bayes_mlm.moments import RotatedMoments, root_mean_square
 
@@ -12,6 +12,8 @@ __all__ = ["Designs", "OutcomeDistribution", "OutcomeSums", "Refits", "Simulatio
 
 # Numbers of simulated sums that are in memory at once.
 _AT_ONCE = 4_000_000
+# Refits that are worth a thread.
+_LEAST = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,26 +115,32 @@ def refit(
     relative, s2, beta = np.empty((many, q, q)), np.empty(many), np.empty((many, p))
     variance, df = np.empty((many, h)), np.empty((many, h))
     value, ended = np.empty(many), np.empty(many, np.int64)
-    search_all(
-        (0,) * q,
-        np.ascontiguousarray(designs.r),
-        np.ascontiguousarray(designs.c_x),
-        np.ascontiguousarray(outcomes.c_y),
-        np.ascontiguousarray(designs.x_x),
-        np.ascontiguousarray(outcomes.x_y),
-        np.ascontiguousarray(outcomes.y_y),
-        np.asarray(designs.n, dtype=np.float64),
-        np.ascontiguousarray(contrasts, dtype=np.float64),
-        start,
-        np.array(pairs, dtype=np.int64),
-        relative,
-        s2,
-        beta,
-        variance,
-        df,
-        value,
-        ended,
-    )
+    weights, entries = np.ascontiguousarray(contrasts, np.float64), np.array(pairs, np.int64)
+
+    def search(part: slice) -> None:
+        each = part if len(designs.n) > 1 else slice(None)
+        search_all(
+            (0,) * q,
+            np.ascontiguousarray(designs.r[each]),
+            np.ascontiguousarray(designs.c_x[each]),
+            np.ascontiguousarray(outcomes.c_y[part]),
+            np.ascontiguousarray(designs.x_x[each]),
+            np.ascontiguousarray(outcomes.x_y[part]),
+            np.ascontiguousarray(outcomes.y_y[part]),
+            np.asarray(designs.n[each], dtype=np.float64),
+            weights,
+            start,
+            entries,
+            relative[part],
+            s2[part],
+            beta[part],
+            variance[part],
+            df[part],
+            value[part],
+            ended[part],
+        )
+
+    in_threads(search, many, least=_LEAST)
     return Refits(
         deviance=value,
         cov_u=relative * s2[:, None, None],

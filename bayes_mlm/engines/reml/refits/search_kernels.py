@@ -148,7 +148,7 @@ def _of_contrasts(
         df[h] = 1.0 / (quadratic(hessian, free, step) + 1.0 / nu)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def search_all(
     tag: tuple[int, ...],
     r: Floats,
