@@ -18,8 +18,8 @@ from bayes_mlm.engines import (
 )
 from bayes_mlm.fitting import Fit, summarise_draws
 
-# Draws of each posterior.
-DRAWS = 1000
+# Draws of each posterior, as a fit has: the shortest interval of fewer is too short.
+DRAWS = 4000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
