@@ -36,8 +36,8 @@ def plot_simulation_based(table: SimulationBasedCalibration) -> Figure:
     --------
     >>> from bayes_mlm import fit, simulation_based_calibration
     >>> found = fit("reaction ~ 1 + (1 | subject)", "sleepstudy", random_seed=1)
-    >>> len(plot_simulation_based(simulation_based_calibration(found, 50)).axes)
-    4
+    >>> plot_simulation_based(simulation_based_calibration(found, 50)).axes[0].get_xlabel()
+    'share of the posterior below'
     """
     values = {row.quantity: table.pit[None, :, k] for k, row in enumerate(table)}
     shown = dict(list(values.items())[:_MOST])

@@ -114,7 +114,7 @@ def standard_error_of_logit(scenario: BinaryScenario, effect: float) -> float:
     >>> one = BinaryScenario(groups=40, size=20, sigma_u=0.5, sigma_slope=0.0,
     ...                      compared="groups", predictor="binary", probability=0.3)
     >>> round(standard_error_of_logit(one, 0.0), 3)
-    0.222
+    0.221
     """
     rows = scenario.size * (1.0 - scenario.missing)
     middle = math.log(scenario.probability / (1.0 - scenario.probability))

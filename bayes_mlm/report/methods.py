@@ -65,7 +65,7 @@ def methods(analyses: Sequence[Analysis]) -> MethodsText:
     >>> from bayes_mlm.fitting import analyse
     >>> found = methods([analyse(load_record("hsb_ses").request, None, engines=["reml"])])
     >>> [one.key for one in found.references]
-    ['bates2015', 'patterson1971', 'raudenbush2002']
+    ['bates2015', 'kuznetsova2017', 'patterson1971', 'raudenbush2002']
     """
     main = main_model(analyses)
     sentences = [sentence for write in _SENTENCES for sentence in write(main)]

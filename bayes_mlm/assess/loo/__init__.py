@@ -114,7 +114,7 @@ def leave_one_group_out(
     >>> from bayes_mlm import fit
     >>> fitted = fit("reaction ~ days + (1 | subject)", "sleepstudy", random_seed=1)
     >>> leave_one_group_out(fitted)
-    <Elpd by leaving out 18 groups: -904, se 20>
+    <Elpd by leaving out 18 groups: -905, se 20>
     """
     expect_draws("leave_one_group_out", fit)
     if grouping is not None:

@@ -70,7 +70,7 @@ def crossing(
     >>> fitted = fit("mathach ~ ses * sector + (1 | schoolid)", "hsb", random_seed=1)
     >>> found = crossing(fitted, "sector", "ses", prob=0.95)
     >>> round(found.likelihood.estimate, 2), str(found.likelihood.fieller)
-    (1.63, '1.03 to 2.58')
+    (1.63, '1.02 to 2.60')
     """
     population = population_of(fit, data, prob)
     change = _one_change(changes(population, contrast))
