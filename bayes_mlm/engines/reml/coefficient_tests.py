@@ -183,7 +183,7 @@ def satterthwaite_df(
     """Return twice the squared variance over the variance of the variance, of rows (k, p)."""
     variance = np.einsum("kp,pr,kr->k", weights, covariance, weights)
     along = np.einsum("kp,mpr,kr->km", weights, slopes, weights)
-    spread = np.einsum("km,mn,kn->k", along, parameters, along)
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = 2.0 * variance**2 / spread
-    return np.where(spread > 0.0, df, np.inf)
+        relative = along / variance[:, None]  # squares of a variance may overflow
+        spread = np.einsum("km,mn,kn->k", relative, parameters, relative)
+        return np.where(spread > 0.0, 2.0 / spread, np.inf)
