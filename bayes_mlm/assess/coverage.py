@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayes_mlm.assess.bootstrap import Resampler, quantities_of
-from bayes_mlm.assess.simulated_posteriors import SimulatedPosteriors
+from bayes_mlm.assess.simulated_posteriors import Placed, SimulatedPosteriors
 from bayes_mlm.base import (
     DEFAULT_PROB,
     Column,
@@ -184,8 +184,10 @@ def calibrate(
     if done < _FEWEST:
         raise EngineError(f"{count(n - done)} of {count(n)} refits found no maximum")
     rows = tuple(_rows(resampler, refits, prob))
+    posterior: tuple[str, ...] = ()
     if isinstance(result, Fit):
-        rows = _with_posterior(rows, result, resampler, n, prob, random_seed)
+        placed = _placed(result, resampler, n, prob, random_seed)
+        rows, posterior = _with_posterior(rows, placed), placed.caution
     singular = float(refits.singular.mean())
     return Coverage(
         rows=rows,
@@ -199,7 +201,7 @@ def calibrate(
             f"in {probability(singular)} of them",
             "this calibrates within the model, and assumes that it is right",
         ),
-        cautions=_cautions(rows, prob, done, n),
+        cautions=(*_cautions(rows, prob, done, n), *posterior),
     )
 
 
@@ -228,29 +230,28 @@ def _rows(resampler: Resampler, refits: Refits, prob: float) -> Iterator[Coverag
         )
 
 
-def _with_posterior(
-    rows: tuple[CoverageRow, ...],
-    fit: Fit,
-    resampler: Resampler,
-    n: int,
-    prob: float,
-    seed: int,
-) -> tuple[CoverageRow, ...]:
-    """Return the rows with what the posteriors of n further data sets have of each."""
+def _placed(fit: Fit, resampler: Resampler, n: int, prob: float, seed: int) -> Placed:
+    """Return where the posteriors of n further data sets place the estimate."""
     solution, pairs = resampler.solution, fit.design.group_term.pairs
     truth = {"beta": solution.beta, "sigma_u": solution.sigma_u}
-    if pairs:
+    if pairs:  # undefined where an sd is zero, and without effect
         truth["rho_u"] = np.array([np.nan_to_num(solution.rho_u[pair]) for pair in pairs])
     truth["sigma_e"] = np.array([solution.sigma_e])
-    placed = SimulatedPosteriors(fit=fit).place(
+    return SimulatedPosteriors(fit=fit).place(
         {name: np.broadcast_to(value, (n, len(value))) for name, value in truth.items()},
         stream(seed, Stream.SIMULATED_POSTERIORS),
         prob=prob,
     )
+
+
+def _with_posterior(rows: tuple[CoverageRow, ...], placed: Placed) -> tuple[CoverageRow, ...]:
+    """Return the rows with what posteriors have of each; of an undefined truth nothing."""
     at = {name: place for place, name in enumerate(placed.names)}
     bias, held = (placed.mean - placed.truth).mean(axis=0), placed.held.mean(axis=0)
     return tuple(
-        replace(
+        row
+        if math.isnan(row.truth)
+        else replace(
             row,
             bias_posterior=float(bias[at[row.quantity]]),
             coverage_posterior=float(held[at[row.quantity]]),

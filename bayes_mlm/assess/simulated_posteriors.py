@@ -30,8 +30,8 @@ class Placed:
     ----------
     names : tuple of str
         Of the quantities.
-    truth, mean, sd : ndarray, shape (N, k)
-        True value, posterior mean and sd.
+    truth, mean : ndarray, shape (N, k)
+        True value, posterior mean.
     pit : ndarray, shape (N, k)
         Share of the posterior below the truth; uniform where truths are from the prior.
     held : ndarray of bool, shape (N, k)
@@ -43,10 +43,19 @@ class Placed:
     names: tuple[str, ...]
     truth: Floats
     mean: Floats
-    sd: Floats
     pit: Floats
     held: np.ndarray
     untrusted: int
+
+    @property
+    def caution(self) -> tuple[str, ...]:
+        """What limits the numbers: draws that their engine does not trust."""
+        if not self.untrusted:
+            return ()
+        return (
+            f"{count(self.untrusted)} of {count(len(self.pit))} posteriors were not drawn to the "
+            "engine's accuracy",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,7 +119,7 @@ class SimulatedPosteriors:
             If a posterior has no draws.
         """
         names: tuple[str, ...] = ()
-        truth, mean, sd, pit, held, untrusted = [], [], [], [], [], 0
+        truth, mean, pit, held, untrusted = [], [], [], [], 0
         with one_thread():
             for known, drawn in self._each(truths, rng, n_draws):
                 values = dict(quantities(drawn.draws))
@@ -121,7 +130,6 @@ class SimulatedPosteriors:
                 below = (draws < true).sum(axis=0) + rng.uniform(size=len(names))
                 truth.append(true)
                 mean.append(found.mean)
-                sd.append(found.sd)
                 pit.append(below / (n_draws + 1.0))
                 held.append((found.lower <= true) & (true <= found.upper))
                 untrusted += not drawn.report.trusted
@@ -129,7 +137,6 @@ class SimulatedPosteriors:
             names=names,
             truth=np.array(truth),
             mean=np.array(mean),
-            sd=np.array(sd),
             pit=np.array(pit),
             held=np.array(held),
             untrusted=untrusted,

@@ -190,9 +190,4 @@ def _cautions(rows: tuple[SimulationBasedRow, ...], placed: Placed, prob: float)
     ]
     if low:
         texts.append(f"intervals of {', '.join(low)} do not hold {level(prob)} of the truths")
-    if placed.untrusted:
-        texts.append(
-            f"{count(placed.untrusted)} of {count(len(placed.pit))} posteriors were not drawn to "
-            "the engine's accuracy"
-        )
-    return tuple(texts)
+    return (*texts, *placed.caution)

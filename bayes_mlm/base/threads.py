@@ -1,8 +1,7 @@
-"""Number of threads of the linear algebra."""
+"""Threads: those of the linear algebra, and those that work is shared among."""
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -61,5 +60,7 @@ def in_threads(work: Callable[[slice], None], many: int, *, least: int) -> None:
     if threads == 1:
         work(parts[0])
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, parts))

@@ -16,7 +16,9 @@ def design(
     groups: Annotated[str, typer.Option(help="Numbers of groups: 50,100.")],
     size: Annotated[str, typer.Option(help="Rows of each group: 10,20.")],
     icc: Annotated[str, typer.Option(help="Share of the variance between groups: 0.1,0.2.")],
-    effect: Annotated[str, typer.Option(help="Effects in sds of the outcome: 0.2,0.3.")],
+    effect: Annotated[
+        str, typer.Option(help="Effects in sds of the outcome (see --probability): 0.2,0.3.")
+    ],
     compared: Annotated[
         str,
         typer.Option(

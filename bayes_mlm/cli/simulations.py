@@ -116,7 +116,6 @@ def calibrate(
     the rows and groups of the data. That the model is right is assumed.
     """
     from bayes_mlm.assess import calibrate as calibrated, simulation_based_calibration
-    from bayes_mlm.figures import plot_simulation_based
     from bayes_mlm.fitting import fit_design, make_settings
 
     check_prob(prob)
@@ -143,8 +142,14 @@ def calibrate(
         out=out,
         quiet=quiet,
         output=output,
-        figure=("ranks.png", plot_simulation_based) if of_prior else None,
+        figure=("ranks.png", _ranks) if of_prior else None,
     )
+
+
+def _ranks(table: Any) -> "Figure":
+    from bayes_mlm.figures import plot_simulation_based
+
+    return plot_simulation_based(table)
 
 
 @grouped

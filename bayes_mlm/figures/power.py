@@ -22,7 +22,7 @@ from bayes_mlm.planning import StudyPlan, StudyPlanRow
 # What may vary along the axis, in order of preference, and how it is called there and in keys.
 _AXES = {
     "groups": "number of groups",
-    "effect": "effect (sds of the outcome)",
+    "effect": "effect ({})",
     "size": "rows a group",
 }
 _KEYS = {"size": "{:g} a group", "effect": "effect {:g}", "groups": "{:g} groups"}
@@ -69,7 +69,7 @@ def plot_power(plan: StudyPlan) -> Figure:
             _draw(axes, sorted(rows, key=lambda row: getattr(row, along)), along, styles[key])
         axes.axhline(_WANTED, color=GREY, lw=0.8, zorder=0)
         axes.set_ylim(0.0, 1.02)
-        axes.set_xlabel(_AXES[along])
+        axes.set_xlabel(_AXES[along].format(plan.units))
         axes.set_title(f"icc {scaled(icc, 2)}")
     panels[0].set_ylabel("power")
     shown = [

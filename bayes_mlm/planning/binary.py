@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
 from bayes_mlm.design import Design, build_design
 from bayes_mlm.engines import Refits, maximum_of
+from bayes_mlm.planning.closed_form import standard_error
 from bayes_mlm.planning.simulation import Scenario
 
 # Variance of the standard logistic distribution, which the latent icc is relative to.
@@ -32,19 +34,19 @@ class BinaryScenario(Scenario):
     probability: float = 0.5
     sigma_e: float = field(default=math.sqrt(LATENT), init=False)
 
-    @property
-    def q(self) -> int:
-        """Number of group effects."""
-        return 1
+    unit: ClassVar[str] = "in the log odds ratio"
+    units: ClassVar[str] = "logarithms of odds ratios"
+    fitted: ClassVar[str] = "maximum likelihood"
+    tested: ClassVar[str] = "Wald tests at {}"
 
-    def errors(self, effects: Floats, rng: np.random.Generator) -> Refits:
-        """Simulate a study of each effect (n,), and refit it.
-
-        Returns
-        -------
-        Refits
-            Whose coefficients are the estimates less the effects.
-        """
+    def errors(
+        self,
+        effects: Floats,
+        rng: np.random.Generator,
+        _known: Refits | None = None,
+        /,
+    ) -> Refits:
+        """Simulate a study of each effect (n,) anew, for it moves the information, and refit it."""
         estimates = np.array([self._study(effect, rng) for effect in effects.tolist()])
         beta, variance, sigma_u, failed = estimates.T
         return Refits(
@@ -106,24 +108,13 @@ def _design(x: Floats, g: np.ndarray, hits: np.ndarray, trials: np.ndarray) -> D
     return build_design("p(hits, trials) ~ x + (1 | g)", table, family="binomial")
 
 
-def standard_error_of_logit(scenario: BinaryScenario, effect: float) -> float:
-    """Return the standard error of the effect as if variances were known, to the first order.
-
-    Examples
-    --------
-    >>> one = BinaryScenario(groups=40, size=20, sigma_u=0.5, sigma_slope=0.0,
-    ...                      compared="groups", predictor="binary", probability=0.3)
-    >>> round(standard_error_of_logit(one, 0.0), 3)
-    0.221
-    """
+@standard_error.register
+def _(scenario: BinaryScenario, effect: float = 0.0) -> tuple[float, float]:
+    """Return the standard error, to the first order (Moerbeek et al. 2001), and infinite df."""
     rows = scenario.size * (1.0 - scenario.missing)
     middle = math.log(scenario.probability / (1.0 - scenario.probability))
-    informations = []
-    for x in (0.5, -0.5):
-        mean = 1.0 / (1.0 + math.exp(-(middle + effect * x)))
-        informations.append(mean * (1.0 - mean))
-    if scenario.compared == "groups":
-        arms = sum(scenario.sigma_u**2 + 1.0 / (rows * one) for one in informations)
-        return math.sqrt(2.0 * arms / scenario.groups)
-    arms = sum(2.0 / (rows * one) for one in informations)
-    return math.sqrt(arms / scenario.groups)
+    means = (1.0 / (1.0 + math.exp(-(middle + effect * x))) for x in (0.5, -0.5))
+    noise = [1.0 / (rows * mean * (1.0 - mean)) for mean in means]
+    if scenario.compared == "groups":  # half of them, with all their rows
+        noise = [one + scenario.sigma_u**2 for one in noise]
+    return math.sqrt(2.0 * sum(noise) / scenario.groups), math.inf

@@ -8,6 +8,8 @@ and what moderates them. A normal predictor within groups: the precision of a gr
 averaged over the squares that it may have.
 """
 
+from functools import singledispatch
+
 import numpy as np
 
 from bayes_mlm.base import Floats
@@ -18,8 +20,12 @@ _POINTS = 400
 _NO_TAIL = 4.0
 
 
-def standard_error(scenario: Scenario) -> tuple[float, float]:
-    """Return the standard error of the effect, and its degrees of freedom."""
+@singledispatch
+def standard_error(scenario: Scenario, _effect: float = 0.0) -> tuple[float, float]:
+    """Return the standard error of the effect, and its degrees of freedom.
+
+    Of scenarios of other outcomes, where it moves with the effect, other functions are registered.
+    """
     groups, size = scenario.groups, scenario.size * (1.0 - scenario.missing)
     residual, slope = scenario.sigma_e**2, scenario.sigma_slope**2
     if scenario.compared == "groups":

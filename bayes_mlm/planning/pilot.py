@@ -13,12 +13,11 @@ from bayes_mlm.base import (
     check_choice,
     check_whole,
     count,
-    expect,
     expect_text,
     stream,
 )
 from bayes_mlm.engines import Refits, samples
-from bayes_mlm.fitting import Estimate, Fit, expect_draws
+from bayes_mlm.fitting import Fit, expect_draws
 from bayes_mlm.planning.power import FEWEST, Studies, StudyPlan, plan_study
 from bayes_mlm.planning.ranges import whole_numbers
 from bayes_mlm.planning.simulation import scenario_of
@@ -89,7 +88,6 @@ def plan_from_pilot(
     >>> row.assurance < row.power
     True
     """
-    expect("plan_from_pilot", pilot, Fit, Estimate)
     expect_draws("plan_from_pilot", pilot)
     expect_text("plan_from_pilot", term, "the name of a coefficient", EngineError)
     check_choice("compared", compared, ("groups", "rows"))
@@ -110,28 +108,28 @@ def plan_from_pilot(
         random_seed=random_seed,
         slope_sd=float(slope.mean()),
     )
-    each = max(1, n // len(icc))
+    some = np.linspace(0, len(icc) - 1, min(_DRAWS, len(icc))).astype(np.int64).tolist()
+    each = max(1, n // len(some))
     rows = []
     for row, (groups_of, rows_of) in zip(plan.rows, product(many, sizes), strict=True):
         rng = stream(random_seed, Stream.STUDY_DESIGN, groups_of, rows_of)
-        found = [
-            scenario_of(
+        parts = []
+        for k in some:
+            scenario = scenario_of(
                 groups=groups_of,
                 size=rows_of,
                 icc=float(icc[k]),
                 compared=compared,
                 slope_sd=float(slope[k]),
                 missing=missing,
-            ).refits(each, rng)
-            for k in range(len(icc))
-        ]
-        kept = Refits.joined([replace(one, cov_u=one.cov_u[:, :1, :1]) for one in found])
-        studies = Studies(refits=kept.where(~kept.failed), alpha=alpha)
-        effects = np.repeat(effect, each)[~kept.failed]
-        rows.append(replace(row, assurance=studies.power(effects)))
+            )
+            parts.append(scenario.refits(each, rng))
+        refits = Refits.joined([replace(one, cov_u=one.cov_u[:, :1, :1]) for one in parts])
+        effects = np.repeat(effect[some], each)[~refits.failed]
+        rows.append(replace(row, assurance=Studies.of(refits, alpha).power(effects)))
     low, high = np.quantile(effect, [0.025, 0.975])
     note = (
-        f"power at the pilot's posterior means; assurance over {count(len(icc))} draws of its "
+        f"power at the pilot's posterior means; assurance over {count(len(some))} draws of its "
         f"posterior (effect {low:.2f} to {high:.2f} sd, icc {np.quantile(icc, 0.025):.2f} to "
         f"{np.quantile(icc, 0.975):.2f}; 95%)"
     )
@@ -141,7 +139,7 @@ def plan_from_pilot(
 def _standardised(
     pilot: Fit, term: str, compared: str, unit: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Return iccs, effects and sds of the slope, of some draws, in sds of the outcome."""
+    """Return iccs, effects and sds of the slope of every draw, in sds of the outcome."""
     design = pilot.design
     if len(design.factors) != 1 or not design.q or not design.family.gaussian_moments:
         raise EngineError(
@@ -152,15 +150,12 @@ def _standardised(
         raise EngineError(
             f"the pilot has no coefficient {term!r}; it has {', '.join(design.terms)}"
         )
-    draws = pilot.draws
-    total = len(samples(draws, "sigma_e"))
-    some = np.linspace(0, total - 1, min(_DRAWS, total)).astype(np.int64)
-    cov_u = pilot.group_covariance()[some]
+    cov_u = pilot.group_covariance()
     mean = design.moments().moments[0][design.p : design.p + design.q]
     between = np.einsum("a,sab,b->s", mean, cov_u, mean)
-    variance = between + np.square(samples(draws, "sigma_e")[some])
-    effect = samples(draws, "beta")[some, design.terms.index(term)] * unit / np.sqrt(variance)
-    slope = np.zeros(len(some))
+    variance = between + np.square(samples(pilot.draws, "sigma_e"))
+    effect = samples(pilot.draws, "beta")[:, design.terms.index(term)] * unit / np.sqrt(variance)
+    slope = np.zeros(len(effect))
     if compared == "rows" and term in design.effects:
         place = design.effects.index(term)
         slope = np.sqrt(cov_u[:, place, place] / variance) * abs(unit)

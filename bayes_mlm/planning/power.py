@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -21,11 +21,7 @@ from bayes_mlm.base import (
     stream,
 )
 from bayes_mlm.engines import Refits
-from bayes_mlm.planning.binary import (
-    BinaryScenario,
-    binary_scenario,
-    standard_error_of_logit,
-)
+from bayes_mlm.planning.binary import binary_scenario
 from bayes_mlm.planning.closed_form import closed_power, standard_error
 from bayes_mlm.planning.ranges import numbers_between, whole_numbers
 from bayes_mlm.planning.simulation import Scenario, scenario_of
@@ -54,7 +50,7 @@ class StudyPlanRow:
     icc : float
         Share of the variance between groups, at the middle of the predictor.
     effect : float
-        In sds of the outcome.
+        In sds of the outcome, or of a binary one the logarithm of an odds ratio.
     power : float
         Share of simulated studies whose test is significant.
     mcse : float
@@ -66,11 +62,13 @@ class StudyPlanRow:
     direction : float
         Share of simulated studies whose estimate has the sign of the effect.
     width : float
-        Expected width of the interval, in sds of the outcome.
+        Expected width of the interval, in the unit of the effect.
     smallest : float
         The smallest effect with a power of 0.8.
     singular : float
         Share of simulated studies in which a variance of the effects was estimated as zero.
+    failed : float
+        Share of simulated studies without an estimate, which are left out of all other shares.
     cost : float
         Nan if no costs were stated.
     """
@@ -87,15 +85,25 @@ class StudyPlanRow:
     width: float
     smallest: float
     singular: float
+    failed: float
     cost: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class StudyPlan(ResultTable[StudyPlanRow]):
-    """Designs of a study; ``plan[100, 20, 0.1, 0.3]`` is a row."""
+    """Designs of a study; ``plan[100, 20, 0.1, 0.3]`` is a row.
+
+    Parameters
+    ----------
+    unit, units : str
+        Of an effect, after its number and at an axis: "sd", "sds of the outcome".
+    """
 
     key = ("groups", "size", "icc", "effect")
     row_type = StudyPlanRow
+
+    unit: str = Scenario.unit
+    units: str = Scenario.units
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -122,9 +130,9 @@ class StudyPlan(ResultTable[StudyPlanRow]):
         row = self.rows[0]
         return (
             f"With {count(row.groups, 'group')} of {count(row.size)} an effect of "
-            f"{scaled(row.effect, 2)} sd is found with probability {probability(row.power)} "
-            f"(closed form {probability(row.closed_form)}); the smallest effect found with "
-            f"probability {_WANTED} is {scaled(row.smallest, 2)} sd."
+            f"{scaled(row.effect, 2)} {self.unit} is found with probability "
+            f"{probability(row.power)} (closed form {probability(row.closed_form)}); the smallest "
+            f"effect found with probability {_WANTED} is {scaled(row.smallest, 2)} {self.unit}."
         )
 
 
@@ -226,6 +234,7 @@ def plan_study(
     if cost_group is not None or cost_row is not None:
         costs = cost_group or 0.0, cost_row or 0.0
     rows: list[StudyPlanRow] = []
+    scenario = None
     for place, (groups_of, rows_of, share) in enumerate(product(many, sizes, shares)):
         scenario = scenario_of(
             groups=groups_of,
@@ -236,21 +245,17 @@ def plan_study(
             slope_sd=slope_sd,
             missing=missing,
         )
-        rng = stream(random_seed, Stream.STUDY_DESIGN, place)
         if probability is not None:
-            binary = binary_scenario(scenario, share, probability)
-            rows += [
-                _binary_row(binary, effect, n, alpha, share, effect_sd, costs, rng)
-                for effect in effects
-            ]
-            continue
-        refits = scenario.refits(n, rng)
-        studies = Studies(refits=refits.where(~refits.failed), alpha=alpha)
-        rows += list(_rows(scenario, studies, effects, share, effect_sd, costs, rng))
+            scenario = binary_scenario(scenario, share, probability)
+        rng = stream(random_seed, Stream.STUDY_DESIGN, place)
+        rows += _rows(scenario, effects, share, effect_sd, costs, n, alpha, rng)
+    assert scenario is not None  # for mypy: there is a design
     return StudyPlan(
         rows=tuple(rows),
-        notes=_notes(n, random_seed, alpha, compared, binary=probability is not None),
-        cautions=_cautions(rows),
+        unit=scenario.unit,
+        units=scenario.units,
+        notes=_notes(scenario, n, random_seed, alpha),
+        cautions=tuple(_cautions(rows)),
     )
 
 
@@ -265,10 +270,18 @@ def _check_binary(probability: float, predictor: str, slope_sd: float, compared:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Studies:
-    """Simulated studies of no effect, from which those of any effect follow."""
+    """Errors of the estimates of simulated studies, and what follows from them."""
 
     refits: Refits
     alpha: float
+
+    @classmethod
+    def of(cls, refits: Refits, alpha: float) -> "Studies":
+        """Return the studies that have an estimate."""
+        found = cls(refits=refits.where(~refits.failed), alpha=alpha)
+        if not len(found.error):
+            raise EngineError("no simulated study has an estimate; plan more groups or rows")
+        return found
 
     @property
     def error(self) -> Floats:
@@ -297,19 +310,23 @@ class Studies:
 
 def _rows(
     scenario: Scenario,
-    studies: Studies,
     effects: Sequence[float],
     icc: float,
     effect_sd: float | None,
     costs: tuple[float, float] | None,
+    n: int,
+    alpha: float,
     rng: np.random.Generator,
 ) -> Iterator[StudyPlanRow]:
-    se, df = standard_error(scenario)
-    many = len(studies.error)
+    refits: Refits | None = None
     for effect in effects:
-        power, assurance = studies.power(effect), math.nan
+        refits = scenario.errors(np.full(n, effect), rng, refits)
+        studies, assurance = Studies.of(refits, alpha), math.nan
+        power, many = studies.power(effect), len(studies.error)
         if effect_sd is not None:
-            assurance = studies.power(effect + effect_sd * rng.standard_normal(many))
+            possible = effect + effect_sd * rng.standard_normal(n)
+            at_possible = scenario.errors(possible, rng, refits)
+            assurance = Studies.of(at_possible, alpha).power(possible[~at_possible.failed])
         sign = 1.0 if effect >= 0.0 else -1.0
         yield StudyPlanRow(
             groups=scenario.groups,
@@ -318,61 +335,37 @@ def _rows(
             effect=effect,
             power=power,
             mcse=math.sqrt(max(power * (1.0 - power), 1.0 / many) / many),
-            closed_form=closed_power(effect, se, df, studies.alpha),
+            closed_form=closed_power(effect, *standard_error(scenario, effect), alpha),
             assurance=assurance,
             direction=float(np.mean(sign * (effect + studies.error) > 0.0)),
             width=float(2.0 * studies.reach.mean()),
             smallest=studies.smallest(),
             singular=float(studies.refits.singular.mean()),
+            failed=float(refits.failed.mean()),
             cost=math.nan if costs is None
             else scenario.groups * (costs[0] + scenario.size * costs[1]),
         )  # fmt: skip
 
 
-def _binary_row(
-    scenario: BinaryScenario,
-    effect: float,
-    n: int,
-    alpha: float,
-    icc: float,
-    effect_sd: float | None,
-    costs: tuple[float, float] | None,
-    rng: np.random.Generator,
-) -> StudyPlanRow:
-    refits = scenario.errors(np.full(n, effect), rng)
-    studies = Studies(refits=refits.where(~refits.failed), alpha=alpha)
-    (row,) = _rows(scenario, studies, [effect], icc, None, costs, rng)
-    closed = closed_power(effect, standard_error_of_logit(scenario, effect), math.inf, alpha)
-    row = replace(row, closed_form=closed)
-    if effect_sd is None:
-        return row
-    effects = effect + effect_sd * rng.standard_normal(n)
-    refits = scenario.errors(effects, rng)
-    possible = Studies(refits=refits.where(~refits.failed), alpha=alpha)
-    return replace(row, assurance=possible.power(effects[~refits.failed]))
-
-
-def _notes(
-    n: int, seed: int, alpha: float, compared: str, *, binary: bool = False
-) -> tuple[str, ...]:
-    unit = "in logarithms of odds ratios" if binary else "in sds of the outcome"
-    fitted, tests = "REML", "t tests at {} with Satterthwaite's degrees of freedom"
-    if binary:
-        fitted, tests = "maximum likelihood", "Wald tests at {}"
+def _notes(scenario: Scenario, n: int, seed: int, alpha: float) -> tuple[str, ...]:
     return (
-        f"effect {_WHAT[compared]}, {unit}; {count(n)} simulated studies of each "
-        f"design, refitted by {fitted}, seed {seed}: power has a Monte Carlo error of at most "
-        f"{scaled(0.5 / math.sqrt(n), 3)}",
-        f"two-sided {tests.format(f'{alpha:g}')}; smallest: the "
-        f"effect with a power of {_WANTED}; closed form: as if variances were known and never 0",
+        f"effect {_WHAT[scenario.compared]}, in {scenario.units}; {count(n)} simulated studies of "
+        f"each design, refitted by {scenario.fitted}, seed {seed}: power has a Monte Carlo error "
+        f"of at most {scaled(0.5 / math.sqrt(n), 3)}",
+        f"two-sided {scenario.tested.format(f'{alpha:g}')}; smallest: the effect with a power of "
+        f"{_WANTED}; closed form: as if variances were known and never 0",
     )
 
 
-def _cautions(rows: Sequence[StudyPlanRow]) -> tuple[str, ...]:
-    often = max(row.singular for row in rows)
-    if often < _OFTEN:
-        return ()
-    return (
-        f"up to {probability(often)} of the simulated studies estimate a variance between groups "
-        "as 0; there the closed form is off, and the simulation counts",
-    )
+def _cautions(rows: Sequence[StudyPlanRow]) -> Iterator[str]:
+    often, failed = (max(getattr(row, name) for row in rows) for name in ("singular", "failed"))
+    if often >= _OFTEN:
+        yield (
+            f"up to {probability(often)} of the simulated studies estimate a variance between "
+            "groups as 0; there the closed form is off, and the simulation counts"
+        )
+    if failed > 0.0:
+        yield (
+            f"up to {probability(failed)} of the simulated studies have no estimate, as where all "
+            "outcomes of an arm are alike, and are left out"
+        )

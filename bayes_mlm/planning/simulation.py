@@ -11,6 +11,7 @@ a group.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -49,6 +50,12 @@ class Scenario:
     predictor: str
     missing: float = 0.0
 
+    # Of an effect, after its number and at an axis; how studies are fitted and tested.
+    unit: ClassVar[str] = "sd"
+    units: ClassVar[str] = "sds of the outcome"
+    fitted: ClassVar[str] = "REML"
+    tested: ClassVar[str] = "t tests at {} with Satterthwaite's degrees of freedom"
+
     @property
     def has_x(self) -> bool:
         """Whether the model has a predictor within groups."""
@@ -65,6 +72,29 @@ class Scenario:
         found = np.zeros((1, {"groups": 2, "rows": 2, "slopes": 4}[self.compared]))
         found[0, -1] = 1.0
         return found
+
+    def errors(
+        self,
+        effects: Floats,
+        rng: np.random.Generator,
+        known: Refits | None = None,
+        /,
+    ) -> Refits:
+        """Simulate a study of each effect (n,), and refit it.
+
+        Parameters
+        ----------
+        effects : ndarray, shape (n,)
+        rng : numpy.random.Generator
+        known : Refits, optional
+            Of as many studies of other effects, which serve where an effect moves nothing else.
+
+        Returns
+        -------
+        Refits
+            Whose coefficients are the estimates less the effects.
+        """
+        return self.refits(len(effects), rng) if known is None else known
 
     def refits(self, n: int, rng: np.random.Generator) -> Refits:
         """Simulate n studies whose effect is zero, and refit each by REML.

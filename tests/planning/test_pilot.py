@@ -8,8 +8,9 @@ import pytest
 from bayes_mlm import build_design, fit, plan_from_pilot, plan_study
 from bayes_mlm.base import EngineError
 from bayes_mlm.engines import maximum_of, samples
-from bayes_mlm.figures import plot_power_contours
-from bayes_mlm.planning.binary import BinaryScenario, standard_error_of_logit
+from bayes_mlm.figures import plot_power, plot_power_contours
+from bayes_mlm.planning.binary import BinaryScenario
+from bayes_mlm.planning.closed_form import standard_error
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,8 @@ def test_assurance_averages_over_what_the_pilot_leaves_open(pilot):
     beta = samples(pilot.draws, "beta")[:, pilot.design.terms.index("x")]
     assert row.assurance > 0.95
     total = np.sqrt(samples(pilot.draws, "sigma_u") ** 2 + samples(pilot.draws, "sigma_e") ** 2)
-    assert row.effect == pytest.approx((beta / total).mean(), rel=0.1)
-    assert row.icc == pytest.approx(samples(pilot.draws, "icc").mean(), rel=0.25)
+    assert row.effect == pytest.approx((beta / total).mean(), rel=1e-9)
+    assert row.icc == pytest.approx(samples(pilot.draws, "icc").mean(), rel=1e-9)
     (small,) = plan_from_pilot(pilot, "new", groups=40, size=10, n=400)
     (known,) = plan_study(40, 10, small.icc, small.effect, n=400)
     assert small.power == pytest.approx(known.power, abs=0.1)
@@ -58,7 +59,8 @@ def test_binary_studies_are_near_the_first_order(compared):
     )  # fmt: skip
     found = study.errors(np.full(60, 0.3), np.random.default_rng(1))
     assert not found.failed.any()
-    se = standard_error_of_logit(study, 0.3)
+    se, df = standard_error(study, 0.3)
+    assert math.isinf(df)
     assert np.sqrt(found.variance).mean() == pytest.approx(se, rel=0.06)
     assert found.beta.std() == pytest.approx(se, rel=0.3)
     assert abs(found.beta.mean()) < 4 * se / math.sqrt(60)
@@ -80,6 +82,8 @@ def test_the_maximum_alone_is_that_of_the_fit():
 def test_a_plan_of_a_binary_outcome_says_so_and_refuses_the_rest():
     plan = plan_study(40, 20, 0.1, 0.8, probability=0.3, n=100, effect_sd=0.1)
     assert "odds ratios" in str(plan)
+    assert "0.80 in the log odds ratio" in plan.sentence
+    assert plot_power(plan).axes[0].get_xlabel() == "number of groups"
     assert "Wald tests" in str(plan)
     for row in plan:
         assert abs(row.power - row.closed_form) < 4 * row.mcse + 0.06
@@ -96,3 +100,12 @@ def test_contours_need_a_grid():
     assert axes.get_xlabel() == "number of groups"
     with pytest.raises(EngineError, match="found 2, 1, 1 and 1"):
         plot_power_contours(plan_study([20, 40], 5, 0.1, 0.4, n=100))
+
+
+def test_studies_without_an_estimate_are_counted():
+    rare = plan_study(8, 4, 0.05, 0.5, probability=0.05, n=100)
+    (row,) = rare
+    assert row.failed > 0.1
+    assert "have no estimate" in str(rare)
+    with pytest.raises(EngineError, match="no simulated study has an estimate"):
+        plan_study(4, 2, 0.0, 0.0, probability=1e-9, n=100)

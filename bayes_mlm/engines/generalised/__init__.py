@@ -86,6 +86,12 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
     (True, 30)
     """
     check_prob(level)
+    problem, optimum = _maximise(design)
+    return _result(design, problem, optimum, level)
+
+
+def _maximise(design: Design) -> tuple[Problem, Optimum]:
+    """Find the maximum, after and before checks that there is one."""
     problem = make_problem(design, collapse=True)
     plain = without_effects(problem.without_effects())
     refuse_separated(problem, plain)
@@ -99,7 +105,7 @@ def fit_generalised(design: Design, *, level: float = DEFAULT_PROB) -> Generalis
             f"of {design.group}; omit a column, merge its categories, or draw from a posterior "
             "with proper priors (engine='auto')"
         )
-    return _result(design, problem, optimum, level)
+    return problem, optimum
 
 
 def _result(design: Design, problem: Problem, optimum: Optimum, level: float) -> GeneralisedFit:
@@ -237,10 +243,7 @@ def maximum_of(design: Design) -> tuple[Floats, Floats, Floats]:
     EngineError
         As `fit_generalised`.
     """
-    problem = make_problem(design, collapse=True)
-    plain = without_effects(problem.without_effects())
-    refuse_separated(problem, plain)
-    optimum = maximise(problem, plain)
+    problem, optimum = _maximise(design)
     beta, factor, _ = problem.parts(optimum.x)
     covariance = covariance_of(optimum.at.hessian, optimum.x.size)
     p = problem.p
