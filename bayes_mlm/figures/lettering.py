@@ -2,8 +2,12 @@
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 
 from bayes_mlm.base import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.text import Text
 
 # Characters of a name on an axis, in a title or a legend; the lines of shorter ones are broken.
 _LONGEST = 72
@@ -74,6 +78,20 @@ def wrap(text: str, room: float, size: float) -> str:
                 else:
                     lines.append(part)
     return "\n".join(lines)
+
+
+def embolden(text: "Text") -> None:
+    """Make text bold; with letters that matplotlib's own font lacks it stays as it is.
+
+    Other fonts may have no bold, of which matplotlib warns.
+    """
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    own = rcParams["font.family"][0]
+    letters = get_font(findfont(FontProperties(family=[own]))).get_charmap()
+    if all(ord(one) in letters for one in text.get_text()):
+        text.set(fontweight="bold", fontfamily=own)
 
 
 @cache

@@ -7,6 +7,7 @@ import numpy as np
 
 from bayes_mlm.assess import Multiverse, SpecificationRow
 from bayes_mlm.base import count, expect, level
+from bayes_mlm.figures.lettering import embolden
 from bayes_mlm.figures.parts import legend_key, legend_outside
 from bayes_mlm.figures.style import (
     BLUE,
@@ -134,7 +135,7 @@ def _draw_options(axes: Axes, blocks: Sequence[_Block], x: np.ndarray) -> None:
     y, ticks, labels = 0.0, [], []
     few = len(x) <= 100
     for block in blocks:
-        axes.annotate(
+        name = axes.annotate(
             block.name,
             xy=(0.0, y),
             xycoords=("axes fraction", "data"),
@@ -143,9 +144,9 @@ def _draw_options(axes: Axes, blocks: Sequence[_Block], x: np.ndarray) -> None:
             va="center",
             ha="left",
             fontsize="small",
-            fontweight="bold",
             color=INK,
         )
+        embolden(name)
         y -= 1.0
         for place in reversed(range(len(block.options))):
             at = x[block.taken == place]

@@ -7,6 +7,7 @@ import numpy as np
 from bayes_mlm.assess import Replicates, skewness_of
 from bayes_mlm.base import Floats, p_value, shorten
 from bayes_mlm.design import Design
+from bayes_mlm.figures.lettering import embolden
 from bayes_mlm.figures.style import BLACK, BLUE, GREY, ORANGE, Axes
 
 # A p-value nearer 0 or 1 than this: the data are unlike the replicates.
@@ -112,8 +113,6 @@ def statistics_of_groups(made: Replicates, *, binary: bool) -> tuple[Statistic, 
 
 def draw_statistics(ax: Axes, statistics: tuple[Statistic, ...]) -> None:
     """Draw each statistic of the data in sds of the replicates', on one axis."""
-    from matplotlib import rcParams
-
     for k, item in enumerate(statistics):
         centre, sd = float(item.replicated.mean()), float(item.replicated.std())
         sd = sd if sd > 0 else 1.0
@@ -123,17 +122,16 @@ def draw_statistics(ax: Axes, statistics: tuple[Statistic, ...]) -> None:
         beyond = abs(at) == 6.0
         marker = (">" if at > 0 else "<") if beyond else "o"
         ax.plot(at, k, marker, color=ORANGE if item.unlike else BLACK, ms=6.0 if beyond else 4.5)
-        ax.text(
+        shown = ax.text(
             1.02,
             k,
             p_text(item),
             transform=ax.get_yaxis_transform(),
             va="center",
             fontsize=8,
-            fontweight="bold" if item.unlike else "normal",
-            # The fonts after it, with Chinese letters, may have no bold, of which matplotlib warns.
-            fontfamily=rcParams["font.family"][0],
         )
+        if item.unlike:
+            embolden(shown)
     ax.axvline(0.0, color=GREY, lw=0.8, zorder=0)
     ax.set_yticks(range(len(statistics)), [item.name for item in statistics])
     ax.set_ylim(len(statistics) - 0.5, -0.5)

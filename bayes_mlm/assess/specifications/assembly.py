@@ -205,9 +205,10 @@ def _notes(universe: Universe, kept: list[Fitted], prob: float) -> tuple[str, ..
     )
     if kept[0].posterior is not None:
         notes.append(
-            f"averages are mixtures of posteriors, with {100 * prob:g}% intervals: by weights that "
-            "predict omitted groups best together (stacking), and by posterior probabilities of "
-            "the models, all as likely before, which depend on how wide the priors are"
+            f"averages are mixtures of the posteriors, each taken as normal, with {100 * prob:g}% "
+            "intervals: by weights that predict omitted groups best together (stacking), and by "
+            "posterior probabilities of the models, all as likely before, which depend on how wide "
+            "the priors are"
         )
     return tuple(notes)
 
