@@ -85,6 +85,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "hausman": [_of_hsb(hsb)],
         "group_influence": [fitted],
         "information_criteria": [estimate, estimate],
+        "latent_contextual_effects": [mundlak],
         "leave_one_group_out": [fitted],
         "leave_one_row_out": [fitted],
         "load_contraception": [],
