@@ -128,6 +128,7 @@ def design_of(
         residual=model.residual,
         family=model.family,
         aliased=aliased,
+        weights=model.weights,
         **options,
     )
     return for_kind(design, model.kind)
@@ -168,6 +169,7 @@ def _columns(model: ModelSpec) -> tuple[str, ...]:
     formula = parse_formula(model.formula)
     groups = formula.grouping_factors or ((model.group,) if model.group is not None else ())
     names = [*formula.columns, *groups, *model.group_level, *model.residual.columns]
+    names += model.weights.columns
     return tuple(name for name in dict.fromkeys(names) if name not in formula.interactions)
 
 

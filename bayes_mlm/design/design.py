@@ -300,8 +300,8 @@ class Design(GroupedRows):
     def _moments(
         self, y: Floats, X: Floats, Z: Floats, terms: tuple[str, ...] = (), grouped: bool = True
     ) -> GroupMoments:
-        term = self.group_term
-        return from_rows(
+        term, weighted = self.group_term, grouped and self.weights is not None
+        found = from_rows(
             y,
             X,
             Z,
@@ -311,8 +311,9 @@ class Design(GroupedRows):
             terms=(*self.terms, *terms),
             effects=term.effects,
             group=term.factor or None,
-            weights=self.response.weights,
+            weights=self.weights.of_rows if weighted and self.weights else self.response.weights,
         )
+        return self.weights.scaled(found) if weighted and self.weights else found
 
     def take(self, rows: Ints) -> "Design":
         """Return the design of some rows, in the order given; the groups stay."""
@@ -322,6 +323,7 @@ class Design(GroupedRows):
             fixed=changed(self.fixed, X=self.X[rows]),
             group_terms=tuple(term.take(rows) for term in self.group_terms),
             residual=None if self.residual is None else self.residual.take(rows),
+            weights=None,
             inputs={name: values[rows] for name, values in self.inputs.items()},
         )
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bayes_mlm.base import Floats, Ints
 from bayes_mlm.design.terms import GroupTerm, Response
+from bayes_mlm.design.weights import GroupWeights
 from bayes_mlm.formula import refuse_several
 from bayes_mlm.moments import CellMoments
 
@@ -29,16 +30,22 @@ class GroupedRows:
     patterns : Design or None
         Of an outcome that is not Gaussian, in place of the rows: the distinct ones, with their
         numbers as ``response.weights``.
+    weights : GroupWeights or None
+        Survey weights, by which the model is fitted; ``response.weights`` are then the
+        unconditional ones, of mean one, by which averages over rows are taken.
     """
 
     response: Response
     group_terms: tuple[GroupTerm, ...] = ()
     aggregated: CellMoments | None = None
     patterns: Self | None = None
+    weights: GroupWeights | None = None
 
     @property
     def n(self) -> int:
         """Number of rows."""
+        if self.weights is not None:
+            return self.weights.n
         if self.patterns is not None:
             weights = self.patterns.response.weights
             return self.patterns.n if weights is None else int(weights.sum())

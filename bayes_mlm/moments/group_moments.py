@@ -28,7 +28,7 @@ class GroupMoments:
     labels : (J,) array
         Group labels, distinct.
     counts : (J,) int array
-        Rows in each group.
+        Rows in each group; of weighted rows the sum of their weights, a float.
     centre : (k,) array
         Origin from which `means` are measured, in the units of each column.
     means : (J, k) array
@@ -39,6 +39,8 @@ class GroupMoments:
         Names of the p columns of X and the q columns of Z.
     group : str or None
         Name of the grouping factor.
+    weights : (J,) array, or None
+        How often each group counts: level-2 weights. None where each counts once.
     """
 
     labels: npt.NDArray[np.generic]
@@ -49,11 +51,13 @@ class GroupMoments:
     terms: tuple[str, ...]
     effects: tuple[str, ...]
     group: str | None
+    weights: Floats | None = None
 
     @property
     def n(self) -> int:
-        """Count the rows."""
-        return int(self.counts.sum())
+        """Count the rows; of weighted rows the sum of their weights."""
+        total: int = self.counts.sum().item()
+        return total
 
     @property
     def p(self) -> int:
@@ -73,10 +77,13 @@ class GroupMoments:
     @property
     def moments(self) -> tuple[Floats, Floats]:
         """Return the mean and the sd (divisor n) of each column over all rows, both (k,)."""
-        mean = self.counts @ self.means / self.n
+        weights = np.ones(self.J) if self.weights is None else self.weights
+        counts = weights * self.counts
+        n = counts.sum()
+        mean = counts @ self.means / n
         apart = self.means - mean
-        square = np.einsum("jkk->k", self.scatter) + self.counts @ np.square(apart)
-        return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / self.n)
+        square = np.einsum("j,jkk->k", weights, self.scatter) + counts @ np.square(apart)
+        return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / n)
 
     def products(self, groups: Ints | None = None) -> Floats:
         """Return the uncentred cross-products (J, k, k) of all groups or of some."""
@@ -144,7 +151,7 @@ def from_rows(
     labels, terms, effects, group : optional
         Names; numbered ones are made up where they are not given.
     weights : (n,) array, optional
-        How many equal rows each stands for: whole numbers.
+        How many equal rows each stands for; counts are then sums of weights.
 
     Returns
     -------
@@ -216,6 +223,8 @@ def merge(a: GroupMoments, b: GroupMoments) -> GroupMoments:
     DesignError
         If the two describe different models.
     """
+    if a.weights is not None or b.weights is not None:
+        raise DesignError("weighted sums cannot be merged; sum all rows together")
     if (a.terms, a.effects, a.group) != (b.terms, b.effects, b.group):
         raise DesignError(
             f"cannot merge sufficient statistics of different models: terms {a.terms}, effects "
@@ -308,8 +317,10 @@ def _moments(
 ) -> tuple[Ints, Floats, Floats, Floats]:
     """Compute counts (J,), centre (k,), means about it (J, k) and scatter (J, k, k)."""
     n, k = len(codes), len(columns)
-    counts = np.bincount(codes, weights, minlength=n_groups).astype(np.int64)
-    safe = np.maximum(counts, 1)
+    counts = np.bincount(codes, weights, minlength=n_groups)
+    if weights is None or not (weights % 1.0).any():
+        counts = counts.astype(np.int64)
+    safe = np.where(counts > 0, counts, 1)
     centre = np.array(
         [
             c[0] if c[0] == c[-1] and (c == c[0]).all() else np.average(c, weights=weights)
