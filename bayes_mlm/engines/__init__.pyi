@@ -71,6 +71,7 @@ from .recovery import (
     recover_effects as recover_effects,
     with_effects_of as with_effects_of,
 )
+from .pseudo import PseudoFit as PseudoFit, fit_pseudo as fit_pseudo
 from .registry import (
     AUTO as AUTO,
     ENGINES as ENGINES,

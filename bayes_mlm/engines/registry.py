@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bayes_mlm.engines.draws import Draws
     from bayes_mlm.engines.generalised.result import GeneralisedFit
     from bayes_mlm.engines.ols import OlsFit
+    from bayes_mlm.engines.pseudo import PseudoFit
     from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
     from bayes_mlm.engines.settings import Settings
     from bayes_mlm.likelihood import Method, ModelPriors
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 # For editors and help; a registered engine has a name of its own.
-type EngineName = Literal["auto", "direct", "nuts", "reml", "ml", "ols"] | str
+type EngineName = Literal["auto", "direct", "nuts", "reml", "ml", "ols", "pml", "pseudo"] | str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,6 +104,8 @@ class Engine:
         Whether its draws are independent, so that there are no chains to converge.
     several_factors : bool
         Whether it fits models with several grouping factors.
+    weighted : bool
+        Whether it fits models with survey weights, and no others.
     instead : str
         The engine to use where it cannot, if the reason does not state what to do.
     library : str
@@ -118,6 +121,7 @@ class Engine:
     estimates: str
     independent: bool = False
     several_factors: bool = False
+    weighted: bool = False
     instead: str = ""
     library: str = "bayes-mlm"
 
@@ -128,10 +132,23 @@ class Engine:
 
     def refusal(self, design: "Design", priors: "ModelPriors | None") -> str:
         """Return the reason why it cannot fit a model, in a clause; "" if it can."""
+        if reason := self.refusal_of_weights(design):
+            return reason
         if len(design.factors) > 1 and not self.several_factors:
             named = ", ".join(design.factors)
             return f"the formula has {len(design.factors)} grouping factors ({named})"
         return self.why_not(design, priors)
+
+    def refusal_of_weights(self, design: "Design") -> str:
+        """Return why it cannot fit a model because of its survey weights, or without any."""
+        if self.weighted and design.weights is None:
+            return "it is of survey weights, and the model has none"
+        if self.weighted or design.weights is None:
+            return ""
+        return (
+            "the model has survey weights, under which there is a pseudo-likelihood and no "
+            "likelihood; use pml, or pseudo for draws"
+        )
 
 
 ENGINES = Registry[Engine]("engine", EngineError)
@@ -180,9 +197,10 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
     if name == AUTO:
         return
     one = ENGINES[name]
-    if not one.several_factors:
+    weights = one.refusal_of_weights(design)
+    if not one.several_factors and not weights:
         refuse_several(design.factors, f"the {one.label} engine", "use engine='auto'")
-    reason = one.why_not(design, priors)
+    reason = weights or one.why_not(design, priors)
     if reason:
         instead = ENGINES[one.instead] if one.instead else None
         can = instead is not None and not instead.refusal(design, priors)
@@ -306,6 +324,25 @@ def _run_ols(task: Task) -> "OlsFit":
     return found if design.sample_of is None else found.of_groups(design)
 
 
+def _run_pseudo(task: Task) -> "PseudoFit":
+    from bayes_mlm.engines.pseudo import fit_pseudo
+
+    design = task.design
+    found = fit_pseudo(
+        design.whole,
+        level=task.prob,
+        statistics=task.statistics if design.sample_of is None else None,
+    )
+    return found if design.sample_of is None else found.of_groups(design)
+
+
+def _draw_pseudo(task: Task) -> Drawn:
+    from bayes_mlm.engines.pseudo import sample_pseudo
+
+    assert task.priors is not None and task.settings is not None  # noqa: PT018  for mypy
+    return sample_pseudo(task)
+
+
 def _run_direct(task: Task) -> Drawn:
     from bayes_mlm.engines.direct import sample_direct
 
@@ -389,6 +426,27 @@ for _engine in (
         why_not=_not_ols,
         run=_run_ols,
         estimates="least squares, for models without group effects",
+    ),
+    Engine(
+        name="pml",
+        label="pseudo-ML",
+        draws=False,
+        what="pseudo-maximum likelihood, under survey weights",
+        why_not=lambda *_: "",
+        run=_run_pseudo,
+        estimates="most likely variances and coefficients by the pseudo-likelihood of the weights",
+        weighted=True,
+    ),
+    Engine(
+        name="pseudo",
+        label="pseudo-posterior",
+        draws=True,
+        what="draws of the pseudo-posterior, under survey weights",
+        why_not=_not_direct,
+        run=_draw_pseudo,
+        estimates="mean of draws of the pseudo-posterior, adjusted to the sandwich",
+        independent=True,
+        weighted=True,
     ),
 ):
     ENGINES.register(_engine.name, _engine)

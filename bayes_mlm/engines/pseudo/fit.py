@@ -16,8 +16,8 @@ from bayes_mlm.engines.reml.identified import check_identified
 from bayes_mlm.engines.reml.inference import (
     Interval,
     VarianceErrors,
+    inverse_information,
     original_covariance,
-    variance_errors,
     variance_slopes,
     wald_intervals,
 )
@@ -97,23 +97,18 @@ def fit_pseudo(
     )
     chosen = weights.spec.standard_errors
     chosen = chosen or ("jackknife" if s.J <= FEW_GROUPS else "sandwich")
-    m = len(optimum.theta)
+    v, joint = len(plain.errors.names), joint_scores(s, reduced, optimum)
+    model = _in_parameters(reduced, optimum, inverse_information(joint.information), v)
     if chosen == "jackknife":
         covariance = jackknife(s, reduced, plain, correlated=correlated)
-        errors = _errors_of(plain, covariance, correlated=correlated)
     else:
-        joint = joint_scores(s, reduced, optimum)
-        sandwich = joint.sandwich(fixed=chosen == "fixed")
-        errors = variance_errors(
-            reduced,
-            optimum,
-            singular=plain.singular,
-            covariance=joint.sandwich()[: m + 1, : m + 1],
-        )
-        covariance = _in_parameters(reduced, optimum, sandwich, errors)
-    v = len(errors.names)
+        covariance = _in_parameters(reduced, optimum, joint.sandwich(), v)
+    if chosen == "fixed":
+        fixed = joint.sandwich(fixed=True)
+        covariance[v:, v:] = _in_parameters(reduced, optimum, fixed, v)[v:, v:]
     if plain.singular:
         covariance[: v - 1] = covariance[:, : v - 1] = np.nan
+    errors = _errors_of(plain, covariance[:v, :v], correlated=correlated)
     df = s.J - group_level_columns(s)
     tests = KnownDf(
         label=f"J - {group_level_columns(s)}",
@@ -136,6 +131,7 @@ def fit_pseudo(
         weights=weights,
         standard_errors=chosen,
         covariance=covariance,
+        model_covariance=model,
         others=_others(weights, s, optimum, correlated=correlated),
     )
 
@@ -148,13 +144,13 @@ def group_level_columns(s: GroupMoments) -> int:
 
 
 def _in_parameters(
-    reduced: RotatedMoments, optimum: Optimum, covariance: Floats, errors: VarianceErrors
+    reduced: RotatedMoments, optimum: Optimum, covariance: Floats, v: int
 ) -> Floats:
     """Return the covariance of variance parameters and coefficients of X as given.
 
     From that of (theta, log sigma_e^2, beta of the centred columns).
     """
-    m, v, p = len(optimum.theta), len(errors.names), reduced.p
+    m, p = len(optimum.theta), reduced.p
     jacobian = np.zeros((v + p, m + 1 + p))
     jacobian[:v, : m + 1] = variance_slopes(reduced, optimum)
     jacobian[v:, m + 1 :] = reduced.beta_transform
@@ -163,13 +159,8 @@ def _in_parameters(
 
 
 def _errors_of(plain: RemlFit, covariance: Floats, *, correlated: bool) -> VarianceErrors:
-    """Return standard errors of the variance parameters from their covariance."""
-    q, names = len(plain.effects), plain.errors.names
-    v = len(names)
-    part = covariance[:v, :v].copy()
-    if plain.singular:
-        part[:-1] = part[:, :-1] = np.nan
-    error = np.sqrt(np.diagonal(part))
+    """Return standard errors of the variance parameters from their covariance (v, v)."""
+    q, error = len(plain.effects), np.sqrt(np.diagonal(covariance))
     rho = np.zeros((q, q))
     if correlated:
         a, b = np.triu_indices(q, 1)
@@ -178,10 +169,10 @@ def _errors_of(plain: RemlFit, covariance: Floats, *, correlated: bool) -> Varia
     if plain.icc is not None:
         u, e = plain.sigma_u[0], plain.sigma_e
         slope = 2.0 * u * e / (u**2 + e**2) ** 2 * np.array([e, -u])
-        icc = float(np.sqrt(slope @ part @ slope))
+        icc = float(np.sqrt(slope @ covariance @ slope))
     return VarianceErrors(
-        names=names,
-        covariance=part,
+        names=plain.errors.names,
+        covariance=covariance,
         sigma_u=error[:q],
         sigma_u2=2.0 * plain.sigma_u * error[:q],
         rho_u=rho,

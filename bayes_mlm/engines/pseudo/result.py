@@ -62,6 +62,8 @@ class PseudoFit(RemlFit):
     covariance : ndarray, shape (v + p, v + p)
         Of the variance parameters, named in `errors`, and the coefficients; nan where the former
         are not defined.
+    model_covariance : ndarray, shape (v + p, v + p)
+        Of the same, by the inverse information alone, as if rows were drawn by the model.
     others : tuple of Variances
         Estimates by size or effective scaling, whichever was not chosen.
     """
@@ -69,6 +71,7 @@ class PseudoFit(RemlFit):
     weights: GroupWeights
     standard_errors: str
     covariance: Floats
+    model_covariance: Floats
     others: tuple[Variances, ...] = ()
 
     def __repr__(self) -> str:

@@ -202,13 +202,7 @@ def effect_name(name: str, effects: tuple[str, ...], *which: int) -> str:
     return f"{name}[{','.join(effects[i] for i in which)}]"
 
 
-def variance_errors(
-    reduced: RotatedMoments,
-    optimum: Optimum,
-    *,
-    singular: bool,
-    covariance: Floats | None = None,
-) -> VarianceErrors:
+def variance_errors(reduced: RotatedMoments, optimum: Optimum, *, singular: bool) -> VarianceErrors:
     """Compute standard errors of the variance parameters by the delta method.
 
     Parameters
@@ -217,8 +211,6 @@ def variance_errors(
     optimum : Optimum
     singular : bool
         Whether the covariance is singular; its standard errors are then nan.
-    covariance : ndarray, shape (m + 1, m + 1), optional
-        Of theta and log sigma_e^2; by default the inverse of the observed information.
 
     Returns
     -------
@@ -227,7 +219,7 @@ def variance_errors(
     q, m = reduced.q, len(optimum.theta)
     sigma2 = optimum.point.sigma_e2
     s, ds = original_covariance(reduced, optimum)
-    information = inverse_information(-optimum.hessian) if covariance is None else covariance
+    information = inverse_information(-optimum.hessian)
     diagonal = np.diagonal(s)
     pairs = _pairs(q, m)
     names = [effect_name("sigma_u", reduced.effects, a) for a in range(q)]
@@ -235,10 +227,10 @@ def variance_errors(
     sigma_u = np.sqrt(sigma2 * diagonal)
     undefined = singular or bool((diagonal <= 0).any())
     jacobian = variance_slopes(reduced, optimum)
-    found = jacobian @ information @ jacobian.T
+    covariance = jacobian @ information @ jacobian.T
     if undefined:
-        found[:-1] = found[:, :-1] = np.nan
-    error = np.sqrt(np.diagonal(found))
+        covariance[:-1] = covariance[:, :-1] = np.nan
+    error = np.sqrt(np.diagonal(covariance))
     rho = np.zeros((q, q))
     for i, (a, b) in enumerate(pairs, start=q):
         rho[a, b] = rho[b, a] = error[i]
@@ -249,7 +241,7 @@ def variance_errors(
         icc = np.nan if undefined else float(np.sqrt(slope @ information[:m, :m] @ slope))
     return VarianceErrors(
         names=tuple(names),
-        covariance=found,
+        covariance=covariance,
         sigma_u=error[:q],
         sigma_u2=2.0 * sigma_u * error[:q],
         rho_u=rho,
