@@ -118,8 +118,7 @@ class Design(GroupedRows):
     @property
     def offset(self) -> Floats:
         """What is added to the linear predictor, shape (n,); zero without an offset."""
-        offset = self.response.offset
-        return np.zeros(self.n) if offset is None else offset
+        return np.zeros(self.n) if self.response.offset is None else self.response.offset
 
     @property
     def y_less_offset(self) -> Floats:
@@ -300,7 +299,7 @@ class Design(GroupedRows):
     def _moments(
         self, y: Floats, X: Floats, Z: Floats, terms: tuple[str, ...] = (), grouped: bool = True
     ) -> GroupMoments:
-        term, weighted = self.group_term, grouped and self.weights is not None
+        term, survey = self.group_term, self.weights if grouped else None
         found = from_rows(
             y,
             X,
@@ -311,9 +310,9 @@ class Design(GroupedRows):
             terms=(*self.terms, *terms),
             effects=term.effects,
             group=term.factor or None,
-            weights=self.weights.of_rows if weighted and self.weights else self.response.weights,
+            weights=self.response.weights if survey is None else survey.of_rows,
         )
-        return self.weights.scaled(found) if weighted and self.weights else found
+        return found if survey is None else survey.scaled(found)
 
     def take(self, rows: Ints) -> "Design":
         """Return the design of some rows, in the order given; the groups stay."""

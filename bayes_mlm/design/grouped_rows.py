@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import Floats, Ints, UnsupportedModelError
 from bayes_mlm.design.terms import GroupTerm, Response
 from bayes_mlm.design.weights import GroupWeights
 from bayes_mlm.formula import refuse_several
@@ -73,6 +73,27 @@ class GroupedRows:
     def has_rows(self) -> bool:
         """Whether the design has rows, and not their moments or the distinct ones alone."""
         return self.aggregated is None and self.patterns is None
+
+    def require_likelihood(self, what: str) -> None:
+        """Check that the model has no survey weights, under which there is no likelihood.
+
+        Parameters
+        ----------
+        what : str
+            What needs one, for the message: "leave_one_group_out".
+
+        Raises
+        ------
+        UnsupportedModelError
+        """
+        if self.weights is not None:
+            raise UnsupportedModelError(
+                f"{what} needs a likelihood, and the model has survey weights "
+                f"({self.weights.spec}): their pseudo-likelihood is not the density of the rows "
+                "that were drawn, so that ratios of it and outcomes drawn from the model have no "
+                "known distribution; use the coefficients' intervals and tests, or fit without "
+                "weights"
+            )
 
     def single_term(
         self, what: str = "this", remedy: str = "use a model with one group term"

@@ -1,6 +1,5 @@
 """Survey weights of a design: of its rows, of its groups, and what their scaling makes of sums."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,7 @@ class GroupWeights:
     total: Floats
     square: Floats
     level2: Floats
-    of_rows: RowArray[Floats] = RowArray()
+    of_rows: RowArray[Floats] = RowArray()  # noqa: RUF009  (a descriptor)
 
     def __repr__(self) -> str:
         """Return the levels with their columns, and the scaling."""

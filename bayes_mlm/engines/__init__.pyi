@@ -56,12 +56,14 @@ from .draws import (
     quantities as quantities,
     samples as samples,
 )
+from .engine import Drawn as Drawn, Engine as Engine, Task as Task
 from .generalised import maximum_of as maximum_of
 from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
 from .generalised.several.result import GeneralisedSeveralFit as GeneralisedSeveralFit
 from .nuts import sample_nuts as sample_nuts
 from .ols import OlsFit as OlsFit, fit_ols as fit_ols
+from .pseudo import PseudoFit as PseudoFit, fit_pseudo as fit_pseudo
 from .recovery import (
     conditions_of as conditions_of,
     effect_moments as effect_moments,
@@ -71,14 +73,10 @@ from .recovery import (
     recover_effects as recover_effects,
     with_effects_of as with_effects_of,
 )
-from .pseudo import PseudoFit as PseudoFit, fit_pseudo as fit_pseudo
 from .registry import (
     AUTO as AUTO,
     ENGINES as ENGINES,
-    Drawn as Drawn,
-    Engine as Engine,
     EngineName as EngineName,
-    Task as Task,
     check_engine as check_engine,
     engine_names as engine_names,
     has_chains as has_chains,

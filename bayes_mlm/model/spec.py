@@ -113,7 +113,9 @@ def check_model(model: ModelSpec, at: str) -> None:
     except SpecError as error:
         raise SpecError(f"{at}: {error}") from error
     check_structure(model.residual, family, at)
-    check_weights(model, at)
+    plain = [] if family.gaussian_moments else [f"{family.label} outcomes"]
+    plain += [] if model.residual.is_plain else [f"residuals that are {model.residual}"]
+    check_weights(model.weights, formula.grouping_factors, model.kind, " and ".join(plain), at)
     if model.kind in _PLAIN_ONLY and not family.gaussian_moments:
         raise SpecError(
             f"{at}: kind = {model.kind!r} is for Gaussian outcomes; omit family, or use "

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from bayes_mlm.base import SpecError, suggest
-from bayes_mlm.formula import parse_formula
-
-if TYPE_CHECKING:
-    from bayes_mlm.model.spec import ModelSpec
 
 type Scaling = Literal["size", "effective", "none"]
 type StandardErrors = Literal["sandwich", "jackknife", "fixed"]
@@ -176,37 +172,44 @@ def _read(value: Mapping[str, Any]) -> Weights:
     )
 
 
-def check_weights(model: "ModelSpec", at: str) -> None:
+def check_weights(
+    weights: Weights, factors: tuple[str, ...], kind: str, errors: str, at: str
+) -> None:
     """Refuse weights of a model that takes none.
+
+    Parameters
+    ----------
+    weights : Weights
+    factors : tuple of str
+        Grouping factors of the formula.
+    kind : str
+    errors : str
+        The family and the residual structure in words, where they are not the plain ones.
+    at : str
+        Where the model is from, for the message.
 
     Raises
     ------
     SpecError
         With the reason.
     """
-    weights = model.weights
     if not weights:
         return
-    factors = parse_formula(model.formula).grouping_factors
     if len(factors) > 1:
         raise SpecError(
             f"{at}: weights are of models with one grouping factor, and the formula has "
             f"{len(factors)} ({', '.join(factors)}): the integral over crossed or nested effects "
             "has no form in weighted sums; keep one factor, or omit the weights"
         )
-    if model.family != "gaussian":
+    if errors:
         raise SpecError(
-            f"{at}: weights are of Gaussian outcomes, and the family is {model.family}: its "
-            "pseudo-likelihood needs quadrature with weighted rows, which is not offered"
+            f"{at}: weights are of Gaussian outcomes with independent residuals of one sd, and the "
+            f"model has {errors}: of others the pseudo-likelihood has no form in weighted sums, "
+            "and is not offered; omit one of the two"
         )
-    if not model.residual.is_plain:
+    if not factors or kind not in _KINDS:
         raise SpecError(
-            f"{at}: weights need independent residuals of one sd, and the model has "
-            f"{model.residual}; omit one of the two"
-        )
-    if not factors or model.kind not in _KINDS:
-        raise SpecError(
-            f"{at}: weights need group effects, and the model is {model.kind}; add a term such "
+            f"{at}: weights need group effects, and the model is {kind}; add a term such "
             "as (1 | school)"
         )
     if weights.factor is not None and weights.factor != factors[0]:

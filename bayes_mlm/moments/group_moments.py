@@ -10,6 +10,7 @@ a column has an offset a million times its spread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ class GroupMoments:
     """
 
     labels: npt.NDArray[np.generic]
-    counts: Ints
+    counts: Ints | Floats
     centre: Floats
     means: Floats
     scatter: Floats
@@ -56,8 +57,8 @@ class GroupMoments:
     @property
     def n(self) -> int:
         """Count the rows; of weighted rows the sum of their weights."""
-        total: int = self.counts.sum().item()
-        return total
+        total: Any = self.counts.sum().item()
+        return cast("int", total)
 
     @property
     def p(self) -> int:
@@ -77,13 +78,19 @@ class GroupMoments:
     @property
     def moments(self) -> tuple[Floats, Floats]:
         """Return the mean and the sd (divisor n) of each column over all rows, both (k,)."""
-        weights = np.ones(self.J) if self.weights is None else self.weights
-        counts = weights * self.counts
-        n = counts.sum()
-        mean = counts @ self.means / n
-        apart = self.means - mean
-        square = np.einsum("j,jkk->k", weights, self.scatter) + counts @ np.square(apart)
-        return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / n)
+        s = self.counted
+        mean = s.counts @ s.means / s.n
+        apart = s.means - mean
+        square = np.einsum("jkk->k", s.scatter) + s.counts @ np.square(apart)
+        return mean + s.centre, np.sqrt(np.maximum(square, 0.0) / s.n)
+
+    @property
+    def counted(self) -> "GroupMoments":
+        """The statistics with the weights of groups in their counts, for sums over all rows."""
+        if self.weights is None:
+            return self
+        scatter = self.weights[:, None, None] * self.scatter
+        return replace(self, counts=self.weights * self.counts, scatter=scatter, weights=None)
 
     def products(self, groups: Ints | None = None) -> Floats:
         """Return the uncentred cross-products (J, k, k) of all groups or of some."""
@@ -314,10 +321,10 @@ def _distinct(columns: list[Floats]) -> tuple[list[int], list[int]]:
 
 def _moments(
     columns: list[Floats], codes: Ints, n_groups: int, weights: Floats | None
-) -> tuple[Ints, Floats, Floats, Floats]:
+) -> tuple[Ints | Floats, Floats, Floats, Floats]:
     """Compute counts (J,), centre (k,), means about it (J, k) and scatter (J, k, k)."""
     n, k = len(codes), len(columns)
-    counts = np.bincount(codes, weights, minlength=n_groups)
+    counts: Ints | Floats = np.bincount(codes, weights, minlength=n_groups)
     if weights is None or not (weights % 1.0).any():
         counts = counts.astype(np.int64)
     safe = np.where(counts > 0, counts, 1)

@@ -63,8 +63,7 @@ class RotatedMoments:
 
     Notes
     -----
-    A weight on a group multiplies its whole log-likelihood: its log-determinant counts as often
-    (`size`), and its products too (`rest`, and `c` by the root).
+    A weight on a group multiplies its whole log-likelihood: its log-determinant, and products.
     """
 
     n: int
@@ -106,7 +105,7 @@ class RotatedMoments:
 
     @property
     def of_each_group(self) -> "RotatedMoments":
-        """The statistics in which a group's are its own, whatever its weight."""
+        """The statistics with each group's own products, whatever its weight."""
         if self.weights is None:
             return self
         root = np.sqrt(self.weights)[:, None, None]
@@ -180,7 +179,7 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
     if s.weights is None:
         left, size, n = transformed.left.sum(axis=0), groups, s.n
     else:
-        left, n = np.tensordot(s.weights, transformed.left, 1), s.weights @ s.counts
+        left, n = np.tensordot(s.weights, transformed.left, 1), s.counted.n
         size = np.bincount(of_group, s.weights)
         c = np.sqrt(s.weights)[:, None, None] * c
     rest = left[np.ix_(xy, xy)]

@@ -203,6 +203,7 @@ def _prepare(
     terms: Sequence[str] | None,
     settings: Settings,
 ) -> VariedModel:
+    design.require_likelihood("the sensitivity to priors")
     stated = model_priors(design, model.priors)
     choices = choose_priors(design, stated, priors)
     refusal = why_not_direct(stated.with_group_sds(choices[0].sigma_u))

@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.base import DEFAULT_PROB, DesignError, Floats, expect, wald_reach
 from bayes_mlm.design import Design, GroupWeights
 from bayes_mlm.engines.pseudo.jackknife import jackknife
-from bayes_mlm.engines.pseudo.result import FEW_GROUPS, PseudoFit, Variances
+from bayes_mlm.engines.pseudo.result import ESTIMATED, FEW_GROUPS, PseudoFit, Variances
 from bayes_mlm.engines.pseudo.scores import joint_scores
 from bayes_mlm.engines.reml import assemble, optimum_of
 from bayes_mlm.engines.reml.coefficient_tests import KnownDf
@@ -25,7 +25,6 @@ from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.engines.reml.result import RemlFit
 from bayes_mlm.engines.reml.search import Optimum, maximise_near
 from bayes_mlm.engines.reml.statsmodels_check import StatsmodelsCheck
-from bayes_mlm.model import Scaling
 from bayes_mlm.moments import GroupMoments, RotatedMoments, rotate_moments
 
 _NO_CHECK = StatsmodelsCheck(loglik=None, reason="it has no weights at two levels")
@@ -132,7 +131,7 @@ def fit_pseudo(
         standard_errors=chosen,
         covariance=covariance,
         model_covariance=model,
-        others=_others(weights, s, optimum, correlated=correlated),
+        others=_others(weights, s, optimum),
     )
 
 
@@ -143,9 +142,7 @@ def group_level_columns(s: GroupMoments) -> int:
     return int(np.count_nonzero(within <= 1e-12 * s.n * np.maximum(spread, 1e-300) ** 2))
 
 
-def _in_parameters(
-    reduced: RotatedMoments, optimum: Optimum, covariance: Floats, v: int
-) -> Floats:
+def _in_parameters(reduced: RotatedMoments, optimum: Optimum, covariance: Floats, v: int) -> Floats:
     """Return the covariance of variance parameters and coefficients of X as given.
 
     From that of (theta, log sigma_e^2, beta of the centred columns).
@@ -217,16 +214,13 @@ def _intervals(
     )
 
 
-def _others(
-    weights: GroupWeights, s: GroupMoments, optimum: Optimum, *, correlated: bool
-) -> tuple[Variances, ...]:
+def _others(weights: GroupWeights, s: GroupMoments, optimum: Optimum) -> tuple[Variances, ...]:
     """Return the estimates by size or effective, whichever was not chosen, if rows have weights."""
     if not weights.spec.rows:
         return ()
-    mine, found = weights.spec.scaling, []
-    pair: tuple[Scaling, Scaling] = ("size", "effective")
-    for scaling in pair:
-        if scaling == mine:
+    found = []
+    for scaling in ESTIMATED:
+        if scaling == weights.spec.scaling:
             continue
         reduced = rotate_moments(weights.scaled(s, scaling))
         at = maximise_near(reduced, optimum.factor, "ML", optimum.factor.lam(optimum.theta))

@@ -5,8 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayes_mlm.base import EngineError, Floats
-from bayes_mlm.engines.reml.refits import Designs, OutcomeSums, Refits, Simulation
-from bayes_mlm.engines.reml.refits import refit as refit_each
+from bayes_mlm.engines.reml.refits import (
+    Designs,
+    OutcomeSums,
+    Refits,
+    Simulation,
+    refit as refit_each,
+)
 from bayes_mlm.engines.reml.result import RemlFit
 from bayes_mlm.moments import GroupMoments, RotatedMoments, rest_by_group
 

@@ -10,9 +10,9 @@ unbounded scale, are therefore mapped (Williams & Savitsky 2021, Int. Stat. Rev.
 
 with m the mean of the draws, H minus the Hessian of the log pseudo-likelihood and J the covariance
 of its scores between groups, at its maximum; or with the jackknife covariance in place of the
-sandwich. The scale is that of the log-Cholesky factor of the covariance of the group effects (Pinheiro
-& Bates 1996, Stat. Comput. 6:289-296), the log of the residual sd, and the coefficients. Group
-effects are drawn given the adjusted parameters.
+sandwich. The scale is that of the log-Cholesky factor of the covariance of the group effects
+(Pinheiro & Bates 1996, Stat. Comput. 6:289-296), the log of the residual sd, and the coefficients.
+Group effects are drawn given the adjusted parameters.
 """
 
 from dataclasses import replace
@@ -31,19 +31,20 @@ from bayes_mlm.engines.direct.effects import (
 from bayes_mlm.engines.direct.joining import join
 from bayes_mlm.engines.direct.variables import variable_of
 from bayes_mlm.engines.draws import Draws
+from bayes_mlm.engines.engine import Drawn
 from bayes_mlm.engines.pseudo.fit import fit_pseudo
 from bayes_mlm.engines.pseudo.result import ERROR_WORDS, PseudoFit
 
 if TYPE_CHECKING:
     from bayes_mlm.design import Design
-    from bayes_mlm.engines.registry import Drawn, Task
+    from bayes_mlm.engines.engine import Task
     from bayes_mlm.moments import GroupMoments
 
 # Draws over which group effects too many to be drawn are summarised.
 _SUMMARISED = 1000
 
 
-def sample_pseudo(task: "Task") -> "Drawn":
+def sample_pseudo(task: "Task") -> Drawn:
     """Draw from the pseudo-posterior of a design with survey weights.
 
     Parameters
@@ -57,8 +58,6 @@ def sample_pseudo(task: "Task") -> "Drawn":
         Not trusted where the maximum is on the boundary, at which there is no adjustment: the draws
         are then those of the pseudo-posterior itself, and the verdict says so.
     """
-    from bayes_mlm.engines.registry import Drawn
-
     design, priors, settings = task.design, task.priors, task.settings
     assert priors is not None and settings is not None  # noqa: PT018  for mypy
     s = design.moments() if task.statistics is None else task.statistics
@@ -138,7 +137,7 @@ def adjusted(values: dict[str, Floats], fit: PseudoFit, design: "Design") -> dic
     )
     centre = phi.mean(axis=0)
     turn = np.linalg.solve(np.linalg.cholesky(model).T, np.linalg.cholesky(robust).T)
-    phi = centre + (phi - centre) @ turn
+    phi = np.asarray(centre + (phi - centre) @ turn)
     k = phi.shape[1] - p - 1
     cov_u = _to_covariance(phi[:, :k], q, correlated=term.correlated)
     sd = np.sqrt(np.einsum("saa->sa", cov_u))
@@ -183,7 +182,8 @@ def _to_covariance(phi: Floats, q: int, *, correlated: bool) -> Floats:
         lower[:, range(q), range(q)] = np.exp(lower[:, range(q), range(q)])
     else:
         lower[:, range(q), range(q)] = np.exp(phi)
-    return np.asarray(lower @ lower.swapaxes(1, 2))
+    covariance: Floats = lower @ lower.swapaxes(1, 2)
+    return covariance
 
 
 def _on_the_scale(covariance: Floats, fit: PseudoFit, *, correlated: bool) -> Floats:
@@ -204,7 +204,7 @@ def _on_the_scale(covariance: Floats, fit: PseudoFit, *, correlated: bool) -> Fl
             rho[np.triu_indices(q, 1)] = moved[q:]
             rho = rho + rho.T - np.eye(q)
         cov_u = moved[:q, None] * rho * moved[:q]
-        return _of_covariance(cov_u[None], correlated=correlated)[0]
+        return np.asarray(_of_covariance(cov_u[None], correlated=correlated)[0])
 
     jacobian = np.zeros((v + 1 + p, v + 1 + p))
     for k in range(v):

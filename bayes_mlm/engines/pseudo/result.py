@@ -2,17 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from bayes_mlm.base import Finding, Floats, Verdict, percent, scaled
 from bayes_mlm.design import GroupWeights
 from bayes_mlm.engines.reml.result import RemlFit
-from bayes_mlm.model import Scaling
 
 # Share by which a variance differs between two scalings that is worth a word.
 MOVED = 0.1
 # Standard errors are of the jackknife up to this many groups, unless otherwise requested: the
 # sandwich has less than its nominal coverage there.
 FEW_GROUPS = 50
+
+# Scalings that are both fitted, whichever was chosen.
+ESTIMATED: tuple[Literal["size", "effective"], ...] = ("size", "effective")
 
 SCALING_WORDS = {
     "size": "scaled to sum to each group's number of rows (size)",
@@ -94,10 +97,9 @@ class PseudoFit(RemlFit):
     @property
     def moved(self) -> str:
         """What differs by more than a tenth between size and effective scaling; empty if none."""
-        pair: tuple[Scaling, Scaling] = ("size", "effective")
-        if self.weights.spec.scaling not in pair or not self.weights.spec.rows:
+        if self.weights.spec.scaling not in ESTIMATED or not self.others:
             return ""
-        other = next(one for one in self.others if one.scaling in pair)
+        other = self.others[0]
         names = [*(f"sigma_u[{name}]" for name in self.effects), "sigma_e"]
         if len(self.effects) == 1:
             names[0] = "sigma_u"

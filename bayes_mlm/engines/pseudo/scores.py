@@ -100,9 +100,7 @@ def joint_scores(s: GroupMoments, reduced: RotatedMoments, optimum: Optimum) -> 
     scores[:, :m] = 0.5 * (along - np.einsum("mab,jab->jm", directions, slope))
     scores[:, m] = 0.5 * (square / sigma2 - s.counts)
     scores[:, m + 1 :] = (outside[:, :p] + np.einsum("jap,ja->jp", c[:, :, :p], g)) / sigma2
-    return Joint(
-        scores=weights[:, None] * scores, information=_information(optimum, m, p), p=p
-    )
+    return Joint(scores=weights[:, None] * scores, information=_information(optimum, m, p), p=p)
 
 
 def _information(optimum: Optimum, m: int, p: int) -> Floats:

@@ -126,6 +126,8 @@ def fit_reml(
     check_choice("method", method, ("REML", "ML"))
     check_prob(level)
     correlated = _correlated(data, correlated)
+    if not isinstance(data, GroupMoments):
+        data.require_likelihood("fit_reml")
     if not isinstance(data, GroupMoments) and data.residual is not None:
         return _fit_structured(data, method=method, level=level)
     if isinstance(data, GroupMoments):

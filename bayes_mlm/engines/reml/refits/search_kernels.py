@@ -101,7 +101,9 @@ def search(
             for i in range(m):
                 a, b = entries[i]
                 trial[a, b] = lam[a, b] - size * step[i] + (size * off if a == b else 0.0)
-            new = deviance(tag, r, c, rest, weights, n, restricted, trial, inverse, solved, a_matrix)
+            new = deviance(
+                tag, r, c, rest, weights, n, restricted, trial, inverse, solved, a_matrix
+            )
             # Convergence is quadratic: after a full step this small the rest is rounding.
             last = gain < _LAST and size == 1.0 and off == 0.0
             size *= _SHORTER
