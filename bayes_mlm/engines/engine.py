@@ -125,10 +125,9 @@ class Engine:
     def refusal_of_weights(self, design: "Design") -> str:
         """Return why it cannot fit a model because of its survey weights, or without any."""
         if self.weighted and design.weights is None:
-            return "it is of survey weights, and the model has none"
+            return "it is of survey weights, and the model has none; give weights, or use auto"
         if self.weighted or design.weights is None:
             return ""
         return (
-            "the model has survey weights, under which there is a pseudo-likelihood and no "
-            "likelihood; use pml, or pseudo for draws"
+            "the model has survey weights, and they have no likelihood; use pml, or pseudo for draws"
         )
