@@ -66,6 +66,19 @@ from .joint_normal.maximum import (
 )
 from .nuts import sample_nuts as sample_nuts
 from .ols import OlsFit as OlsFit, fit_ols as fit_ols
+from .pooling.pool import pool_solutions as pool_solutions, pooled_tests as pooled_tests
+from .pooling.result import (
+    PooledFit as PooledFit,
+    PooledResult as PooledResult,
+    refuse_pooled as refuse_pooled,
+)
+from .pooling.rubin import (
+    BarnardRubin as BarnardRubin,
+    Pooled as Pooled,
+    pool as pool,
+)
+from .pooling.run import maximise as maximise
+from .pooling.several import PooledSeveralFit as PooledSeveralFit
 from .recovery import (
     conditions_of as conditions_of,
     effect_moments as effect_moments,

@@ -53,6 +53,8 @@ class Task:
     check : bool
         Whether statsmodels evaluates the likelihood at a REML estimate.
     progressbar : bool
+    profile : bool
+        Whether variance parameters get profile intervals, where the engine has them.
     """
 
     design: "Design"
@@ -62,6 +64,7 @@ class Task:
     prob: float = DEFAULT_PROB
     check: bool = False
     progressbar: bool = False
+    profile: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -268,7 +271,8 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit
         if len(design.factors) > 1:
             table = crossed_table_of(design)
             if table is None:
-                return fit_several(design, method=method, level=task.prob)
+                profile = None if task.profile else False
+                return fit_several(design, method=method, level=task.prob, profile=profile)
             from bayes_mlm.engines.reml.crossed import fit_crossed  # loads numba
 
             return fit_crossed(table, design, method=method, level=task.prob)
@@ -277,6 +281,7 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit
             method=method,
             level=task.prob,
             check=task.check,
+            profile=task.profile,
             statistics=task.statistics if design.sample_of is None else None,
         )
         return found if design.sample_of is None else found.of_groups(design)

@@ -144,7 +144,7 @@ def from_rows(
     labels, terms, effects, group : optional
         Names; numbered ones are made up where they are not given.
     weights : (n,) array, optional
-        How many equal rows each stands for: whole numbers.
+        How many equal rows each stands for, whole numbers by group.
 
     Returns
     -------
@@ -308,7 +308,8 @@ def _moments(
 ) -> tuple[Ints, Floats, Floats, Floats]:
     """Compute counts (J,), centre (k,), means about it (J, k) and scatter (J, k, k)."""
     n, k = len(codes), len(columns)
-    counts = np.bincount(codes, weights, minlength=n_groups).astype(np.int64)
+    # Rounded, not cut off: weights may be the 1/M of each of M imputations.
+    counts = np.rint(np.bincount(codes, weights, minlength=n_groups)).astype(np.int64)
     safe = np.maximum(counts, 1)
     centre = np.array(
         [
