@@ -71,6 +71,7 @@ from .questions import (
     group_lines as group_lines,
     hausman as hausman,
     joint_tests as joint_tests,
+    latent_contextual_effects as latent_contextual_effects,
     marginal_means as marginal_means,
     population_line as population_line,
     predict as predict,

@@ -15,7 +15,7 @@ from bayes_mlm.base import (
     scaled,
 )
 from bayes_mlm.design import Design
-from bayes_mlm.engines import OlsFit, RemlFit, conditional_aic
+from bayes_mlm.engines import OlsFit, RemlFit, conditional_aic, refuse_pooled
 from bayes_mlm.fitting import Estimate
 
 
@@ -127,6 +127,8 @@ def information_criteria(*estimates: Estimate) -> InformationCriteria:
             f"information_criteria compares two models or more, found {len(estimates)}"
         )
     first = estimates[0]
+    for one in estimates:
+        refuse_pooled(one.solution, "an information criterion", "a likelihood is of one data set")
     for other in estimates[1:]:
         check_comparable(first.design, other.design, first.title, other.title)
     _check_likelihoods(estimates)

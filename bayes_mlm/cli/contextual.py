@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,12 +50,17 @@ def contextual(
     factor: Annotated[
         str | None, typer.Option(help="Whose groups, if there are several grouping factors.")
     ] = None,
+    latent: Annotated[
+        bool, typer.Option("--latent", help="Latent group means, next to the observed ones.")
+    ] = False,
     engine: AnyEngine = "auto",
     outcome: Outcome = Outcome(),
     reading: Reading = Reading(),
     sampling: Sampling = Sampling(),
     prob: Prob = DEFAULT_PROB,
-    out: Annotated[Path | None, typer.Option(help="Folder for contextual.csv.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for contextual.csv (and latent.csv).")
+    ] = None,
     quiet: Quiet = False,
     output: Output = Output(),
 ) -> None:
@@ -63,18 +68,27 @@ def contextual(
 
     With the Hausman test.
     A model with one slope for both levels is extended to a Mundlak model first: the group means
-    of its predictors are added.
+    of its predictors are added. --latent corrects for the sampling of
+    members: group means as random effects of the predictor.
     """
-    from bayes_mlm.base import DesignError, SeveralFactorsError, atomic_folder, tables_csv
+    from bayes_mlm.base import (
+        DesignError,
+        SeveralFactorsError,
+        Verdict,
+        atomic_folder,
+        tables_csv,
+    )
     from bayes_mlm.fitting import fit_by, with_estimate
     from bayes_mlm.questions import (
         contextual_effects,
         describe_contextual,
         hausman,
+        latent_contextual_effects,
     )
 
     if out is not None:
-        check_folder(out, ["contextual.csv"], inputs=(model, data))
+        files = ["contextual.csv", *(["latent.csv"] if latent else [])]
+        check_folder(out, files, inputs=(model, data))
     check_prob(prob)
     means = read_pairs("--mean", mean or [], "PREDICTOR=COLUMN")
     request = request_for(model, data, group=group, **vars(reading), **outcome.options)
@@ -86,6 +100,9 @@ def contextual(
             contextual_effects(one, means=means, prob=prob, factor=factor)
             for one in with_estimate(fit, prob)
         ]
+        corrected = None
+        if latent:
+            corrected = latent_contextual_effects(fit, means=means, prob=prob)
         try:
             test = str(hausman(design))
         except (DesignError, SeveralFactorsError) as reason:
@@ -95,6 +112,8 @@ def contextual(
     console.print(_table(tables))
     lines = [f"- {note}" for note in tables[0].notes]
     lines += [f"caution: {text}" for text in tables[0].cautions]
+    if corrected is not None:
+        lines += ["", *str(replace(corrected, verdict=Verdict(()))).splitlines()]
     lines += ["", test, *(f"  {line}" for line in describe_contextual(tables[0])), ""]
     for one in tables:
         lines.append(one.verdict.line_of(one.rows[0].engine))
@@ -103,7 +122,10 @@ def contextual(
     if out is not None:
         with atomic_folder(out) as stage:
             (stage / "contextual.csv").write_text(tables_csv(tables), encoding="utf-8")
-    output.finish(*tables, hausman=test, written=out)
+            if corrected is not None:
+                (stage / "latent.csv").write_text(corrected.to_csv(), encoding="utf-8")
+    more: dict[str, Any] = {} if corrected is None else {"latent": corrected}
+    output.finish(*tables, hausman=test, **more, written=out)
 
 
 def _two_levels(

@@ -4,13 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
 
 from bayes_mlm.base import (
     ABSENT,
     DIRECTORY,
     DataError,
     check_choice,
+    describe_value,
     expand_home,
     suggest,
     unreadable_reason,
@@ -51,6 +54,7 @@ from bayes_mlm.design.aggregated.file import is_sums, load_sums
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.from_table import build_design
 from bayes_mlm.design.group_structure import check_aggregated
+from bayes_mlm.design.imputations import pool_designs
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.model import HasRequest, ModelSpec, family_of
@@ -77,7 +81,7 @@ def design_of(
     Parameters
     ----------
     request : ModelRequest, or other with a `request`
-    data : data frame, Scan, Design, DataSource, str or Path, optional
+    data : data frame, Scan, Design, DataSource, str, Path or list of these, optional
         Instead of the model's source; an aggregated `Design` is laid out as it is.
     rows : {"auto", "keep", "sum"}
         Whether rows are read into memory. "auto" keeps frames in memory, lazy frames and Parquet
@@ -104,6 +108,11 @@ def design_of(
             check_aggregated(data)
         return for_kind(data, model.kind)
     location = source.location if data is None else data
+    if is_several(location):
+        each = [
+            design_of(request, one, rows=rows, aliased=aliased) for one in cast("Any", location)
+        ]
+        return pool_designs(each)
     if is_sums(location):
         return for_kind(_saved(model, source, location), model.kind)
     options: dict[str, Any] = {
@@ -132,6 +141,27 @@ def design_of(
         **options,
     )
     return for_kind(design, model.kind)
+
+
+def is_several(data: Any) -> bool:
+    """Return whether data are several imputations: a list of frames or files.
+
+    Raises
+    ------
+    DataError
+        If it is a list of something else.
+    """
+    if not isinstance(data, (list, tuple)):
+        return False
+    for k, one in enumerate(data, start=1):
+        number = isinstance(one, (int, float, bool, np.generic)) or one is None
+        values = list(one.values()) if isinstance(one, Mapping) else []
+        if number or (values and not any(hasattr(value, "__len__") for value in values)):
+            raise DataError(
+                f"a list of data is a list of imputations, each a data frame or a file, and entry "
+                f"{k} is {describe_value(one)}"
+            )
+    return True
 
 
 def _need_rows(model: ModelSpec, path: str | Path) -> None:

@@ -72,17 +72,18 @@ class Design(GroupedRows):
         The residual structure by row, of all that is not Gaussian with independent residuals of
         one sd; None for that.
     crossed : CrossedTable or None
-        Of two crossed random intercepts whose cells are too many to sum: sums by level and lists of
-        neighbours; `aggregated` then has all rows as one cell.
+        Of two crossed random intercepts of too many cells: sums by level and lists of neighbours;
+        `aggregated` then has all rows as one cell.
     batches : tuple of str
         Of merged moments: a checksum of each set of rows, by which none is added twice.
     sample_of : Design or None
         Of rows that are those of a sample of groups: the design of all, in moments.
     inputs : mapping of str to ndarray, shape (n,)
-        Columns of the table that X and Z have only functions of: x of ``log(x)``; of categories
-        without a term of their own the places.
+        Columns that X and Z have only functions of: x of ``log(x)``; of categories the places.
     omitted : tuple of str
         Of the arrays of one factor (`of_factor`): the model's other factors.
+    imputations : tuple of Design
+        Of several imputations of the data (`pool_designs`): the design of each.
     """
 
     fixed: FixedColumns
@@ -99,10 +100,12 @@ class Design(GroupedRows):
     sample_of: "Design | None" = None
     inputs: Mapping[str, Floats] = field(default_factory=dict)
     omitted: tuple[str, ...] = ()
+    imputations: "tuple[Design, ...]" = ()
 
     def __repr__(self) -> str:
         """Return the formula, the kind and the size, on one line."""
         groups = "".join(f", {term.J} groups ({term.factor})" for term in self.group_terms)
+        groups += f", {len(self.imputations)} imputations" if self.imputations else ""
         return f"<Design {str(self.formula)!r} [{self.kind}], n = {self.n}{groups}>"
 
     @property
@@ -135,7 +138,7 @@ class Design(GroupedRows):
 
     @property
     def outcome_title(self) -> str:
-        """Variable label of the outcome, or its name: what titles and axes have."""
+        """Variable label of the outcome, or its name."""
         return self.encoding.title(self.outcome)
 
     @property
@@ -149,12 +152,7 @@ class Design(GroupedRows):
         return self.fixed.terms
 
     def rows(self, remedy: str = "") -> "Design":
-        """Return the design, after checking that it has rows.
-
-        Parameters
-        ----------
-        remedy : str
-            What to do where they are not, for the message.
+        """Return the design, after checking that it has rows; `remedy` is for the message.
 
         Raises
         ------
@@ -162,7 +160,7 @@ class Design(GroupedRows):
             If it has moments alone.
         """
         if not self.has_rows:
-            refuse_rows("values", remedy)
+            refuse_rows("values", remedy, imputations=len(self.imputations))
         return self
 
     def require_all_factors(self, what: str) -> None:
@@ -240,6 +238,8 @@ class Design(GroupedRows):
             encoding=encoding,
             omitted=tuple(name for k, name in enumerate(self.factors) if k != place),
             aggregated=None if moments is None else by_group(by_level(moments, place)),
+            patterns=None if self.patterns is None else self.patterns.of_factor(place),
+            imputations=tuple(one.of_factor(place) for one in self.imputations),
         )
 
     def is_nested(self, place: int, other: int) -> bool:
@@ -247,10 +247,8 @@ class Design(GroupedRows):
         if self.crossed is not None or place == other:
             return place == other
         found = self.aggregated
-        inner, outer = (
-            self.group_terms[k].codes if found is None else found.factors[k].codes
-            for k in (place, other)
-        )
+        known = self.group_terms if found is None else found.factors
+        inner, outer = (known[k].codes for k in (place, other))
         return is_nested(inner, outer, self.group_terms[place].J)
 
     @property
@@ -291,7 +289,7 @@ class Design(GroupedRows):
         terms : tuple of str
             Names of the k columns that follow those of X.
         grouped : bool
-            Whether by group; else all rows make one.
+            Whether by group.
         """
         p = self.p + len(terms)
         return self._moments(columns[:, -1], columns[:, :p], columns[:, p:-1], terms, grouped)

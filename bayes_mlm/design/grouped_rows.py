@@ -48,7 +48,7 @@ class GroupedRows:
             return self.weights.n
         if self.patterns is not None:
             weights = self.patterns.response.weights
-            return self.patterns.n if weights is None else int(weights.sum())
+            return self.patterns.n if weights is None else round(float(weights.sum()))
         return int(self.response.y.size) if self.aggregated is None else self.aggregated.n
 
     @property

@@ -34,6 +34,7 @@ from bayes_mlm.design.aggregated.patterns import without_rows
 from bayes_mlm.design.design import INTERCEPT, Design
 from bayes_mlm.design.encoding import encode, known_of
 from bayes_mlm.design.estimability import check_estimable
+from bayes_mlm.design.imputations import pool_designs
 from bayes_mlm.design.new_rows import GroupRows, NewRows
 from bayes_mlm.design.terms import GroupMeans, changed, means_by_group
 from bayes_mlm.formula import refuse_several
@@ -83,6 +84,8 @@ def for_kind(design: Design, kind: str) -> Design:
             f"partial pooling needs group effects, and the formula '{design.formula}' has none; "
             f"add a term such as (1 | {design.group or 'group'})"
         )
+    if design.imputations:
+        return pool_designs([for_kind(one, kind) for one in design.imputations])
     if design.patterns is not None:
         return without_rows(for_kind(design.patterns, kind))
     if not design.has_rows:
@@ -112,6 +115,8 @@ def for_kind(design: Design, kind: str) -> Design:
 
 def without_effects(design: Design) -> Design:
     """Return the design without group effects; its factors stay."""
+    if design.imputations:
+        return pool_designs([without_effects(one) for one in design.imputations])
     if design.patterns is not None:
         return without_rows(without_effects(design.patterns))
     none = np.empty((design.n, 0))

@@ -61,8 +61,25 @@ from .generalised import maximum_of as maximum_of
 from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
 from .generalised.several.result import GeneralisedSeveralFit as GeneralisedSeveralFit
+from .joint_normal.maximum import (
+    LatentMeans as LatentMeans,
+    fit_latent_means as fit_latent_means,
+)
 from .nuts import sample_nuts as sample_nuts
 from .ols import OlsFit as OlsFit, fit_ols as fit_ols
+from .pooling.pool import pool_solutions as pool_solutions, pooled_tests as pooled_tests
+from .pooling.result import (
+    PooledFit as PooledFit,
+    PooledResult as PooledResult,
+    refuse_pooled as refuse_pooled,
+)
+from .pooling.rubin import (
+    BarnardRubin as BarnardRubin,
+    Pooled as Pooled,
+    pool as pool,
+)
+from .pooling.run import maximise as maximise
+from .pooling.several import PooledSeveralFit as PooledSeveralFit
 from .pseudo import PseudoFit as PseudoFit, fit_pseudo as fit_pseudo
 from .recovery import (
     conditions_of as conditions_of,

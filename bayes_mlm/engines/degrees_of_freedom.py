@@ -13,16 +13,41 @@ if TYPE_CHECKING:
 
     from bayes_mlm.engines.generalised.result import GeneralisedFit
     from bayes_mlm.engines.ols import OlsFit
+    from bayes_mlm.engines.pooling.result import PooledFit
+    from bayes_mlm.engines.pooling.several import PooledSeveralFit
     from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
 
-    type Solution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
+    type OneSolution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
+    type Solution = OneSolution | PooledFit | PooledSeveralFit
+    type Method = Callable[[OneSolution, Design], CoefficientTests]
 
 
 # From a solution and its design to a covariance with degrees of freedom, whose label tables show.
 DF_METHODS: "Registry[Callable[[Solution, Design], CoefficientTests]]" = Registry("df", EngineError)
 
 
-def _satterthwaite(solution: "Solution", design: Design) -> CoefficientTests:
+def register_df(name: str, method: "Method") -> None:
+    """Register a method for the solution of one data set; those of imputations are pooled."""
+
+    def tests(solution: "Solution", design: Design) -> CoefficientTests:
+        from bayes_mlm.engines.pooling.pool import pooled_tests
+        from bayes_mlm.engines.pooling.result import PooledResult
+
+        if not isinstance(solution, PooledResult):
+            return method(solution, design)
+        if name == "satterthwaite":
+            return solution.tests
+        each = zip(solution.parts, design.imputations, strict=True)
+        return pooled_tests(
+            [method(part, one) for part, one in each],
+            solution.tests.estimates,
+            within=solution.tests.within,
+        )
+
+    DF_METHODS.register(name, tests)
+
+
+def _satterthwaite(solution: "OneSolution", design: Design) -> CoefficientTests:
     if solution.tests is None:
         why = "a residual structure, or several factors with a singular covariance of effects"
         if not design.family.gaussian_moments:
@@ -33,7 +58,7 @@ def _satterthwaite(solution: "Solution", design: Design) -> CoefficientTests:
     return solution.tests
 
 
-def _kenward_roger(solution: "Solution", design: Design) -> CoefficientTests:
+def _kenward_roger(solution: "OneSolution", design: Design) -> CoefficientTests:
     design.require_likelihood("df='kenward-roger'")
     from bayes_mlm.engines.reml import OneFactorFit, RemlFit
     from bayes_mlm.engines.reml.kenward_roger import kenward_roger
@@ -58,7 +83,7 @@ def _kenward_roger(solution: "Solution", design: Design) -> CoefficientTests:
     )
 
 
-def _between_within(solution: "Solution", design: Design) -> CoefficientTests:
+def _between_within(solution: "OneSolution", design: Design) -> CoefficientTests:
     design.require_likelihood("df='between-within'")
     if isinstance(solution.tests, KnownDf):
         return solution.tests
@@ -76,13 +101,13 @@ def _between_within(solution: "Solution", design: Design) -> CoefficientTests:
     )
 
 
-def _normal(solution: "Solution", design: Design) -> CoefficientTests:
+def _normal(solution: "OneSolution", design: Design) -> CoefficientTests:
     degrees = np.full(design.p, np.inf)
     return KnownDf(label="normal", covariance=solution.beta_cov, degrees=degrees)
 
 
-def _cluster_robust(kind: str) -> "Callable[[Solution, Design], CoefficientTests]":
-    def tests(solution: "Solution", design: Design) -> CoefficientTests:
+def _cluster_robust(kind: str) -> "Method":
+    def tests(solution: "OneSolution", design: Design) -> CoefficientTests:
         design.require_likelihood(f"df={kind.lower()!r}")
         from bayes_mlm.engines.reml import OneFactorFit, RemlFit
         from bayes_mlm.engines.reml.cluster_robust import cluster_robust
@@ -101,9 +126,9 @@ def _cluster_robust(kind: str) -> "Callable[[Solution, Design], CoefficientTests
     return tests
 
 
-DF_METHODS.register("satterthwaite", _satterthwaite)
-DF_METHODS.register("kenward-roger", _kenward_roger)
-DF_METHODS.register("between-within", _between_within)
-DF_METHODS.register("normal", _normal)
+register_df("satterthwaite", _satterthwaite)
+register_df("kenward-roger", _kenward_roger)
+register_df("between-within", _between_within)
+register_df("normal", _normal)
 for _kind in ("CR0", "CR1", "CR2"):
-    DF_METHODS.register(_kind.lower(), _cluster_robust(_kind))
+    register_df(_kind.lower(), _cluster_robust(_kind))

@@ -37,6 +37,8 @@ class Task:
     check : bool
         Whether statsmodels evaluates the likelihood at a REML estimate.
     progressbar : bool
+    profile : bool
+        Whether variance parameters get profile intervals, where the engine has them.
     """
 
     design: "Design"
@@ -46,6 +48,7 @@ class Task:
     prob: float = DEFAULT_PROB
     check: bool = False
     progressbar: bool = False
+    profile: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,6 +131,4 @@ class Engine:
             return "it is of survey weights, and the model has none; give weights, or use auto"
         if self.weighted or design.weights is None:
             return ""
-        return (
-            "the model has survey weights, and they have no likelihood; use pml, or pseudo for draws"
-        )
+        return "the model has survey weights, which have no likelihood; use pml, or pseudo (draws)"

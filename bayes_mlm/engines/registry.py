@@ -23,7 +23,6 @@ AUTO = "auto"
 # For editors and help; a registered engine has a name of its own.
 type EngineName = Literal["auto", "direct", "nuts", "reml", "ml", "ols", "pml", "pseudo"] | str
 
-
 ENGINES = Registry[Engine]("engine", EngineError)
 
 
@@ -159,7 +158,8 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit
         if len(design.factors) > 1:
             table = crossed_table_of(design)
             if table is None:
-                return fit_several(design, method=method, level=task.prob)
+                profile = None if task.profile else False
+                return fit_several(design, method=method, level=task.prob, profile=profile)
             from bayes_mlm.engines.reml.crossed import fit_crossed  # loads numba
 
             return fit_crossed(table, design, method=method, level=task.prob)
@@ -168,6 +168,7 @@ def _maximise(method: "Method") -> "Callable[[Task], RemlFit | SeveralFactorsFit
             method=method,
             level=task.prob,
             check=task.check,
+            profile=task.profile,
             statistics=task.statistics if design.sample_of is None else None,
         )
         return found if design.sample_of is None else found.of_groups(design)

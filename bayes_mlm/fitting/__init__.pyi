@@ -12,10 +12,6 @@ from .entry import fit as fit, fit_by as fit_by, fit_design as fit_design
 from .estimate import (
     Estimate as Estimate,
     estimate_design as estimate_design,
-    estimate_of as estimate_of,
-    expect_draws as expect_draws,
-    posterior_of as posterior_of,
-    with_estimate as with_estimate,
 )
 from .estimates import (
     QuantityRow as QuantityRow,
@@ -45,6 +41,12 @@ from .residuals import (
     residual_draws as residual_draws,
 )
 from .result import Fit as Fit
+from .results import (
+    estimate_of as estimate_of,
+    expect_draws as expect_draws,
+    posterior_of as posterior_of,
+    with_estimate as with_estimate,
+)
 from .side_by_side import (
     Analysis as Analysis,
     analyse as analyse,

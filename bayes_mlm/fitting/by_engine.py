@@ -7,8 +7,6 @@ from typing import Protocol
 from bayes_mlm.base import EngineError, Verdict, describe_value
 from bayes_mlm.design import Design, column_moments
 from bayes_mlm.engines import (
-    ENGINES,
-    Drawn,
     Draws,
     EngineName,
     Settings,
@@ -16,6 +14,7 @@ from bayes_mlm.engines import (
     check_engine,
     is_drawing,
     likelihood_engine,
+    maximise,
 )
 from bayes_mlm.fitting.agreement import EngineComparison, compare_summaries
 from bayes_mlm.fitting.drawing import cautions_on, draw
@@ -138,8 +137,7 @@ def _by(
     if not is_drawing(engine):
         check_engine(engine, design)
         with waiting(f"fitting {design.formula} by {engine}"):
-            solution = ENGINES[engine].run(Task(design=design, prob=prob))
-        assert not isinstance(solution, Drawn)  # for mypy: it does not draw
+            solution = maximise(engine, Task(design=design, prob=prob))
         return summarise_solution(solution, design, name=result.name, engine=engine)
     if of is None:
         request = as_request(design) if request is None else request

@@ -10,25 +10,24 @@ import numpy as np
 
 from bayes_mlm.base import (
     DEFAULT_PROB,
-    EngineError,
     Floats,
     Ints,
     UnsupportedModelError,
     Verdict,
     check_prob,
-    expect,
 )
 from bayes_mlm.design import Design
 from bayes_mlm.engines import (
     AUTO,
     ENGINES,
-    Drawn,
     EngineName,
+    PooledSeveralFit,
     SeveralFactorsFit,
     Task,
     check_engine,
     degrees_of,
     likelihood_engine,
+    maximise,
 )
 from bayes_mlm.fitting.agreement import EngineComparison
 from bayes_mlm.fitting.by_engine import Result, compare_with
@@ -36,8 +35,8 @@ from bayes_mlm.fitting.elsewhere import no_attribute
 from bayes_mlm.fitting.estimate_summary import summarise_solution
 from bayes_mlm.fitting.estimates import Summary, short_summary
 from bayes_mlm.fitting.parameter_points import ParameterPoints, points_of_estimate
+from bayes_mlm.fitting.pooled_table import PooledTable, pooled_table
 from bayes_mlm.fitting.predictions import OneFactorSolution, Solution, expected_outcomes
-from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import FactorValues, GroupEffects, ParameterValues, Value
 from bayes_mlm.formula import place_of_factor, refuse_several
 from bayes_mlm.model import UNNAMED, ModelRequest
@@ -82,8 +81,12 @@ class Estimate:
     random_seed = 0
 
     def __repr__(self) -> str:
-        """Return the model, its size and its estimates as a short table; `summary` has them all."""
-        return str(short_summary(self.summary(), self.design))
+        """Return the model, its size and its estimates as a short table; `summary` has them all.
+
+        Of several imputations the parts of the variances follow.
+        """
+        short = str(short_summary(self.summary(), self.design))
+        return f"{short}\n\n{self.pooled}" if self.design.imputations else short
 
     if not TYPE_CHECKING:  # a checker is to find a name that there is not
 
@@ -163,7 +166,7 @@ class Estimate:
         ------
         SeveralFactorsError
         """
-        if isinstance(self.solution, SeveralFactorsFit):
+        if isinstance(self.solution, SeveralFactorsFit | PooledSeveralFit):
             refuse_several(self.design.factors, what)
             raise AssertionError  # for mypy: there are several
         return self.solution
@@ -193,7 +196,7 @@ class Estimate:
     def of_factor(self, factor: str | None) -> "Estimate":
         """Return the estimate with the group effects of one factor, by its name among several."""
         place = place_of_factor(self.design.factors, factor, "group effects")
-        if not isinstance(self.solution, SeveralFactorsFit):
+        if not isinstance(self.solution, SeveralFactorsFit | PooledSeveralFit):
             return self
         solution = self.solution.of_factor(place)
         return replace(self, design=self.design.of_factor(place), solution=solution)
@@ -233,6 +236,17 @@ class Estimate:
         if prob == self.solution.beta_interval[0].level:
             return self
         return estimate_design(self.design, self.engine, request=self.request, prob=prob)
+
+    @property
+    def pooled(self) -> PooledTable:
+        """The parameters with the shares of their variances within and between imputations.
+
+        Raises
+        ------
+        EngineError
+            If the estimate is of one data set.
+        """
+        return pooled_table(self.solution)
 
     def summary(
         self,
@@ -304,51 +318,6 @@ class Estimate:
         return compare_with(self, others or (AUTO,), prob=prob, random_seed=random_seed)
 
 
-def posterior_of(result: Fit | Estimate) -> Fit | None:
-    """Return a result that has draws; None of an estimate."""
-    return result if isinstance(result, Fit) else None
-
-
-def expect_draws(caller: str, *results: Fit | Estimate, likelihood: bool = True) -> None:
-    """Refuse what is no result, or of one of its factors, and an estimate, which has no draws.
-
-    By default a pseudo-posterior too, which has no `likelihood`.
-
-    Raises
-    ------
-    EngineError, SeveralFactorsError, UnsupportedModelError
-    """
-    for result in results:
-        expect(caller, result, Fit, Estimate)
-        result.design.require_all_factors(caller)
-        if isinstance(result, Estimate):
-            raise EngineError(
-                f"{caller} needs posterior draws, and {ENGINES[result.engine].label} has none: "
-                f"fit with engine={AUTO!r}"
-            )
-        if likelihood:
-            result.design.require_likelihood(caller)
-
-
-def estimate_of(result: Fit | Estimate, prob: float = DEFAULT_PROB) -> Estimate:
-    """Return an estimate as it is, and of a posterior the likelihood estimate, computed once."""
-    if isinstance(result, Estimate):
-        return result
-    known: dict[float, Estimate] = result.estimates
-    if prob not in known:
-        known[prob] = estimate_design(result.design, request=result.request, prob=prob)
-    return known[prob]
-
-
-def with_estimate(
-    result: Fit | Estimate, prob: float, *, wanted: bool = True
-) -> tuple[Fit | Estimate, ...]:
-    """Return a posterior with the likelihood estimate of its design; an estimate alone."""
-    if not wanted or isinstance(result, Estimate) or not likelihood_engine(result.design):
-        return (result,)
-    return result, estimate_of(result, prob)
-
-
 def estimate_design(
     design: Design,
     engine: str | None = None,
@@ -392,12 +361,10 @@ def estimate_design(
     if not name:
         design.family.require_residual_sd("REML or OLS")
     check_engine(name, design)
-    solution = ENGINES[name].run(Task(design=design, prob=prob, check=check, statistics=statistics))
-    if isinstance(solution, Drawn):
-        raise EngineError(f"the {ENGINES[name].label} engine draws; use fit_design")
+    task = Task(design=design, prob=prob, check=check, statistics=statistics)
     return Estimate(
         design=design,
-        solution=solution,
+        solution=maximise(name, task),
         request=request,
         seconds=time.perf_counter() - started,
         registered=name,

@@ -7,7 +7,14 @@ import numpy as np
 
 from bayes_mlm.base import Finding, wald_reach
 from bayes_mlm.design import Design
-from bayes_mlm.engines import EstimateRow, GeneralisedFit, Interval, SeveralFactorsFit
+from bayes_mlm.engines import (
+    EstimateRow,
+    GeneralisedFit,
+    Interval,
+    PooledResult,
+    PooledSeveralFit,
+    SeveralFactorsFit,
+)
 from bayes_mlm.fitting import derived
 from bayes_mlm.fitting.predictions import Solution
 from bayes_mlm.likelihood import effect_pairs
@@ -45,7 +52,7 @@ def coefficient_rows(fit: Solution) -> Iterator[EstimateRow]:
 
 def variance_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
     """Return sds and correlations of the group effects, and the residual sd."""
-    if isinstance(fit, SeveralFactorsFit | GeneralisedFit):
+    if isinstance(fit, SeveralFactorsFit | GeneralisedFit | PooledResult):
         yield from fit.variance_rows()
         return
     spans = fit.intervals
@@ -68,7 +75,7 @@ def effect_rows(fit: Solution) -> Iterator[EstimateRow]:
     """Return the group effects: a row a group and effect."""
     prob = fit.beta_interval[0].level
     reach = wald_reach(prob, fit.df)
-    if isinstance(fit, SeveralFactorsFit):
+    if isinstance(fit, SeveralFactorsFit | PooledSeveralFit):
         for one in fit.factors:
             yield from one.effect_rows(prob, reach)
         return
@@ -81,12 +88,15 @@ def effect_rows(fit: Solution) -> Iterator[EstimateRow]:
 
 def icc_rows(fit: Solution, design: Design) -> Iterator[EstimateRow]:
     """Return the icc, and what follows from it; of several factors the share of each."""
-    if isinstance(fit, SeveralFactorsFit | GeneralisedFit):
+    if isinstance(fit, SeveralFactorsFit | GeneralisedFit | PooledSeveralFit):
         yield from fit.icc_rows()
         return
-    if fit.icc is None:
+    if fit.icc is None or fit.errors is None:
         return
-    span = None if fit.intervals is None else fit.intervals.icc
+    if isinstance(fit, PooledResult):
+        span = fit.icc_interval
+    else:
+        span = None if fit.intervals is None else fit.intervals.icc
     yield "icc", fit.icc, fit.errors.icc, span
     if fit.residual is not None:
         residual = fit.residual

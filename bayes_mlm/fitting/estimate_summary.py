@@ -4,7 +4,7 @@ import math
 
 from bayes_mlm.base import Finding, Verdict, level
 from bayes_mlm.design import Design
-from bayes_mlm.engines import cautions_on_model
+from bayes_mlm.engines import PooledResult, cautions_on_model
 from bayes_mlm.fitting import derived
 from bayes_mlm.fitting.estimate_rows import (
     coefficient_rows,
@@ -57,12 +57,15 @@ def summarise_solution(
     if fit.errors is not None:
         if design.family.residual_sd is not None and not design.family.gaussian_moments:
             findings.append(Finding("family", True, _GAUSSIAN))
-        if fit.singular:  # ordinary with few or similar groups, and no fault of the fit
+        if fit.singular and not isinstance(
+            fit, PooledResult
+        ):  # ordinary with few or similar groups, and no fault of the fit
             findings.append(Finding("singular", True, _SINGULAR))
             if fit.tests is not None:
                 notes = (*notes, _HANG)
         findings += [*cautions_on_model(design), *interval_findings(rows)]
-    rows.append(("loglik", fit.loglik, None, None))
+    if not math.isnan(fit.loglik):  # several imputations have none
+        rows.append(("loglik", fit.loglik, None, None))
     if groups:
         rows += effect_rows(fit)
     if exponentiate:

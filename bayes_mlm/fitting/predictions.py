@@ -10,13 +10,17 @@ from bayes_mlm.engines import (
     GeneralisedFit,
     OlsFit,
     OneFactorFit,
+    PooledFit,
+    PooledResult,
+    PooledSeveralFit,
     RemlFit,
     SeveralFactorsFit,
+    pool,
 )
 from bayes_mlm.model import whiten
 
-type Solution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
-type OneFactorSolution = RemlFit | GeneralisedFit | OlsFit
+type Solution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit | PooledFit | PooledSeveralFit
+type OneFactorSolution = RemlFit | GeneralisedFit | OlsFit | PooledFit
 
 
 def expected_outcomes(
@@ -44,13 +48,20 @@ def expected_outcomes(
     With S = cov(u), V_j = Z_j S Z_j' + sigma_e^2 I and W_j = S Z_j' V_j^-1, the error of
     ``x'beta + z'u_j`` has variance ``z'(S - W_j Z_j S)z + d' cov(beta) d`` with
     ``d = x - X_j' W_j' z``: the variance of the effects conditional on beta, and that
-    due to beta. Residuals with a structure are whitened first.
+    due to beta. Residuals with a structure are whitened first. Of several imputations each is
+    predicted, and the predictions are pooled by Rubin's rules.
 
     References
     ----------
     Henderson (1975), Biometrics 31(2); McLean, Sanders & Stroup (1991), The American Statistician
     45(1), sec. 3.
     """
+    if isinstance(fit, PooledResult):
+        each = zip(fit.parts, design.imputations, strict=True)
+        parts = [expected_outcomes(part, one, X, groups) for part, one in each]
+        estimates, variances = (np.array(values) for values in zip(*parts, strict=True))
+        found = pool(estimates, variances, within=fit.tests.within)
+        return found.estimate, found.total
     if isinstance(fit, SeveralFactorsFit | OneFactorFit):
         return _of_several(fit, X, groups)
     estimate, weights, variance = X @ fit.beta, X, np.zeros(len(X))

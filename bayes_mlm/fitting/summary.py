@@ -1,10 +1,11 @@
 """Summary of a result: a posterior, or an estimate, as rows of one shape."""
 
 from bayes_mlm.base import DEFAULT_PROB, check_choice, check_prob, expect
-from bayes_mlm.fitting.estimate import Estimate, estimate_of, expect_draws, posterior_of
+from bayes_mlm.fitting.estimate import Estimate
 from bayes_mlm.fitting.estimates import Summary
 from bayes_mlm.fitting.posterior_summary import summarise_posterior
 from bayes_mlm.fitting.result import Fit
+from bayes_mlm.fitting.results import estimate_of, expect_draws, posterior_of
 from bayes_mlm.fitting.source import INTERVALS, IntervalKind
 
 

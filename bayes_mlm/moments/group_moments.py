@@ -158,7 +158,7 @@ def from_rows(
     labels, terms, effects, group : optional
         Names; numbered ones are made up where they are not given.
     weights : (n,) array, optional
-        How many equal rows each stands for; counts are then sums of weights.
+        How many equal rows each stands for; counts are then their sums.
 
     Returns
     -------
@@ -325,8 +325,9 @@ def _moments(
     """Compute counts (J,), centre (k,), means about it (J, k) and scatter (J, k, k)."""
     n, k = len(codes), len(columns)
     counts: Ints | Floats = np.bincount(codes, weights, minlength=n_groups)
-    if weights is None or not (weights % 1.0).any():
-        counts = counts.astype(np.int64)
+    # Sums of the 1/M of each of M imputations are whole numbers but for rounding.
+    if weights is None or np.abs(counts - np.rint(counts)).max() < 1e-9 * n:
+        counts = np.rint(counts).astype(np.int64)
     safe = np.where(counts > 0, counts, 1)
     centre = np.array(
         [

@@ -209,8 +209,7 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
         z_centring=transform,
         z_constant=z_constant,
         between_df=z_rank + inside - p,
-        # Sums of weights say nothing of the number of rows, which was checked before.
-        within_df=s.n - z_rank - inside if s.weights is None else 1,
+        within_df=s.n - z_rank - inside if s.weights is None else 1,  # of rows, checked before
         labels=s.labels,
         terms=s.terms,
         effects=s.effects,

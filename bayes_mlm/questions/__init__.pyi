@@ -3,6 +3,10 @@ from .coefficients import (
     coefficient_tests as coefficient_tests,
 )
 from .contextual.hausman import chi2_tail as chi2_tail, hausman as hausman
+from .contextual.latent import (
+    LatentContextualTable as LatentContextualTable,
+    latent_contextual_effects as latent_contextual_effects,
+)
 from .contextual.table import (
     ContextualTable as ContextualTable,
     contextual_effects as contextual_effects,

@@ -20,7 +20,7 @@ from bayes_mlm.base import (
     wald_reach,
 )
 from bayes_mlm.design import Design
-from bayes_mlm.engines import DF_METHODS, CoefficientTests, FTest
+from bayes_mlm.engines import DF_METHODS, BarnardRubin, CoefficientTests, FTest, PooledResult
 from bayes_mlm.fitting import Estimate, Fit, estimate_of
 
 _BOUNDARY = (
@@ -247,6 +247,8 @@ def _note(tests: CoefficientTests, design: Design) -> str:
         shown = "Wald tests by the normal distribution, which is too narrow with few groups"
     if tests.label.startswith("cluster-robust"):
         shown = f"t tests with {tests.label} standard errors"
+    if isinstance(tests, BarnardRubin):
+        shown += f", pooled over {len(design.imputations)} imputations"
     size = f"{count(design.n, 'row')}"
     groups = ", ".join(count(term.J) + f" ({term.factor})" for term in design.group_terms)
     return f"{shown}; {size}" + (f", groups: {groups}" if groups else "")
@@ -255,6 +257,8 @@ def _note(tests: CoefficientTests, design: Design) -> str:
 def _cautions(found: Estimate, df: str) -> tuple[str, ...]:
     if not getattr(found.solution, "singular", False):
         return ()
+    if isinstance(found.solution, PooledResult):
+        return (_BOUNDARY.replace("singular fit", "singular in some imputations"),)
     if df != "satterthwaite" or len(found.design.factors) > 1:
         return (_BOUNDARY,)
     other = DF_METHODS["kenward-roger"](found.solution, found.design)

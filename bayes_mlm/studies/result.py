@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_mlm.base import RowsNeededError
-from bayes_mlm.engines import Settings
+from bayes_mlm.engines import PooledFit, Settings
 from bayes_mlm.fitting import Analysis, analyse
 from bayes_mlm.studies.published import PublishedRow, check_published
 from bayes_mlm.studies.record import Record
@@ -61,7 +61,8 @@ def analyse_record(
     try:
         if record.published:
             solution = analysis.estimate.single_solution()
-            published = check_published(record, analysis.design, solution)
+            if not isinstance(solution, PooledFit):  # what was printed is of one data set
+                published = check_published(record, analysis.design, solution)
     except RowsNeededError:  # what was printed needs rows, and there are sums only
         pass
     analysis = replace(

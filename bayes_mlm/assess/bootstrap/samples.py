@@ -201,6 +201,8 @@ def why_not_refitted(estimate: Estimate) -> str:
         return "the model is not Gaussian with residuals of one sd"
     if len(design.factors) != 1 or not design.q:
         return f"the model has {len(design.factors)} grouping factors with effects, not one"
+    if design.imputations:
+        return f"the result is pooled over {len(design.imputations)} imputations; fit one of them"
     if not isinstance(solution, RemlFit) or solution.method != "REML":
         return "the estimate is not by REML; fit with engine='reml'"
     return ""

@@ -6,10 +6,10 @@ from itertools import batched
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayes_mlm.base import (
     DesignError,
+    Flags,
     Floats,
     Tabular,
     View,
@@ -19,18 +19,10 @@ from bayes_mlm.base import (
     scaled,
     texts,
 )
-from bayes_mlm.design import (
-    INTERCEPT,
-    Design,
-    new_group_means,
-    pairs_of,
-    sums_of_one_slope,
-    with_group_means,
-    without,
-)
-from bayes_mlm.engines import fit_reml, has_random_effects
-from bayes_mlm.formula import label_term, refuse_several
-from bayes_mlm.moments import refuse_rows
+from bayes_mlm.design import Design, new_group_means, with_group_means
+from bayes_mlm.engines import fit_reml
+from bayes_mlm.formula import refuse_several
+from bayes_mlm.questions.contextual.one_slope import varying, without_means
 
 # Share of a group mean that is linearly independent of the columns before it, at least.
 _NEW = 1e-6
@@ -197,11 +189,11 @@ def hausman(design: Design) -> Hausman:
             "the Hausman test compares slopes within groups with those common to both levels, and "
             "this model has no groups of rows; add their column to the formula, (1 | group)"
         )
-    single, notes = _without_means(design)
+    single, notes = without_means(design)
     if single.residual is not None:
         single = replace(single, residual=None)
         notes.append("residuals are taken as independent, with one sd")
-    varies = _varies(single)
+    varies = varying(single)
     moved = np.flatnonzero(varies).tolist()
     moments = single.moments()
     places = np.flatnonzero(varies)[new_group_means(moments, moved, _NEW)]
@@ -245,74 +237,7 @@ def hausman(design: Design) -> Hausman:
     )
 
 
-def _without_means(design: Design) -> tuple[Design, list[str]]:
-    """Return a design as a random-intercept model with one slope for both levels."""
-    notes = []
-    if has_random_effects(design) and not design.has_icc:
-        notes.append("the model's slopes vary; the test is for a random intercept alone")
-    if not has_random_effects(design):
-        notes.append("the model has no random intercept; the test adds one")
-    notes += [
-        f"{pair.mean} is replaced by the means of {pair.predictor} over the rows"
-        for pair in pairs_of(design)[0]
-        if not pair.from_rows
-    ]
-    return design.compute(_rows_without_means, lambda _: _moments_without_means(design)), notes
-
-
-def _rows_without_means(design: Design) -> Design:
-    X, terms = _one_slope(design)
-    return design.with_arrays(
-        X=X,
-        terms=terms,
-        Z=np.ones((design.n, 1)),
-        effects=(INTERCEPT,),
-        kind="partial_pooling",
-        correlated=True,
-    )
-
-
-def _moments_without_means(design: Design) -> Design:
-    terms = [label_term(term) for term in design.formula.terms]
-    centred = any("between(" in term or "within(" in term for term in terms)
-    pairs = () if design.kind == "mundlak" else pairs_of(design)[0]
-    if centred or any(pair.averaged for pair in pairs):
-        refuse_rows("X")
-    moments = without(sums_of_one_slope(design), [pair.mean for pair in pairs])
-    return design.with_moments(moments, kind="partial_pooling", correlated=True)
-
-
-def _one_slope(design: Design) -> tuple[Floats, tuple[str, ...]]:
-    """Return X with one column for each predictor, without group means."""
-    assert design.base is not None  # for mypy: the caller looked
-    if design.kind == "mundlak":
-        known = len(design.base.terms)
-        return design.X[:, :known], design.base.terms
-    if design.kind == "within":
-        means = design.group_term.by_row(design.base.means)
-        slopes = np.array([term != INTERCEPT for term in design.base.terms])
-        return design.X + np.where(slopes, means, 0.0), design.base.terms
-    if design.kind == "no_pooling":
-        return np.column_stack([np.ones(design.n), design.X]), (INTERCEPT, *design.terms)
-    pairs, _ = pairs_of(design)
-    columns = dict(zip(design.terms, design.X.T, strict=True))
-    grouped = [t for t in columns if "between(" in t or "within(" in t]
-    for pair in pairs:
-        if pair.averaged:
-            raise DesignError(
-                f"the slopes of {pair.predictor} are tied to {', '.join(pair.averaged)} by "
-                "products with within() or between(); for the Hausman test use a record "
-                'of kind = "mundlak" with the uncentred predictors'
-            )
-        mean = columns.pop(pair.mean)
-        parts = [t for t in grouped if t != pair.mean and t.startswith(f"within({pair.predictor}")]
-        for part in parts:
-            columns[pair.predictor] = columns.pop(part) + mean
-        grouped = [t for t in grouped if t != pair.mean and t not in parts]
-    return np.column_stack(list(columns.values())), tuple(columns)
-
-
-def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _fixed_effects(design: Design, varies: Flags) -> tuple[Floats, Floats]:
     """Return the slopes of the model with an intercept for each group, and their covariance.
 
     As `fit_ols` of the no_pooling kind, without its import of statsmodels.
@@ -330,20 +255,6 @@ def _fixed_effects(design: Design, varies: NDArray[np.bool_]) -> tuple[Floats, F
         )
     rest = float(inside[-1, -1] - beta @ inside[places, -1])
     return beta, np.linalg.inv(products) * rest / df
-
-
-def _varies(design: Design) -> NDArray[np.bool_]:
-    """Flag the columns that vary within groups, by the tolerance of `bayes_mlm.design.design`."""
-
-    def of_rows(rows: Design) -> NDArray[np.bool_]:
-        inside = np.sqrt(np.square(rows.group_term.deviations(rows.X)).mean(axis=0))
-        return np.asarray(inside > 1e-9 * np.abs(rows.X).max(axis=0))
-
-    base = design.base
-    assert base is not None  # for mypy: the caller looked
-    moving = {term for term, one in zip(base.terms, base.varies, strict=True) if one}
-    known = np.array([term in moving for term in design.terms])
-    return design.compute(of_rows, lambda _: known)
 
 
 def _quadratic(

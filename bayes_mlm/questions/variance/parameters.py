@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from bayes_mlm.base import DesignError, Floats
-from bayes_mlm.design import INTERCEPT, Design, GroupMeans, changed, sums_of_null, without_rows
+from bayes_mlm.design import (
+    INTERCEPT,
+    Design,
+    GroupMeans,
+    changed,
+    pool_designs,
+    sums_of_null,
+    without_rows,
+)
 from bayes_mlm.engines import has_random_effects
 from bayes_mlm.fitting import ParameterValues
 from bayes_mlm.formula import Name, parse_formula, written_factor
@@ -72,6 +80,8 @@ def null_design(design: Design) -> Design:
     design = design.whole
     if not design.factors or design.kind == "between":
         raise DesignError("a null model needs groups of rows; add their column: (1 | group)")
+    if design.imputations:
+        return pool_designs([null_design(one) for one in design.imputations])
     if design.patterns is not None:
         return without_rows(null_design(design.patterns))
     names = (INTERCEPT,)

@@ -1,0 +1,1 @@
+"""Two-level normal models of several columns at once."""
