@@ -95,6 +95,7 @@ from .terms import (
     sum_effects as sum_effects,
 )
 from .time_coding import code_time as code_time
+from .weights import GroupWeights as GroupWeights, group_weights as group_weights
 from .wording import (
     event_name as event_name,
     expected_name as expected_name,

@@ -136,6 +136,7 @@ def design_of(
         residual=model.residual,
         family=model.family,
         aliased=aliased,
+        weights=model.weights,
         **options,
     )
     return for_kind(design, model.kind)
@@ -188,6 +189,7 @@ def _columns(model: ModelSpec, source: DataSource) -> tuple[str, ...]:
     formula = parse_formula(model.formula)
     groups = formula.grouping_factors or ((model.group,) if model.group is not None else ())
     names = [*formula.columns, *groups, *model.group_level, *model.residual.columns]
+    names += model.weights.columns
     sets = {one.name: one.columns for one in formula.imputed}
     names = [column for name in names for column in sets.get(name, (name,))]
     if source.imputation is not None:

@@ -121,8 +121,7 @@ class Design(GroupedRows):
     @property
     def offset(self) -> Floats:
         """What is added to the linear predictor, shape (n,); zero without an offset."""
-        offset = self.response.offset
-        return np.zeros(self.n) if offset is None else offset
+        return np.zeros(self.n) if self.response.offset is None else self.response.offset
 
     @property
     def y_less_offset(self) -> Floats:
@@ -300,8 +299,8 @@ class Design(GroupedRows):
     def _moments(
         self, y: Floats, X: Floats, Z: Floats, terms: tuple[str, ...] = (), grouped: bool = True
     ) -> GroupMoments:
-        term = self.group_term
-        return from_rows(
+        term, survey = self.group_term, self.weights if grouped else None
+        found = from_rows(
             y,
             X,
             Z,
@@ -311,8 +310,9 @@ class Design(GroupedRows):
             terms=(*self.terms, *terms),
             effects=term.effects,
             group=term.factor or None,
-            weights=self.response.weights,
+            weights=self.response.weights if survey is None else survey.of_rows,
         )
+        return found if survey is None else survey.scaled(found)
 
     def take(self, rows: Ints) -> "Design":
         """Return the design of some rows, in the order given; the groups stay."""
@@ -322,6 +322,7 @@ class Design(GroupedRows):
             fixed=changed(self.fixed, X=self.X[rows]),
             group_terms=tuple(term.take(rows) for term in self.group_terms),
             residual=None if self.residual is None else self.residual.take(rows),
+            weights=None,
             inputs={name: values[rows] for name, values in self.inputs.items()},
         )
 

@@ -125,12 +125,13 @@ def _of_rows(designs: tuple[Design, ...]) -> Design:
         response=response,
         fixed=FixedColumns(terms=first.terms, X=joined([one.X for one in rows])),
         group_terms=terms,
+        weights=None,  # those of the rows are in the response's
         residual=None if first.residual is None else _residual(rows, n),
         base=_base(rows),
         inputs={name: joined([one.inputs[name] for one in rows]) for name in first.inputs},
     )
     found = without_rows(stacked)
-    return replace(found, residual=designs[0].residual)
+    return replace(found, residual=designs[0].residual, weights=designs[0].weights)
 
 
 def _residual(rows: Sequence[Design], n: int) -> ResidualRows:

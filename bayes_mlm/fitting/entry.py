@@ -83,6 +83,15 @@ def fit(
     trials : str or int, optional
         The column (or number) of trials of a binomial outcome, instead of
         ``successes | trials(n) ~ ...`` in the formula.
+    weights : mapping or str, optional
+        With a formula: columns of survey weights by level, as in ``{"level1": "w1", "school":
+        "w2"}``; "overall" instead of "level1" where those of the rows are unconditional. The model
+        is then fitted by pseudo-maximum likelihood, and drawn from its pseudo-posterior.
+    scaling : {"size", "effective", "none"}, optional
+        What the weights of the rows of a group are scaled to sum to: its number of rows (the
+        default), its effective number, or what they do.
+    standard_errors : {"sandwich", "jackknife", "fixed"}, optional
+        Under weights; see `bayes_mlm.model.Weights`.
     decimal, delimiter, encoding, sheet, cells, omit_rows, codes, na_values : optional
         How a file is read, where it does not state it itself: as of `bayes_mlm.read_table`.
     imputation : str, optional

@@ -24,13 +24,16 @@ from bayes_mlm.model import (
     KINDS,
     PLAIN,
     UNNAMED,
+    UNWEIGHTED,
     HasRequest,
     Kind,
     ModelRequest,
     ModelSpec,
     Prior,
     Residual,
+    Weights,
     as_residual,
+    as_weights,
     check_request,
     family_of,
     is_formula,
@@ -76,6 +79,9 @@ class RequestOptions(TypedDict, total=False):
     family: str | None
     link: str | None
     trials: str | int | None
+    weights: Weights | Mapping[str, str] | str | None
+    scaling: Literal["size", "effective", "none"] | None
+    standard_errors: Literal["sandwich", "jackknife", "fixed"] | None
     strip: bool
     imputation: str | None
     decimal: Literal[".", ","] | None
@@ -143,6 +149,11 @@ def as_request(
     level = options.get("group_level") or ()
     residual, family = options.get("residual"), _family(options.get("family"), options.get("link"))
     trials = options.get("trials")
+    weights = as_weights(
+        options.get("weights"),
+        scaling=options.get("scaling"),
+        standard_errors=options.get("standard_errors"),
+    )
     reading: dict[str, Any] = {
         "missing": options.get("missing") or "error",
         "strip": options.get("strip") or False,
@@ -161,11 +172,11 @@ def as_request(
         reading["strip"] = reading["strip"] or stripped
         group = None if parse_formula(model).group_terms else grouping
     if requested is not None:
-        changed = (kind, group, level, residual, family, trials)
+        changed = (kind, group, level, residual, family, trials, weights or None)
         if any(one is not None and one != () for one in changed):
             raise EngineError(
-                "a record states its kind, group, group_level, residual, family and trials; "
-                "change them there"
+                "a record states its kind, group, group_level, residual, family, trials and "
+                "weights; change them there"
             )
         source = requested.source
         request = replace(
@@ -189,6 +200,7 @@ def as_request(
             priors=given,
             residual=as_residual(residual),
             family=family or "gaussian",
+            weights=weights,
             reading=reading | how,
         )
     check_request(request)
@@ -256,6 +268,7 @@ def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> Mo
         priors=priors,
         residual=PLAIN if design.residual is None else design.residual.spec,
         family=design.family.text,
+        weights=UNWEIGHTED if design.weights is None else design.weights.spec,
     )
     return ModelRequest(model=model, source=DataSource(strip=design.encoding.strip))
 

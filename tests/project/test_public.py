@@ -85,7 +85,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "hausman": [_of_hsb(hsb)],
         "group_influence": [fitted],
         "information_criteria": [estimate, estimate],
-        "latent_contextual_effects": [mundlak],
+        "latent_contextual_effects": [_both_slopes(hsb)],
         "leave_one_group_out": [fitted],
         "leave_one_row_out": [fitted],
         "load_contraception": [],
@@ -139,6 +139,11 @@ def _of_hsb(hsb: pd.DataFrame) -> Any:
 
 def _product(hsb: pd.DataFrame) -> Any:
     return bayes_mlm.fit("mathach ~ ses * sector + (1 | schoolid)", hsb, random_seed=1, draws=100)
+
+
+def _both_slopes(hsb: pd.DataFrame) -> Any:
+    formula = "mathach ~ ses + between(ses) + (1 | schoolid)"
+    return bayes_mlm.fit(formula, hsb, engine="reml")
 
 
 def _next_year(sleep: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bayes_mlm.base import EngineError, UnsupportedModelError
+from bayes_mlm.engines.engine import Drawn, Task
 from bayes_mlm.engines.pooling.pool import pool_solutions
-from bayes_mlm.engines.registry import ENGINES, Drawn, Task
+from bayes_mlm.engines.registry import ENGINES
 
 if TYPE_CHECKING:
     from bayes_mlm.engines.generalised.result import GeneralisedFit

@@ -152,6 +152,7 @@ def _constant(fit: Sampled) -> Variables:
 
 
 def _log_likelihood(fit: Sampled) -> Variables:
+    fit.design.require_likelihood("the log-likelihood of a row")
     _need_rows(fit)
     compute = partial(row_log_likelihood, fit)
     return {outcome_variable(fit.design): _by_row(fit, _size(fit), compute)}
@@ -159,6 +160,7 @@ def _log_likelihood(fit: Sampled) -> Variables:
 
 def _log_likelihood_group(fit: Sampled) -> Variables:
     design, prior = fit.design, fit.priors.u
+    design.require_likelihood("the log-likelihood of a group")
     design.single_term("the log-likelihood of a group", "compare by rows")
     if design.group is None or design.kind == "between":
         raise EngineError("the model names no groups of rows")
@@ -174,6 +176,7 @@ def _log_likelihood_group(fit: Sampled) -> Variables:
 
 
 def _posterior_predictive(fit: Sampled) -> Variables:
+    fit.design.require_likelihood("the posterior predictive distribution")
     _need_rows(fit)
     compute = partial(replicated_outcomes, fit, Stream.TREE_PREDICTIVE)
     return {outcome_variable(fit.design): _by_row(fit, _size(fit), compute)}

@@ -251,10 +251,15 @@ def _check_model(design: Design) -> None:
             f"{what} are fitted with independent residuals of one sd, and the model has "
             f"{design.errors}; omit them, or use contextual_effects"
         )
+    if design.group is not None and not design.q:
+        raise DesignError(
+            f"{what} are fitted with a random intercept, and the model has none; add "
+            f"(1 | {design.group}) to the formula"
+        )
     if design.group is not None and not design.has_icc:
         raise DesignError(
             f"{what} need a random intercept alone, (1 | {design.group}), and the model has "
-            f"{', '.join(design.group_term.effects) or 'none'}: the product of a random slope and "
+            f"{', '.join(design.group_term.effects)}: the product of a random slope and "
             "a latent deviation is not normal, and the likelihood has no closed form"
         )
 
