@@ -120,6 +120,8 @@ def information_criteria(*estimates: Estimate) -> InformationCriteria:
     '116.5 on 1, 1802.1'
     """
     expect_each("information_criteria", estimates, Estimate)
+    for one in estimates:
+        one.design.require_likelihood("information_criteria")
     if len(estimates) < 2:
         raise EngineError(
             f"information_criteria compares two models or more, found {len(estimates)}"

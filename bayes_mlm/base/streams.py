@@ -37,7 +37,8 @@ class Stream(Enum):
     MULTIVERSE = "spawned", 16
     PRIOR_TRUTHS = "spawned", 17
     SIMULATED_POSTERIORS = "spawned", 18
-    IMPUTATION = "spawned", 22
+    MISSING_VALUES = "spawned", 22
+    IMPUTATIONS = "spawned", 23
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

@@ -48,7 +48,7 @@ def means(
         list[str] | None,
         typer.Option(help="Values of predictors: NAME=8,14 or NAME=mean±sd; repeatable."),
     ] = None,
-    weights: Annotated[
+    cell_weights: Annotated[
         Literal["equal", "proportional", "cells"],
         typer.Option(help="Of the categories that are averaged over."),
     ] = "equal",
@@ -126,7 +126,7 @@ def means(
         of_means=bool(chosen or within or letters),
         compared=compared and not (chosen or letters),
     )
-    settings: dict[str, Any] = {"at": read_at(at or []), "by": within, "weights": weights}
+    settings: dict[str, Any] = {"at": read_at(at or []), "by": within, "weights": cell_weights}
     settings |= {"df": df, "scale": scale, "question": question, "prob": prob}
     request = request_for(model, data, **vars(reading), **outcome.options)
     design = read_design(request, data)

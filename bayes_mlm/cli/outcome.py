@@ -1,7 +1,7 @@
-"""Options of what an outcome is, which the commands that fit share."""
+"""Options of what an outcome is, and how its rows count, which the commands that fit share."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,21 @@ Link = Annotated[
 Trials = Annotated[
     str | None, typer.Option(help="Column with the number of trials of a binomial outcome.")
 ]
+SurveyWeights = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of survey weights by level: level1=w1,school=w2; overall=... if those of "
+        "rows are unconditional."
+    ),
+]
+WeightScaling = Annotated[
+    Literal["size", "effective", "none"] | None,
+    typer.Option(help="What weights of rows are scaled to sum to in a group (default: size)."),
+]
+StandardErrors = Annotated[
+    Literal["sandwich", "jackknife", "fixed"] | None,
+    typer.Option(help="Standard errors under weights (default: jackknife of few groups)."),
+]
 Exponentiate = Annotated[
     bool,
     typer.Option(
@@ -29,14 +44,17 @@ Exponentiate = Annotated[
 
 @dataclass(frozen=True)
 class Outcome:
-    """Options of the distribution of the outcome."""
+    """Options of the distribution of the outcome, and of survey weights."""
 
     family: Family = "gaussian"
     link: Link = None
     trials: Trials = None
+    weights: SurveyWeights = None
+    scaling: WeightScaling = None
+    standard_errors: StandardErrors = None
 
     @property
     def options(self) -> dict[str, str | None]:
         """Options of a request; a record keeps its family where none is named."""
         family = None if self.family == "gaussian" else self.family
-        return {"family": family, "link": self.link, "trials": self.trials}
+        return vars(self) | {"family": family}

@@ -38,6 +38,7 @@ from .groups import (
     Groups as Groups,
     as_labels as as_labels,
     find_groups as find_groups,
+    group_spread as group_spread,
     is_whole as is_whole,
     label_text as label_text,
     levels_of as levels_of,

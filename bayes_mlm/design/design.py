@@ -121,8 +121,7 @@ class Design(GroupedRows):
     @property
     def offset(self) -> Floats:
         """What is added to the linear predictor, shape (n,); zero without an offset."""
-        offset = self.response.offset
-        return np.zeros(self.n) if offset is None else offset
+        return np.zeros(self.n) if self.response.offset is None else self.response.offset
 
     @property
     def y_less_offset(self) -> Floats:
@@ -186,6 +185,8 @@ class Design(GroupedRows):
     def moments(self, *, grouped: bool = True) -> GroupMoments:
         """Return the sufficient statistics by group, or of all rows as one group."""
         self.single_term("the moments by group")
+        if self.imputations:
+            refuse_rows("sums by group", imputations=len(self.imputations))
         if self.crossed is not None and grouped:
             raise EngineError(
                 "of two factors with so many cells there are no moments by group, which this "
@@ -298,8 +299,8 @@ class Design(GroupedRows):
     def _moments(
         self, y: Floats, X: Floats, Z: Floats, terms: tuple[str, ...] = (), grouped: bool = True
     ) -> GroupMoments:
-        term = self.group_term
-        return from_rows(
+        term, survey = self.group_term, self.weights if grouped else None
+        found = from_rows(
             y,
             X,
             Z,
@@ -309,8 +310,9 @@ class Design(GroupedRows):
             terms=(*self.terms, *terms),
             effects=term.effects,
             group=term.factor or None,
-            weights=self.response.weights,
+            weights=self.response.weights if survey is None else survey.of_rows,
         )
+        return found if survey is None else survey.scaled(found)
 
     def take(self, rows: Ints) -> "Design":
         """Return the design of some rows, in the order given; the groups stay."""
@@ -320,6 +322,7 @@ class Design(GroupedRows):
             fixed=changed(self.fixed, X=self.X[rows]),
             group_terms=tuple(term.take(rows) for term in self.group_terms),
             residual=None if self.residual is None else self.residual.take(rows),
+            weights=None,
             inputs={name: values[rows] for name, values in self.inputs.items()},
         )
 

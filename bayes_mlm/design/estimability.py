@@ -29,7 +29,7 @@ def check_estimable(design: Design, *, aliased: bool = False) -> None:
     wanted = design.p + (design.J if design.kind == "no_pooling" else 0)
     design = design.weighted_rows
     weights = design.response.weights
-    n = design.n if weights is None else int(weights.sum())
+    n = design.n if weights is None else round(weights.sum())
     if n <= wanted:
         raise DesignError(
             f"{n} rows cannot estimate {wanted} coefficients and a residual sd "

@@ -38,11 +38,14 @@ from bayes_mlm.design.group_means import means_of_rows
 from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.outcome import check_coded, learn_outcome, outcome_notes
 from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response
-from bayes_mlm.formula import Formula, parse_formula, refuse_several
+from bayes_mlm.design.weights import weights_of
+from bayes_mlm.formula import Formula, parse_formula, refuse_sets, refuse_several
 from bayes_mlm.model import (
     Family,
     Residual,
+    Weights,
     as_residual,
+    as_weights,
     check_structure,
     family_of,
     lay_out_residual,
@@ -60,6 +63,7 @@ def build_design(
     family: str | Family = "gaussian",
     strip: bool = False,
     aliased: bool = False,
+    weights: Weights | Mapping[str, str] | str | None = None,
 ) -> Design:
     """Return the design of a formula and a table, after checking that it is estimable.
 
@@ -85,6 +89,8 @@ def build_design(
         Whether to strip spaces from the ends of labels, as of new data that the design replays.
     aliased : bool
         Whether predictors may be linear combinations of others: those of several models together.
+    weights : mapping, str or Weights, optional
+        Columns of survey weights by level; see `bayes_mlm.model.as_weights`.
 
     Returns
     -------
@@ -111,13 +117,15 @@ def build_design(
         group_level = (group_level,)
     table = strip_labels(as_table(table)) if strip else as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    refuse_sets(parsed.imputed)
     factors = factors_of(parsed, group)
     table = with_interactions(table, parsed.interactions, new=True)
     grouping = {*factors, *parsed.grouping_columns}
     structure = as_residual(residual)
     family = family_of(family) if isinstance(family, str) else family
     check_structure(structure, family)
-    named = [*parsed.columns, *factors, *group_level, *structure.columns]
+    survey = as_weights(weights)
+    named = [*parsed.columns, *factors, *group_level, *structure.columns, *survey.columns]
     names = [name for name in dict.fromkeys(named) if name not in parsed.interactions]
     require_columns(table, names)
     if missing == "error":  # named as a footer, and not by its missing values
@@ -182,8 +190,13 @@ def build_design(
     )
     arrays = encode(encoding, table)
     refuse_magnitudes([encoding.outcome], arrays.y)
+    weighted = weights_of(table, survey, found[0]) if found else None
     response = Response(
-        name=encoding.outcome, y=arrays.y, offset=arrays.offset, trials=arrays.trials
+        name=encoding.outcome,
+        y=arrays.y,
+        offset=arrays.offset,
+        trials=arrays.trials,
+        weights=None if weighted is None else weighted.population_weights(found[0].codes),
     )
     notes = (
         *notes,
@@ -218,6 +231,7 @@ def build_design(
         ),
         family=family,
         residual=laid_out,
+        weights=weighted,
         inputs=inputs_of(encoding, table),
     )
     check_estimable(design, aliased=aliased)

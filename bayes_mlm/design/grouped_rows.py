@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_mlm.base import Floats, Ints
+from bayes_mlm.base import Floats, Ints, UnsupportedModelError
 from bayes_mlm.design.terms import GroupTerm, Response
+from bayes_mlm.design.weights import GroupWeights
 from bayes_mlm.formula import refuse_several
 from bayes_mlm.moments import CellMoments
 
@@ -29,16 +30,22 @@ class GroupedRows:
     patterns : Design or None
         Of an outcome that is not Gaussian, in place of the rows: the distinct ones, with their
         numbers as ``response.weights``.
+    weights : GroupWeights or None
+        Survey weights, by which the model is fitted; ``response.weights`` are then the
+        unconditional ones, of mean one, by which averages over rows are taken.
     """
 
     response: Response
     group_terms: tuple[GroupTerm, ...] = ()
     aggregated: CellMoments | None = None
     patterns: Self | None = None
+    weights: GroupWeights | None = None
 
     @property
     def n(self) -> int:
         """Number of rows."""
+        if self.weights is not None:
+            return self.weights.n
         if self.patterns is not None:
             weights = self.patterns.response.weights
             return self.patterns.n if weights is None else round(float(weights.sum()))
@@ -66,6 +73,27 @@ class GroupedRows:
     def has_rows(self) -> bool:
         """Whether the design has rows, and not their moments or the distinct ones alone."""
         return self.aggregated is None and self.patterns is None
+
+    def require_likelihood(self, what: str) -> None:
+        """Check that the model has no survey weights, under which there is no likelihood.
+
+        Parameters
+        ----------
+        what : str
+            What needs one, for the message: "leave_one_group_out".
+
+        Raises
+        ------
+        UnsupportedModelError
+        """
+        if self.weights is not None:
+            raise UnsupportedModelError(
+                f"{what} needs a likelihood, and the model has survey weights "
+                f"({self.weights.spec}): their pseudo-likelihood is not the density of the rows "
+                "that were drawn, so that ratios of it and outcomes drawn from the model have no "
+                "known distribution; use the coefficients' intervals and tests, or fit without "
+                "weights"
+            )
 
     def single_term(
         self, what: str = "this", remedy: str = "use a model with one group term"

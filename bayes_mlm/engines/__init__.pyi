@@ -56,6 +56,7 @@ from .draws import (
     quantities as quantities,
     samples as samples,
 )
+from .engine import Drawn as Drawn, Engine as Engine, Task as Task
 from .generalised import maximum_of as maximum_of
 from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
@@ -84,6 +85,7 @@ from .pooling.rubin import (
 )
 from .pooling.run import maximise as maximise
 from .pooling.several import PooledSeveralFit as PooledSeveralFit
+from .pseudo import PseudoFit as PseudoFit, fit_pseudo as fit_pseudo
 from .recovery import (
     conditions_of as conditions_of,
     effect_moments as effect_moments,
@@ -96,10 +98,7 @@ from .recovery import (
 from .registry import (
     AUTO as AUTO,
     ENGINES as ENGINES,
-    Drawn as Drawn,
-    Engine as Engine,
     EngineName as EngineName,
-    Task as Task,
     check_engine as check_engine,
     engine_names as engine_names,
     has_chains as has_chains,

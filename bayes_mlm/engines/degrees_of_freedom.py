@@ -59,6 +59,7 @@ def _satterthwaite(solution: "OneSolution", design: Design) -> CoefficientTests:
 
 
 def _kenward_roger(solution: "OneSolution", design: Design) -> CoefficientTests:
+    design.require_likelihood("df='kenward-roger'")
     from bayes_mlm.engines.reml import OneFactorFit, RemlFit
     from bayes_mlm.engines.reml.kenward_roger import kenward_roger
     from bayes_mlm.moments import rotate_moments
@@ -83,6 +84,7 @@ def _kenward_roger(solution: "OneSolution", design: Design) -> CoefficientTests:
 
 
 def _between_within(solution: "OneSolution", design: Design) -> CoefficientTests:
+    design.require_likelihood("df='between-within'")
     if isinstance(solution.tests, KnownDf):
         return solution.tests
     if len(design.factors) != 1:
@@ -106,6 +108,7 @@ def _normal(solution: "OneSolution", design: Design) -> CoefficientTests:
 
 def _cluster_robust(kind: str) -> "Method":
     def tests(solution: "OneSolution", design: Design) -> CoefficientTests:
+        design.require_likelihood(f"df={kind.lower()!r}")
         from bayes_mlm.engines.reml import OneFactorFit, RemlFit
         from bayes_mlm.engines.reml.cluster_robust import cluster_robust
 

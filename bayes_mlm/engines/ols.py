@@ -199,6 +199,7 @@ def fit_ols(design: Design, *, level: float = DEFAULT_PROB) -> OlsFit:
     (0.13, 32.783)
     """
     expect("fit_ols", design, Design)
+    design.require_likelihood("fit_ols")
     by_group = design.kind == "no_pooling"
     if design.q and not by_group:
         raise EngineError(

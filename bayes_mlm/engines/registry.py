@@ -4,138 +4,24 @@ It is the only list of engines: options, messages, the order of "auto" and the t
 it. Functions import what they need when they run, so that the list itself costs nothing.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bayes_mlm.base import (
-    DEFAULT_PROB,
-    EngineError,
-    Registry,
-    UnsupportedModelError,
-    Verdict,
-    check_choice,
-)
+from bayes_mlm.base import EngineError, Registry, UnsupportedModelError, check_choice
+from bayes_mlm.engines.engine import Drawn, Engine, Task
 from bayes_mlm.formula import refuse_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bayes_mlm.design import Design
-    from bayes_mlm.engines.direct.report import DirectReport
-    from bayes_mlm.engines.draws import Draws
     from bayes_mlm.engines.generalised.result import GeneralisedFit
     from bayes_mlm.engines.ols import OlsFit
     from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
-    from bayes_mlm.engines.settings import Settings
     from bayes_mlm.likelihood import Method, ModelPriors
-    from bayes_mlm.moments import GroupMoments
 
 AUTO = "auto"
 # For editors and help; a registered engine has a name of its own.
-type EngineName = Literal["auto", "direct", "nuts", "reml", "ml", "ols"] | str
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
-    """A model bound to data, with what an engine needs to fit it.
-
-    Parameters
-    ----------
-    design : Design
-    priors : ModelPriors or None
-        For the engines that draw.
-    settings : Settings or None
-        For the engines that draw.
-    statistics : GroupMoments or None
-        Per-group sufficient statistics; computed by default.
-    prob : float
-        Coverage of the intervals of an engine that does not draw.
-    check : bool
-        Whether statsmodels evaluates the likelihood at a REML estimate.
-    progressbar : bool
-    profile : bool
-        Whether variance parameters get profile intervals, where the engine has them.
-    """
-
-    design: "Design"
-    priors: "ModelPriors | None" = None
-    settings: "Settings | None" = None
-    statistics: "GroupMoments | None" = None
-    prob: float = DEFAULT_PROB
-    check: bool = False
-    progressbar: bool = False
-    profile: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Drawn:
-    """Posterior draws with their verdict; `how` they were made, in a few words, where it differs.
-
-    `trusted` is False where "auto" is to pass on to the next engine.
-    """
-
-    draws: "Draws"
-    verdict: Verdict
-    report: "DirectReport | None" = None
-    how: str = ""
-    trusted: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Engine:
-    """A way to fit a model.
-
-    Parameters
-    ----------
-    name : str
-        In options and results: "reml".
-    label : str
-        In text and tables: "REML".
-    draws : bool
-        Whether it draws from the posterior; else it maximises a likelihood.
-    what : str
-        What it does, in a phrase, for the help.
-    why_not : callable
-        ``why_not(design, priors) -> str``: the reason why it cannot fit a model, in a clause; "" if
-        it can.
-    run : callable
-        ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
-    estimates : str
-        What its estimates are, for the note below a table.
-    independent : bool
-        Whether its draws are independent, so that there are no chains to converge.
-    several_factors : bool
-        Whether it fits models with several grouping factors.
-    instead : str
-        The engine to use where it cannot, if the reason does not state what to do.
-    library : str
-        The package that makes the draws, for the attributes of a tree.
-    """
-
-    name: str
-    label: str
-    draws: bool
-    what: str
-    why_not: "Callable[[Design, ModelPriors | None], str]"
-    run: "Callable[[Task], Drawn | RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit]"
-    estimates: str
-    independent: bool = False
-    several_factors: bool = False
-    instead: str = ""
-    library: str = "bayes-mlm"
-
-    @property
-    def has_chains(self) -> bool:
-        """Whether it runs Markov chains, whose convergence is to be diagnosed."""
-        return self.draws and not self.independent
-
-    def refusal(self, design: "Design", priors: "ModelPriors | None") -> str:
-        """Return the reason why it cannot fit a model, in a clause; "" if it can."""
-        if len(design.factors) > 1 and not self.several_factors:
-            named = ", ".join(design.factors)
-            return f"the formula has {len(design.factors)} grouping factors ({named})"
-        return self.why_not(design, priors)
-
+type EngineName = Literal["auto", "direct", "nuts", "reml", "ml", "ols", "pml", "pseudo"] | str
 
 ENGINES = Registry[Engine]("engine", EngineError)
 
@@ -183,9 +69,10 @@ def check_engine(name: str, design: "Design", priors: "ModelPriors | None" = Non
     if name == AUTO:
         return
     one = ENGINES[name]
-    if not one.several_factors:
+    weights = one.refusal_of_weights(design)
+    if not one.several_factors and not weights:
         refuse_several(design.factors, f"the {one.label} engine", "use engine='auto'")
-    reason = one.why_not(design, priors)
+    reason = weights or one.why_not(design, priors)
     if reason:
         instead = ENGINES[one.instead] if one.instead else None
         can = instead is not None and not instead.refusal(design, priors)
@@ -311,6 +198,25 @@ def _run_ols(task: Task) -> "OlsFit":
     return found if design.sample_of is None else found.of_groups(design)
 
 
+def _run_pseudo(task: Task) -> "RemlFit":
+    from bayes_mlm.engines.pseudo import fit_pseudo
+
+    design = task.design
+    found = fit_pseudo(
+        design.whole,
+        level=task.prob,
+        statistics=task.statistics if design.sample_of is None else None,
+    )
+    return found if design.sample_of is None else found.of_groups(design)
+
+
+def _draw_pseudo(task: Task) -> Drawn:
+    from bayes_mlm.engines.pseudo import sample_pseudo
+
+    assert task.priors is not None and task.settings is not None  # noqa: PT018  for mypy
+    return sample_pseudo(task)
+
+
 def _run_direct(task: Task) -> Drawn:
     from bayes_mlm.engines.direct import sample_direct
 
@@ -394,6 +300,27 @@ for _engine in (
         why_not=_not_ols,
         run=_run_ols,
         estimates="least squares, for models without group effects",
+    ),
+    Engine(
+        name="pml",
+        label="pseudo-ML",
+        draws=False,
+        what="pseudo-maximum likelihood, under survey weights",
+        why_not=lambda *_: "",
+        run=_run_pseudo,
+        estimates="most likely variances and coefficients by the pseudo-likelihood of the weights",
+        weighted=True,
+    ),
+    Engine(
+        name="pseudo",
+        label="pseudo-posterior",
+        draws=True,
+        what="draws of the pseudo-posterior, under survey weights",
+        why_not=_not_direct,
+        run=_draw_pseudo,
+        estimates="mean of draws of the pseudo-posterior, adjusted to the sandwich",
+        independent=True,
+        weighted=True,
     ),
 ):
     ENGINES.register(_engine.name, _engine)

@@ -43,7 +43,7 @@ def summarise_solution(
     rows = [*coefficient_rows(fit), *variance_rows(fit, design)]
     rows += icc_rows(fit, design)
     rows += latent_rows(rows, design)
-    notes = latent_notes(design, [row[0] for row in rows])
+    notes = (*latent_notes(design, [row[0] for row in rows]), *fit.summary_notes)
     if (
         fit.icc is not None
         and null is not None

@@ -24,13 +24,16 @@ from bayes_mlm.model import (
     KINDS,
     PLAIN,
     UNNAMED,
+    UNWEIGHTED,
     HasRequest,
     Kind,
     ModelRequest,
     ModelSpec,
     Prior,
     Residual,
+    Weights,
     as_residual,
+    as_weights,
     check_request,
     family_of,
     is_formula,
@@ -76,7 +79,11 @@ class RequestOptions(TypedDict, total=False):
     family: str | None
     link: str | None
     trials: str | int | None
+    weights: Weights | Mapping[str, str] | str | None
+    scaling: Literal["size", "effective", "none"] | None
+    standard_errors: Literal["sandwich", "jackknife", "fixed"] | None
     strip: bool
+    imputation: str | None
     decimal: Literal[".", ","] | None
     delimiter: str | None
     encoding: str | None
@@ -142,9 +149,15 @@ def as_request(
     level = options.get("group_level") or ()
     residual, family = options.get("residual"), _family(options.get("family"), options.get("link"))
     trials = options.get("trials")
+    weights = as_weights(
+        options.get("weights"),
+        scaling=options.get("scaling"),
+        standard_errors=options.get("standard_errors"),
+    )
     reading: dict[str, Any] = {
         "missing": options.get("missing") or "error",
         "strip": options.get("strip") or False,
+        "imputation": options.get("imputation"),
     }
     found: dict[str, Any] = {one.name: options.get(one.name) for one in fields(ReadOptions)}
     found["na_values"] = na_text(found["na_values"])
@@ -159,11 +172,11 @@ def as_request(
         reading["strip"] = reading["strip"] or stripped
         group = None if parse_formula(model).group_terms else grouping
     if requested is not None:
-        changed = (kind, group, level, residual, family, trials)
+        changed = (kind, group, level, residual, family, trials, weights or None)
         if any(one is not None and one != () for one in changed):
             raise EngineError(
-                "a record states its kind, group, group_level, residual, family and trials; "
-                "change them there"
+                "a record states its kind, group, group_level, residual, family, trials and "
+                "weights; change them there"
             )
         source = requested.source
         request = replace(
@@ -172,6 +185,7 @@ def as_request(
             source=replace(
                 source,
                 strip=source.strip or reading["strip"],
+                imputation=reading["imputation"] or source.imputation,
                 missing=source.missing if reading["missing"] == "error" else reading["missing"],
                 **how,
             ),
@@ -186,6 +200,7 @@ def as_request(
             priors=given,
             residual=as_residual(residual),
             family=family or "gaussian",
+            weights=weights,
             reading=reading | how,
         )
     check_request(request)
@@ -234,7 +249,9 @@ def _request_for(
         )
     kind = kind or ("partial_pooling" if parse_formula(formula).group_terms else "pooled")
     if isinstance(data, DataSource):
-        given = {name: value for name, value in reading.items() if value not in (False, "error")}
+        given = {
+            name: value for name, value in reading.items() if value not in (False, None, "error")
+        }
         source = replace(data, **given)
     else:
         named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY
@@ -251,6 +268,7 @@ def _request_of(design: Design, kind: Kind | None, priors: dict[str, Any]) -> Mo
         priors=priors,
         residual=PLAIN if design.residual is None else design.residual.spec,
         family=design.family.text,
+        weights=UNWEIGHTED if design.weights is None else design.weights.spec,
     )
     return ModelRequest(model=model, source=DataSource(strip=design.encoding.strip))
 

@@ -11,12 +11,14 @@ def posterior_of(result: Fit | Estimate) -> Fit | None:
     return result if isinstance(result, Fit) else None
 
 
-def expect_draws(caller: str, *results: Fit | Estimate) -> None:
+def expect_draws(caller: str, *results: Fit | Estimate, likelihood: bool = True) -> None:
     """Refuse what is no result, or of one of its factors, and an estimate, which has no draws.
+
+    By default a pseudo-posterior too, which has no `likelihood`.
 
     Raises
     ------
-    EngineError, SeveralFactorsError
+    EngineError, SeveralFactorsError, UnsupportedModelError
     """
     for result in results:
         expect(caller, result, Fit, Estimate)
@@ -26,6 +28,8 @@ def expect_draws(caller: str, *results: Fit | Estimate) -> None:
                 f"{caller} needs posterior draws, and {ENGINES[result.engine].label} has none: "
                 f"fit with engine={AUTO!r}"
             )
+        if likelihood:
+            result.design.require_likelihood(caller)
 
 
 def estimate_of(result: Fit | Estimate, prob: float = DEFAULT_PROB) -> Estimate:

@@ -42,7 +42,13 @@ from bayes_mlm.engines import Draws, Variable
 from bayes_mlm.fitting.netcdf import read_added, read_netcdf, write_netcdf
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.stored import RESIDUAL, Document, check_fit
-from bayes_mlm.fitting.stored_arrays import arrays_of, inputs_from, residual_from, sums_from
+from bayes_mlm.fitting.stored_arrays import (
+    arrays_of,
+    inputs_from,
+    residual_from,
+    sums_from,
+    weights_from,
+)
 from bayes_mlm.fitting.tree.additions import added_to
 from bayes_mlm.fitting.tree.assemble import Group, Tree, lay_out_tree, plain_labels
 from bayes_mlm.fitting.tree.computed import Computed
@@ -103,6 +109,11 @@ def save_fit(
             "fit.data.to_netcdf(...)"
         )
     design = fit.design
+    if design.imputations:
+        raise StorageError(
+            f"a mixture over {len(design.imputations)} imputations is not saved as a fit; save its "
+            "draws (fit.data.to_netcdf(...)), or the fit of each imputation"
+        )
     if design.sample_of is not None:
         raise StorageError(
             f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "
@@ -250,8 +261,11 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
     n = 0 if y is None else y.size
     empty = None if y is None else np.empty((n, 0))
     weights = arrays.get("weights")
+    survey = weights_from(document.request.model.weights, constant)
     counts = [
-        summed.counts_of(place)
+        survey.rows
+        if survey is not None
+        else summed.counts_of(place)
         if summed is not None
         else np.bincount(arrays[dim.variable("codes")], weights).astype(np.int64)
         if counted
@@ -288,6 +302,7 @@ def _assemble(document: Document, groups: Mapping[str, Group]) -> Fit:
         family=family_of(document.request.model.family),
         residual=residual_from(kept.residual, constant),
         inputs=inputs_from(constant),
+        weights=survey,
     )
     return Fit(
         request=document.request,

@@ -1,14 +1,17 @@
 """The arrays of a design, from the variables of a saved fit."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from bayes_mlm.design import GroupWeights
 from bayes_mlm.fitting.stored import KeptDesign, KeptResidual
 from bayes_mlm.fitting.tree.assemble import Group
+from bayes_mlm.fitting.tree.constant import WEIGHT_SUMS
 from bayes_mlm.likelihood import term_names
-from bayes_mlm.model import ResidualRows
+from bayes_mlm.model import ResidualRows, Weights
 from bayes_mlm.moments import CellFactor, CellMoments, GroupMoments, by_group
 
 
@@ -35,6 +38,9 @@ def sums_from(kept: KeptDesign, constant: Group) -> CellMoments | None:
         effects=tuple(effect for one in kept.groups for effect in one.effects),
         group=kept.groups[0].factor if single else None,
     )
+    if "weights_level2" in constant.variables:
+        level2 = constant.variables["weights_level2"].values
+        cells = replace(cells, weights=level2 / level2.mean())
     if len(dims) < 2:
         return by_group(cells)
     factors = (
@@ -47,6 +53,18 @@ def sums_from(kept: KeptDesign, constant: Group) -> CellMoments | None:
         for one, dim, known in zip(kept.groups, dims, labels, strict=True)
     )
     return CellMoments(cells=cells, factors=tuple(factors))
+
+
+def weights_from(spec: Weights, constant: Group) -> GroupWeights | None:
+    """Return the survey weights; None without any."""
+    if not spec:
+        return None
+    arrays = arrays_of(constant.variables)
+    return GroupWeights(
+        spec=spec,
+        of_rows=arrays.get("weights_of_rows"),
+        **{name: arrays[f"weights_{name}"] for name in WEIGHT_SUMS},
+    )
 
 
 def inputs_from(constant: Group) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def summarise(
             exponentiate=exponentiate,
         )
     if null is not None:
-        expect_draws("a summary of draws (null)", null)
+        expect_draws("a summary of draws (null)", null, likelihood=False)
     of_null = None if null is None else posterior_of(null)
     return summarise_posterior(
         posterior,

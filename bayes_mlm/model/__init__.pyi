@@ -56,3 +56,12 @@ from .spec import (
     ModelSpec as ModelSpec,
     is_formula as is_formula,
 )
+from .weights import (
+    SCALINGS as SCALINGS,
+    STANDARD_ERRORS as STANDARD_ERRORS,
+    UNWEIGHTED as UNWEIGHTED,
+    Scaling as Scaling,
+    StandardErrors as StandardErrors,
+    Weights as Weights,
+    as_weights as as_weights,
+)

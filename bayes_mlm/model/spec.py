@@ -13,6 +13,7 @@ from bayes_mlm.model.residual.structure import (
     check_residual,
     check_structure,
 )
+from bayes_mlm.model.weights import UNWEIGHTED, Weights, check_weights
 
 type Kind = Literal["pooled", "between", "no_pooling", "within", "mundlak", "partial_pooling"]
 KINDS: tuple[str, ...] = get_args(Kind.__value__)
@@ -46,6 +47,8 @@ class ModelSpec:
     family : str
         Distribution of the outcome given the linear predictor: a name in `FAMILIES`, with its link
         if that is not the usual one: ``"bernoulli(probit)"``.
+    weights : Weights, optional
+        Survey weights of the rows and of the groups.
 
     Examples
     --------
@@ -61,12 +64,14 @@ class ModelSpec:
     priors: Mapping[str, str | Mapping[str, str | float]] = field(default_factory=dict)
     residual: Residual = PLAIN
     family: str = "gaussian"
+    weights: Weights = UNWEIGHTED
 
     def __str__(self) -> str:
         """Return the formula, the kind, and the residual structure where it is not plain."""
         residual = "" if self.residual.is_plain else f"; residuals: {self.residual}"
         family = "" if self.family == "gaussian" else f"; {self.family}"
-        return f"{self.formula} [{self.kind}]{residual}{family}"
+        weights = f"; weights: {self.weights}" if self.weights else ""
+        return f"{self.formula} [{self.kind}]{residual}{family}{weights}"
 
     @property
     def group_column(self) -> str | None:
@@ -108,6 +113,9 @@ def check_model(model: ModelSpec, at: str) -> None:
     except SpecError as error:
         raise SpecError(f"{at}: {error}") from error
     check_structure(model.residual, family, at)
+    plain = [] if family.gaussian_moments else [f"{family.label} outcomes"]
+    plain += [] if model.residual.is_plain else [f"residuals that are {model.residual}"]
+    check_weights(model.weights, formula.grouping_factors, model.kind, " and ".join(plain), at)
     if model.kind in _PLAIN_ONLY and not family.gaussian_moments:
         raise SpecError(
             f"{at}: kind = {model.kind!r} is for Gaussian outcomes; omit family, or use "

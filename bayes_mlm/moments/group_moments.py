@@ -10,6 +10,7 @@ a column has an offset a million times its spread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ class GroupMoments:
     labels : (J,) array
         Group labels, distinct.
     counts : (J,) int array
-        Rows in each group.
+        Rows in each group; of weighted rows the sum of their weights, a float.
     centre : (k,) array
         Origin from which `means` are measured, in the units of each column.
     means : (J, k) array
@@ -39,21 +40,25 @@ class GroupMoments:
         Names of the p columns of X and the q columns of Z.
     group : str or None
         Name of the grouping factor.
+    weights : (J,) array, or None
+        How often each group counts: level-2 weights. None where each counts once.
     """
 
     labels: npt.NDArray[np.generic]
-    counts: Ints
+    counts: Ints | Floats
     centre: Floats
     means: Floats
     scatter: Floats
     terms: tuple[str, ...]
     effects: tuple[str, ...]
     group: str | None
+    weights: Floats | None = None
 
     @property
     def n(self) -> int:
-        """Count the rows."""
-        return int(self.counts.sum())
+        """Count the rows; of weighted rows the sum of their weights."""
+        total: Any = self.counts.sum().item()
+        return cast("int", total)
 
     @property
     def p(self) -> int:
@@ -73,10 +78,19 @@ class GroupMoments:
     @property
     def moments(self) -> tuple[Floats, Floats]:
         """Return the mean and the sd (divisor n) of each column over all rows, both (k,)."""
-        mean = self.counts @ self.means / self.n
-        apart = self.means - mean
-        square = np.einsum("jkk->k", self.scatter) + self.counts @ np.square(apart)
-        return mean + self.centre, np.sqrt(np.maximum(square, 0.0) / self.n)
+        s = self.counted
+        mean = s.counts @ s.means / s.n
+        apart = s.means - mean
+        square = np.einsum("jkk->k", s.scatter) + s.counts @ np.square(apart)
+        return mean + s.centre, np.sqrt(np.maximum(square, 0.0) / s.n)
+
+    @property
+    def counted(self) -> "GroupMoments":
+        """The statistics with the weights of groups in their counts, for sums over all rows."""
+        if self.weights is None:
+            return self
+        scatter = self.weights[:, None, None] * self.scatter
+        return replace(self, counts=self.weights * self.counts, scatter=scatter, weights=None)
 
     def products(self, groups: Ints | None = None) -> Floats:
         """Return the uncentred cross-products (J, k, k) of all groups or of some."""
@@ -144,7 +158,7 @@ def from_rows(
     labels, terms, effects, group : optional
         Names; numbered ones are made up where they are not given.
     weights : (n,) array, optional
-        How many equal rows each stands for, whole numbers by group.
+        How many equal rows each stands for; counts are then their sums.
 
     Returns
     -------
@@ -216,6 +230,8 @@ def merge(a: GroupMoments, b: GroupMoments) -> GroupMoments:
     DesignError
         If the two describe different models.
     """
+    if a.weights is not None or b.weights is not None:
+        raise DesignError("weighted sums cannot be merged; sum all rows together")
     if (a.terms, a.effects, a.group) != (b.terms, b.effects, b.group):
         raise DesignError(
             f"cannot merge sufficient statistics of different models: terms {a.terms}, effects "
@@ -305,12 +321,14 @@ def _distinct(columns: list[Floats]) -> tuple[list[int], list[int]]:
 
 def _moments(
     columns: list[Floats], codes: Ints, n_groups: int, weights: Floats | None
-) -> tuple[Ints, Floats, Floats, Floats]:
+) -> tuple[Ints | Floats, Floats, Floats, Floats]:
     """Compute counts (J,), centre (k,), means about it (J, k) and scatter (J, k, k)."""
     n, k = len(codes), len(columns)
-    # Rounded, not cut off: weights may be the 1/M of each of M imputations.
-    counts = np.rint(np.bincount(codes, weights, minlength=n_groups)).astype(np.int64)
-    safe = np.maximum(counts, 1)
+    counts: Ints | Floats = np.bincount(codes, weights, minlength=n_groups)
+    # Sums of the 1/M of each of M imputations are whole numbers but for rounding.
+    if weights is None or np.abs(counts - np.rint(counts)).max() < 1e-9 * n:
+        counts = np.rint(counts).astype(np.int64)
+    safe = np.where(counts > 0, counts, 1)
     centre = np.array(
         [
             c[0] if c[0] == c[-1] and (c == c[0]).all() else np.average(c, weights=weights)

@@ -35,17 +35,17 @@ class RotatedMoments:
     Attributes
     ----------
     n, p, q : int
-        Rows, columns of X, columns of Z.
+        Rows (of weighted ones the sum of their weights), columns of X, columns of Z.
     rest : (p+1, p+1) array
         Cross-products of W outside the span of Z, summed over the groups.
     r : (C, q, q) array
         R of each class of groups (groups of one class share their Z'Z).
     size : (C,) array
-        Number of groups in each class.
+        Number of groups in each class, or the sum of their weights.
     of_group : (J,) int array
         Class of each group.
     c : (J, q, p+1) array
-        C of each group.
+        C of each group, times the root of its weight.
     ones : (p,) array
         Coefficients with ``X @ ones == 1``; zeros where the constant is not in the span of X.
     x_mean : (p,) array
@@ -58,8 +58,12 @@ class RotatedMoments:
         Place of a constant column of Z, the first row of R and C; None where there is none.
     between_df, within_df : int
         Dimensions left to distinguish the group effects from X, and the residuals from both.
-    labels, terms, effects, group
+    labels, terms, effects, group, weights
         As in `GroupMoments`.
+
+    Notes
+    -----
+    A weight on a group multiplies its whole log-likelihood: its log-determinant, and products.
     """
 
     n: int
@@ -81,6 +85,7 @@ class RotatedMoments:
     terms: tuple[str, ...]
     effects: tuple[str, ...]
     group: str | None
+    weights: Floats | None = None
 
     @cached_property
     def products(self) -> Floats:
@@ -95,7 +100,17 @@ class RotatedMoments:
         """Whether so many groups differ in design that sums run over groups, not over classes."""
         classes = len(self.size) if self.q else 0
         least = _MANY_CLASSES.get(self.q, _MANY_OF_MORE_EFFECTS)
-        return classes >= least and len(self.c) <= _ALIKE * classes
+        plain = self.weights is None
+        return plain and classes >= least and len(self.c) <= _ALIKE * classes
+
+    @property
+    def of_each_group(self) -> "RotatedMoments":
+        """The statistics with each group's own products, whatever its weight."""
+        if self.weights is None:
+            return self
+        root = np.sqrt(self.weights)[:, None, None]
+        own = np.divide(self.c, root, out=np.zeros_like(self.c), where=root > 0.0)
+        return replace(self, c=own, size=np.bincount(self.of_group).astype(float), weights=None)
 
     @cached_property
     def blocks(self) -> Blocks:
@@ -152,7 +167,7 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
         rows than columns.
     """
     p, q = s.p, s.q
-    if s.n <= p:
+    if s.n <= p and s.weights is None:
         raise DesignError(
             f"{s.n} rows cannot estimate {p} coefficients and a residual variance; drop terms "
             "or add rows"
@@ -160,21 +175,27 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
     transformed = _rotate(s)
     centre, ones, z_constant = transformed.centre, transformed.ones, transformed.z_constant
     c, xy, z = transformed.c, transformed.xy, list(range(p, p + q))
-    rest = transformed.left.sum(axis=0)[np.ix_(xy, xy)]
-    r, of_group, size = _classes(transformed.r)
+    r, of_group, groups = _classes(transformed.r)
+    if s.weights is None:
+        left, size, n = transformed.left.sum(axis=0), groups, s.n
+    else:
+        left, n = np.tensordot(s.weights, transformed.left, 1), s.counted.n
+        size = np.bincount(of_group, s.weights)
+        c = np.sqrt(s.weights)[:, None, None] * c
+    rest = left[np.ix_(xy, xy)]
     stacked = c.reshape(-1, p + 1)
     information = rest + stacked.T @ stacked
     if not aliased:
         check_rank(information[:p, :p], s.terms, ones)
     inside = rank_of(rest[:p, :p], np.diag(information)[:p])
-    z_rank = rank_of_groups(r, size)
+    z_rank = rank_of_groups(r, groups)
     transform = np.eye(q)
     if z_constant is not None:
         shift = centre[z].copy()
         shift[z_constant] = 0.0
         transform[z_constant] += shift / _constant(s, p + z_constant)
     return RotatedMoments(
-        n=s.n,
+        n=n,
         p=p,
         q=q,
         rest=rest,
@@ -188,11 +209,12 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
         z_centring=transform,
         z_constant=z_constant,
         between_df=z_rank + inside - p,
-        within_df=s.n - z_rank - inside,
+        within_df=s.n - z_rank - inside if s.weights is None else 1,  # of rows, checked before
         labels=s.labels,
         terms=s.terms,
         effects=s.effects,
         group=s.group,
+        weights=s.weights,
     )
 
 

@@ -17,7 +17,8 @@ OPTIONS = [
 def test_the_options_of_words_are_these():
     assert {flag for _, flag, _ in OPTIONS} == {
         *("--engine", "--engine-data", "--kind", "--missing", "--decimal", "--rows"),
-        *("--format", "--question", "--style", "--weights", "--comparison", "--truths"),
+        *("--format", "--question", "--style", "--cell-weights", "--comparison"),
+        *("--truths", "--scaling", "--standard-errors"),
     }
     assert {name for name, flag, _ in OPTIONS if flag == "--engine"} >= {"fit", "table", "plot"}
 

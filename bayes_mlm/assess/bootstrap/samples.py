@@ -43,6 +43,7 @@ class Resampler:
         ------
         UnsupportedModelError
         """
+        self.estimate.design.require_likelihood("an estimate of simulated outcomes")
         why = why_not_refitted(self.estimate)
         if why:
             raise UnsupportedModelError(f"estimates of simulated outcomes are not possible: {why}")

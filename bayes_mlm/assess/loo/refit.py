@@ -42,7 +42,7 @@ def without_group(model: Model, group: int) -> GroupMoments:
     return replace(
         s,
         labels=np.delete(s.labels, group),
-        counts=np.delete(s.counts, group),
+        counts=np.delete(np.asarray(s.counts), group),
         means=np.delete(s.means, group, axis=0),
         scatter=np.delete(s.scatter, group, axis=0),
     )

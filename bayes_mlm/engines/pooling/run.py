@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, UnsupportedModelError
+from bayes_mlm.engines.engine import Drawn, Task
 from bayes_mlm.engines.pooling.pool import pool_solutions
-from bayes_mlm.engines.registry import ENGINES, Drawn, Task
+from bayes_mlm.engines.registry import ENGINES
 
 if TYPE_CHECKING:
     from bayes_mlm.engines.generalised.result import GeneralisedFit
@@ -29,6 +30,11 @@ def maximise(name: str, task: Task) -> "Solution":
     """
     run = ENGINES[name].run
     if task.design.imputations:
+        if task.check:
+            raise UnsupportedModelError(
+                "a cross-check is of the fit of one data set, and there are "
+                f"{len(task.design.imputations)} imputations; check one of them"
+            )
         of_one = replace(task, statistics=None, profile=False)  # a profile is of one data set
         parts = [run(replace(of_one, design=one)) for one in task.design.imputations]
         return pool_solutions(parts)

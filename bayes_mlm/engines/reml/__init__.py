@@ -126,6 +126,8 @@ def fit_reml(
     check_choice("method", method, ("REML", "ML"))
     check_prob(level)
     correlated = _correlated(data, correlated)
+    if not isinstance(data, GroupMoments):
+        data.require_likelihood("fit_reml")
     if not isinstance(data, GroupMoments) and data.residual is not None:
         return _fit_structured(data, method=method, level=level)
     if isinstance(data, GroupMoments):
@@ -136,16 +138,10 @@ def fit_reml(
     labels = data.labels
     check_identified(reduced)
     check_bounded(reduced, rows=None if isinstance(data, GroupMoments) else data)
-    optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
-    if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
-        raise EngineError(
-            "the likelihood is not finite at the optimum; rescale the outcome and the predictors"
-        )
-    lam = lower_factor(np.linalg.inv(reduced.z_centring) @ optimum.factor.lam(optimum.theta))
-    return _assemble(
+    optimum = optimum_of(reduced, method, correlated=correlated)
+    return assemble(
         reduced,
         optimum,
-        lam,
         labels=labels,
         method=method,
         correlated=correlated,
@@ -155,8 +151,30 @@ def fit_reml(
             if profile
             else None
         ),
-        check=_check(data, lam, method, check),
+        check=_check(data, _factor_at(reduced, optimum), method, check),
     )
+
+
+def optimum_of(reduced: RotatedMoments, method: Method, *, correlated: bool) -> Optimum:
+    """Return the maximum of a likelihood.
+
+    Raises
+    ------
+    EngineError
+        If it is not finite.
+    """
+    optimum = maximise(reduced, make_factor(reduced, correlated=correlated), method)
+    if not np.isfinite(optimum.loglik) or not np.isfinite(optimum.hessian).all():
+        raise EngineError(
+            "the likelihood is not finite at the optimum; rescale the outcome and the predictors"
+        )
+    return optimum
+
+
+def _factor_at(reduced: RotatedMoments, optimum: Optimum) -> Floats:
+    """Return the relative factor (q, q) of the effects of Z as given, lower triangular."""
+    back = np.linalg.inv(reduced.z_centring)
+    return lower_factor(back @ optimum.factor.lam(optimum.theta))
 
 
 def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
@@ -166,11 +184,9 @@ def _fit_structured(design: Design, *, method: Method, level: float) -> RemlFit:
     found = maximise_structure(data, method)
     reduced, optimum = found.reduced, found.optimum
     check_identified(reduced)
-    lam = lower_factor(np.linalg.inv(reduced.z_centring) @ optimum.factor.lam(optimum.theta))
-    plain = _assemble(
+    plain = assemble(
         reduced,
         optimum,
-        lam,
         labels=design.labels,
         method=method,
         correlated=design.group_term.correlated,
@@ -203,10 +219,9 @@ def _check(
     return statsmodels_check(data, lam, method)
 
 
-def _assemble(
+def assemble(
     reduced: RotatedMoments,
     optimum: Optimum,
-    lam: Floats,
     *,
     labels: npt.NDArray[np.generic],
     method: Method,
@@ -216,7 +231,7 @@ def _assemble(
     check: StatsmodelsCheck,
 ) -> RemlFit:
     """Assemble the fit from the optimum."""
-    q, n_par = reduced.q, reduced.p + len(optimum.theta) + 1
+    q, n_par, lam = reduced.q, reduced.p + len(optimum.theta) + 1, _factor_at(reduced, optimum)
     sigma2 = optimum.point.sigma_e2
     relative, _ = original_covariance(reduced, optimum)
     if not correlated:  # off the diagonal is rounding
@@ -228,7 +243,7 @@ def _assemble(
     singular = q > 0 and optimum.factor.smallest(optimum.theta) < SINGULAR
     beta = reduced.original_beta(optimum.point.beta)
     gls, joint = beta_covariances(reduced, optimum)
-    moments = group_effects(reduced, lam[None], beta[None])
+    moments = group_effects(reduced.of_each_group, lam[None], beta[None])
     u_cov = sigma2 * moments.root[0] @ moments.root[0].swapaxes(1, 2)
     u_sd = np.sqrt(np.diagonal(u_cov, axis1=1, axis2=2))[moments.of_group]
     by_column = [(a, b) for b in range(q) for a in range(b, q)]

@@ -86,6 +86,11 @@ class EstimatesTable(Tabular):
         return ()
 
     @property
+    def summary_notes(self) -> tuple[str, ...]:
+        """Lines below the summary of the model."""
+        return ()
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns of the data."""
         return ("quantity", "estimate", "se", "lower", "upper", "method")
@@ -216,22 +221,12 @@ def variance_errors(reduced: RotatedMoments, optimum: Optimum, *, singular: bool
     s, ds = original_covariance(reduced, optimum)
     information = inverse_information(-optimum.hessian)
     diagonal = np.diagonal(s)
-    # Independent effects have q coordinates and no correlations to estimate.
-    pairs = [(a, b) for a in range(q) for b in range(a + 1, q)] if m > q else []
-    jacobian = np.zeros((q + len(pairs) + 1, m + 1))
+    pairs = _pairs(q, m)
     names = [effect_name("sigma_u", reduced.effects, a) for a in range(q)]
     names += [effect_name("rho_u", reduced.effects, a, b) for a, b in pairs] + ["sigma_e"]
     sigma_u = np.sqrt(sigma2 * diagonal)
     undefined = singular or bool((diagonal <= 0).any())
-    if not undefined:
-        for a in range(q):
-            jacobian[a, :m] = 0.5 * sigma_u[a] * ds[:, a, a] / diagonal[a]
-            jacobian[a, m] = 0.5 * sigma_u[a]
-        for i, (a, b) in enumerate(pairs, start=q):
-            root = np.sqrt(diagonal[a] * diagonal[b])
-            relative = ds[:, a, a] / diagonal[a] + ds[:, b, b] / diagonal[b]
-            jacobian[i, :m] = ds[:, a, b] / root - 0.5 * s[a, b] / root * relative
-    jacobian[-1, m] = 0.5 * np.sqrt(sigma2)
+    jacobian = variance_slopes(reduced, optimum)
     covariance = jacobian @ information @ jacobian.T
     if undefined:
         covariance[:-1] = covariance[:, :-1] = np.nan
@@ -254,6 +249,32 @@ def variance_errors(reduced: RotatedMoments, optimum: Optimum, *, singular: bool
         sigma_e2=float(2.0 * np.sqrt(sigma2) * error[-1]),
         icc=icc,
     )
+
+
+def _pairs(q: int, m: int) -> list[tuple[int, int]]:
+    """Return the pairs of effects that correlate: independent effects have q coordinates only."""
+    return [(a, b) for a in range(q) for b in range(a + 1, q)] if m > q else []
+
+
+def variance_slopes(reduced: RotatedMoments, optimum: Optimum) -> Floats:
+    """Return the derivatives (v, m + 1) of the variance parameters in theta and log sigma_e^2.
+
+    The v rows are the sds, the correlations and the residual sd, as in `VarianceErrors`.
+    """
+    q, m = reduced.q, len(optimum.theta)
+    pairs, (s, ds) = _pairs(q, m), original_covariance(reduced, optimum)
+    sigma_e = np.sqrt(optimum.point.sigma_e2)
+    diagonal = np.maximum(np.diagonal(s), np.finfo(float).tiny)
+    found = np.zeros((q + len(pairs) + 1, m + 1))
+    for a in range(q):
+        sd = sigma_e * np.sqrt(diagonal[a])
+        found[a, :m], found[a, m] = 0.5 * sd * ds[:, a, a] / diagonal[a], 0.5 * sd
+    for i, (a, b) in enumerate(pairs, start=q):
+        root = np.sqrt(diagonal[a] * diagonal[b])
+        relative = ds[:, a, a] / diagonal[a] + ds[:, b, b] / diagonal[b]
+        found[i, :m] = ds[:, a, b] / root - 0.5 * s[a, b] / root * relative
+    found[-1, m] = 0.5 * sigma_e
+    return found
 
 
 def beta_covariances(reduced: RotatedMoments, optimum: Optimum) -> tuple[Floats, Floats]:

@@ -111,20 +111,20 @@ class Submodels:
         p, q, h = len(x), reduced.q, len(contrasts)
         ones, x_mean = reduced.ones[x], reduced.x_mean[x]
         transform = np.eye(p) - np.outer(ones, x_mean)
-        tag, n = (0,) * q, float(reduced.n)
+        tag, no_weights, n = (0,) * q, np.empty(0), float(reduced.n)
         c = np.ascontiguousarray(reduced.c[:, :, kept])
         rest = np.ascontiguousarray(reduced.rest[np.ix_(kept, kept)])
         inverse, solved = np.empty((len(c), q, q)), np.empty_like(c)
         swept = np.empty((p + 1, p + 1))
         values = [
-            deviance(tag, self._r, c, rest, n, start, inverse, solved, swept)
+            deviance(tag, self._r, c, rest, no_weights, n, 1.0, start, inverse, solved, swept)
             for start in self._starts
         ]
         least = math.inf
         for start in self._chosen(np.array(values)):
             found = np.empty((q, q)), np.empty(p), np.empty(h), np.empty(h)
             given = start.copy(), self._entries, contrasts @ transform, inverse, solved
-            ended_at = search(tag, self._r, c, rest, n, *given, *found)
+            ended_at = search(tag, self._r, c, rest, no_weights, n, 1.0, *given, *found)
             if ended_at[2] != FAILED and ended_at[0] < least:
                 (least, sigma2, _), (relative, beta, variance, df) = ended_at, found
         if not least < math.inf:

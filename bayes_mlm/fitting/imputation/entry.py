@@ -152,7 +152,7 @@ def impute(
     groups = check_group(table, group, names)
     J = len(groups.labels)
     columns = lay_out(table, names, groups.codes, J, group, as_numbers)
-    generators = [stream(seed, Stream.IMPUTATION, k) for k in range(min(chains, m))]
+    generators = [stream(seed, Stream.MISSING_VALUES, k) for k in range(min(chains, m))]
     draws, verdict = _draws(columns.rows, m, tune, thin, generators)
     values, rows = _imputed(columns, draws, table, m, J)
     return Imputations(
@@ -190,6 +190,11 @@ def _names(model: str | Sequence[str]) -> tuple[Formula | None, tuple[str, ...]]
     """Return the formula, if it is one, and the columns of the model."""
     if isinstance(model, str) and "~" in model:
         formula = parse_formula(model)
+        if formula.imputed:
+            raise FormulaError(
+                f"{', '.join(one.name for one in formula.imputed)}: a set of plausible values is "
+                "imputed already; write one of its columns, and impute for each"
+            )
         return formula, tuple(one for one in formula.columns if one not in formula.interactions)
     names = _texts(model, "a formula or the columns of the model")
     if not names:

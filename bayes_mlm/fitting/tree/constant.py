@@ -14,6 +14,8 @@ from bayes_mlm.moments import CellMoments
 
 # Of distinct rows: their dimension, and the name of their outcomes.
 PATTERN, OUTCOME = "pattern", "outcome"
+# Of survey weights, by group.
+WEIGHT_SUMS = ("rows", "total", "square", "level2")
 
 
 def constant_variables(design: Design) -> dict[str, Variable]:
@@ -21,7 +23,8 @@ def constant_variables(design: Design) -> dict[str, Variable]:
 
     Of a design with rows: each predictor by the name of its column; ``X`` and ``Z``, the group of
     each row as its place among the labels (``codes``) and by its label (``schoolid_of_obs``);
-    trials, offset and weights where there are any; ``design_inputs``, the columns that predictors
+    trials, offset and weights where there are any (of survey weights, also those as given and their
+    sums by group); ``design_inputs``, the columns that predictors
     are functions of; and the residual structure by row. Of a design without rows: its moments by
     group; or the same of its distinct rows, with the ``outcome`` of each.
     """
@@ -38,6 +41,13 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     if design.base is not None:
         found["base_means"] = Variable((dims[0].group, "base_term"), design.base.means)
         found["base_varies"] = Variable(("base_term",), design.base.varies.astype(np.int8))
+    if design.weights is not None:
+        for name in WEIGHT_SUMS:
+            values = getattr(design.weights, name)
+            found[f"weights_{name}"] = Variable((dims[0].group,), values)
+        if design.has_rows:
+            given = design.weights.of_rows
+            found["weights_of_rows"] = Variable((row_dim(design),), given)
     if design.residual is not None:
         rows, residual = (row_dim(design) if counted is None else PATTERN,), design.residual
         found |= {

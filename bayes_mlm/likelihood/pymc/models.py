@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 
 def _laid_out(design: Design, kind: str) -> Design:
     expect(kind, design, Design)
+    design.require_likelihood(kind)
     return for_kind(design, kind)
 
 

@@ -177,6 +177,7 @@ def hausman(design: Design) -> Hausman:
     """
     expect("hausman", design, Design)
     design = design.whole
+    design.require_likelihood("the Hausman test")
     refuse_several(
         design.factors,
         "the Hausman test",

@@ -41,10 +41,11 @@ def grid_of(values: NDArray[Any], x: ArrayLike | None) -> Floats:
 def reml_of(fit: CoefficientSource) -> Estimate | None:
     """Fit the design of a posterior by REML; None where only the priors identify the model.
 
-    None too of outcomes without a residual, which have no REML.
+    None too of outcomes without a residual and under survey weights, which have no REML.
     """
     design = fit.design
-    if not is_drawing(fit.engine) or not design.family.is_additive:
+    reml = design.family.is_additive and design.weights is None
+    if not is_drawing(fit.engine) or not reml:
         return None
     try:
         if len(design.factors) > 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, mean_moments
 from bayes_mlm.moments import GroupMoments
 
 
@@ -47,6 +47,7 @@ def moments(s: GroupMoments, places: range) -> Moments:
     >>> float(found.mean[0]), round(found.within.item(), 3), round(found.between.item(), 3)
     (3.0, 1.333, 5.333)
     """
+    s = s.counted
     means = s.means[:, places] + s.centre[places]
     mean = s.counts @ means / s.n
     inside = s.scatter[:, places][:, :, places].sum(axis=0)
@@ -108,9 +109,9 @@ def factor_views(design: Design) -> tuple[Design, ...]:
 
 def _of_factor(design: Design) -> FactorMoments:
     crossed = design.crossed
-    s = design.moments() if crossed is None else crossed.pooled_moments(str(design.group))
+    s = mean_moments(design) if crossed is None else crossed.pooled_moments(str(design.group))
     x, z = range(s.p), range(s.p, s.p + s.q)
-    return FactorMoments(x=moments(s, x), z=moments(s, z), sizes=s.counts)
+    return FactorMoments(x=moments(s, x), z=moments(s, z), sizes=design.group_sizes)
 
 
 def quadratic(vectors: Floats, matrix: Floats) -> Floats:

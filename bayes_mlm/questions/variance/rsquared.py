@@ -153,11 +153,11 @@ def fitted_variance(
     if groups and len(parameters.factors) > 1:
         return _by_rows(parameters, design, residual=residual)
     u = parameters.u if groups else None
-    found = (design if u is not None else without_effects(design)).moments()
+    found = (design if u is not None else without_effects(design)).moments().counted
     size, last = parameters.beta.shape[0], -1.0 if residual else 0.0
     if u is None:
         weights = np.column_stack([parameters.beta, np.full(size, last)])
-        return _one_for_all(weights, found) / (design.n - 1)
+        return _one_for_all(weights, found) / (found.n - 1)
     block = max(1, _MOST // (design.J * (found.p + found.q + 1)))
     out = np.empty(size)
     for start in range(0, size, block):
@@ -171,7 +171,7 @@ def fitted_variance(
         inside = np.einsum("sja,jab,sjb->s", weights, found.scatter, weights, optimize=True)
         level = np.einsum("sja,ja->sj", weights, found.centre + found.means)
         out[rows] = inside + _spread(level, found.counts)
-    return out / (design.n - 1)
+    return out / (found.n - 1)
 
 
 def _by_rows(parameters: ParameterValues, design: Design, *, residual: bool) -> Floats:
@@ -196,7 +196,7 @@ def _one_for_all(weights: Floats, found: GroupMoments) -> Floats:
     return np.asarray(inside + _spread(weights @ found.means.T, found.counts))
 
 
-def _spread(level: Floats, counts: Ints) -> Floats:
+def _spread(level: Floats, counts: Ints | Floats) -> Floats:
     """Return the sum of squares (S,) of group means (S, J) about their mean, counted once a row."""
     deviations = level - (level @ counts / counts.sum())[:, None]
     return np.asarray(np.square(deviations) @ counts)

@@ -70,6 +70,8 @@ def check_disclosure(sizes: Ints, least_rows: int) -> None:
 def why_not_refitted(fit: Fit) -> str:
     """Return why a page cannot refit a model, in a clause; "" if it can."""
     design = fit.design
+    if design.weights is not None:
+        return "it has survey weights, whose pseudo-posterior the page does not draw"
     if not design.family.gaussian_moments or design.residual is not None:
         return "its outcome is not Gaussian with one residual sd"
     if len(design.group_terms) != 1 or design.group_term.q != 1 or design.kind != "partial_pooling":
@@ -103,7 +105,7 @@ def sums_of(fit: Fit, *, least_rows: int) -> LiveModel:
         If a group has fewer rows.
     """
     design, moments = fit.design, fit.design.moments()
-    check_disclosure(moments.counts, least_rows)
+    check_disclosure(design.group_sizes, least_rows)
     p = moments.p
     kept = [*range(p), p + moments.q]
     lower = np.tril_indices(p + 1)

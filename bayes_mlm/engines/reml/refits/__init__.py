@@ -1,4 +1,4 @@
-"""REML estimates of many outcomes on one design: simulated ones, drawn as sums."""
+"""REML or ML estimates of many outcomes on one design: simulated ones, drawn as sums."""
 
 from dataclasses import dataclass, replace
 
@@ -6,32 +6,40 @@ import numpy as np
 
 from bayes_mlm.base import Flags, Floats, in_threads
 from bayes_mlm.engines.reml.refits.outcomes import OutcomeDistribution, OutcomeSums
+from bayes_mlm.likelihood import Method
 from bayes_mlm.moments import RotatedMoments, root_mean_square
 
 __all__ = ["Designs", "OutcomeDistribution", "OutcomeSums", "Refits", "Simulation", "refit"]
 
 # Numbers of simulated sums that are in memory at once.
 _AT_ONCE = 4_000_000
+# Share of the noise above estimates at which a search starts that is near all of them.
+_NEAR = 1e-3
 # Refits that are worth a thread.
 _LEAST = 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Designs:
-    """What REML reads of the designs of B outcomes: one for all of them, or one each.
+    """What is read of the designs of B outcomes: each of its arrays for D of them, in turn.
+
+    D is 1 where all outcomes have one, and B where each has its own.
 
     Attributes
     ----------
-    r : ndarray, shape (B or 1, J, q, q)
+    r : ndarray, shape (D, J, q, q)
         ``Z_j = Q_j R_j``, the columns of Z at unit mean square.
-    c_x : ndarray, shape (B or 1, J, q, p)
+    c_x : ndarray, shape (D, J, q, p)
         ``Q_j'X_j``.
-    x_x : ndarray, shape (B or 1, p, p)
+    x_x : ndarray, shape (D, p, p)
         Products of X outside the span of Z.
-    n : ndarray, shape (B or 1,)
-        Rows.
+    n : ndarray, shape (D,)
+        Rows, or sums of their weights.
     correlated : bool
         Whether the effects may correlate.
+    weights : ndarray, shape (D, J), or None
+        Of the groups, whose products `c_x` are not weighted; None where each counts once.
+    method : {"REML", "ML"}
     """
 
     r: Floats
@@ -39,11 +47,13 @@ class Designs:
     x_x: Floats
     n: Floats
     correlated: bool = True
+    weights: Floats | None = None
+    method: Method = "REML"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Refits:
-    """REML estimates of B outcomes.
+    """Estimates of B outcomes.
 
     Attributes
     ----------
@@ -75,6 +85,14 @@ class Refits:
         """Return those that are flagged (B,)."""
         return replace(self, **{k: getattr(self, k)[kept] for k in self.__dataclass_fields__})
 
+    def in_units(self, back: Floats, reduced: RotatedMoments) -> "Refits":
+        """Return the estimates of the outcome itself, with effects ``back @ u`` of Z as given."""
+        return replace(
+            self,
+            cov_u=back @ self.cov_u @ back.T,
+            beta=np.asarray(reduced.original_beta(self.beta)),
+        )
+
     @classmethod
     def joined(cls, parts: "list[Refits]") -> "Refits":
         """Return the refits of several lists of outcomes as one."""
@@ -83,9 +101,15 @@ class Refits:
 
 
 def refit(
-    designs: Designs, outcomes: OutcomeSums, contrasts: Floats, sigma: Floats, sigma2: float
+    designs: Designs,
+    outcomes: OutcomeSums,
+    contrasts: Floats,
+    sigma: Floats,
+    sigma2: float,
+    *,
+    near: bool = False,
 ) -> Refits:
-    """Find the REML estimate of each outcome, by Newton's method from one start.
+    """Find the estimate of each outcome, by Newton's method from one start.
 
     Parameters
     ----------
@@ -97,6 +121,8 @@ def refit(
         Covariance of the group effects and residual variance near the estimates: what the outcomes
         were drawn with. The search starts above, by the sampling variance of a typical group's own
         coefficients, and descends: from near the boundary it may end in a lower maximum.
+    near : bool
+        Whether all estimates are so near that the search may start at `sigma` itself.
 
     Returns
     -------
@@ -109,26 +135,39 @@ def refit(
     pairs = [(a, b) for b in range(q) for a in range(b, q) if designs.correlated or a == b]
     first = designs.r[0]
     noise = len(first) / np.maximum(np.einsum("jab,jab->b", first, first), 1e-300)
+    noise = noise * (_NEAR if near else 1.0)
     start = np.linalg.cholesky(sigma / sigma2 + np.diag(noise))
     if not designs.correlated:
         start = np.diag(np.sqrt(np.diagonal(sigma) / sigma2 + noise))
     relative, s2, beta = np.empty((many, q, q)), np.empty(many), np.empty((many, p))
     variance, df = np.empty((many, h)), np.empty((many, h))
     value, ended = np.empty(many), np.empty(many, np.int64)
-    weights, entries = np.ascontiguousarray(contrasts, np.float64), np.array(pairs, np.int64)
+    combinations, entries = np.ascontiguousarray(contrasts, np.float64), np.array(pairs, np.int64)
+    r, c_x, x_x, n, weights = (
+        np.ascontiguousarray(one, np.float64)
+        for one in (
+            designs.r,
+            designs.c_x,
+            designs.x_x,
+            designs.n,
+            np.empty((len(designs.n), 0)) if designs.weights is None else designs.weights,
+        )
+    )
 
     def search(part: slice) -> None:
-        each = part if len(designs.n) > 1 else slice(None)
         search_all(
             (0,) * q,
-            np.ascontiguousarray(designs.r[each]),
-            np.ascontiguousarray(designs.c_x[each]),
+            r,
+            c_x,
             np.ascontiguousarray(outcomes.c_y[part]),
-            np.ascontiguousarray(designs.x_x[each]),
+            x_x,
             np.ascontiguousarray(outcomes.x_y[part]),
             np.ascontiguousarray(outcomes.y_y[part]),
-            np.asarray(designs.n[each], dtype=np.float64),
             weights,
+            n,
+            1.0 if designs.method == "REML" else 0.0,
+            part.start or 0,
+            combinations,
             start,
             entries,
             relative[part],

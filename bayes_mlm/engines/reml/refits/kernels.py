@@ -1,4 +1,4 @@
-"""Compiled REML of many outcomes on one design, by Newton's method in the relative factor.
+"""Compiled REML or ML of many outcomes on one design, by Newton's method in the relative factor.
 
 With S = Lambda Lambda' = Sigma / sigma_e^2, N_j = I + R_j S R_j', A = rest + sum_j C_j'N_j^-1 C_j
 in the columns W = [X, y], Phi = A_XX^-1, v = (-beta, 1), rss = v'Av, nu = n - p, s2 = rss / nu:
@@ -14,6 +14,9 @@ and second derivative nu: the profiled deviance of Bates et al. (2015, J. Stat. 
 41), its observed Hessian and the expected one e. The chain rule takes them to Lambda, in which a
 singular S is an ordinary point, and where a positive definite Hessian of an S on the boundary
 implies that no variance at zero would gain by rising.
+
+A weight w_j on a group multiplies its part of every sum. Of ML (`restricted` is 0, else 1) log
+|A_XX| and all terms with Phi in the traces are out, and nu = n.
 
 `tag` is a tuple of q zeros: its length is a constant for the compiler, which unrolls the loops over
 effects. The loops are written out because small matrices cost more to make than to multiply.
@@ -63,7 +66,9 @@ def deviance(
     r: Floats,
     c: Floats,
     rest: Floats,
+    weights: Floats,
     n: float,
+    restricted: float,
     lam: Floats,
     inverse: Floats,
     solved: Floats,
@@ -71,14 +76,18 @@ def deviance(
 ) -> float:
     """Return the profiled deviance at a factor (q, q); infinite where it is not defined.
 
+    Weights (J,) of the groups are empty where each counts once.
+
     Fills N^-1 (J, q, q) and N^-1 C (J, q, k) by group, and A (k, k), swept: Phi, beta in the last
     column, rss in the corner.
     """
     q, k = len(tag), c.shape[2]
     a_matrix[:] = rest
     f, m = np.empty((q, q)), np.empty((q, q))
-    log_n, product = 0.0, 1.0
+    log_n, product, weight = 0.0, 1.0, 1.0
     for g in range(len(c)):
+        if len(weights) > 0:
+            weight = weights[g]
         for a in range(q):
             for b in range(q):
                 s = 0.0
@@ -91,9 +100,10 @@ def deviance(
                 for d in range(q):
                     s += f[a, d] * f[b, d]
                 m[a, b] = s
+        size = 1.0
         for a in range(q):  # Gauss-Jordan: N is at least I, and needs no pivoting
             pivot = m[a, a]
-            product *= pivot
+            size *= pivot
             m[a, a] = 1.0
             for b in range(q):
                 m[a, b] /= pivot
@@ -103,6 +113,10 @@ def deviance(
                     m[x, a] = 0.0
                     for b in range(q):
                         m[x, b] -= t * m[a, b]
+        if len(weights) > 0:
+            log_n += weight * math.log(size)
+        else:
+            product *= size
         if product > 1e100:
             log_n, product = log_n + math.log(product), 1.0
         for a in range(q):
@@ -113,13 +127,14 @@ def deviance(
                 for b in range(q):
                     s += m[a, b] * c[g, b, i]
                 solved[g, a, i] = s
+                s *= weight
                 for j in range(i + 1):
                     a_matrix[i, j] += s * c[g, a, j]
     for i in range(k):
         for j in range(i):
             a_matrix[j, i] = a_matrix[i, j]
-    nu = n - k + 1
-    found = log_n + math.log(product) + sweep(a_matrix, k, k - 1)
+    nu = n - restricted * (k - 1)
+    found = log_n + math.log(product) + restricted * sweep(a_matrix, k, k - 1)
     found += nu * math.log(a_matrix[k - 1, k - 1] / nu)
     return found if found == found else math.inf
 
@@ -131,7 +146,9 @@ def derivatives(
     inverse: Floats,
     solved: Floats,
     a_matrix: Floats,
+    weights: Floats,
     n: float,
+    restricted: float,
     entries: Ints,
     slopes: Floats,
     gradient: Floats,
@@ -144,8 +161,8 @@ def derivatives(
     is (m,), the Hessians (m + 1, m + 1).
     """
     q, k, m = len(tag), solved.shape[2], len(entries)
-    p, nu = k - 1, n - k + 1
-    s2 = a_matrix[p, p] / nu
+    p, nu = k - 1, n - restricted * (k - 1)
+    s2, weight = a_matrix[p, p] / nu, 1.0
     along, left, right = np.empty((m, q, q)), np.empty((m, q, q)), np.empty((m, q, q))
     unit = np.zeros((m, q, q))
     outer, half, kc = np.empty((q, q)), np.empty((q, q)), np.empty((q, k))
@@ -157,6 +174,8 @@ def derivatives(
     observed[:] = 0.0
     expected[:] = 0.0
     for g in range(len(solved)):
+        if len(weights) > 0:
+            weight = weights[g]
         for a in range(q):
             s = solved[g, a, p]
             for i in range(p):
@@ -194,7 +213,7 @@ def derivatives(
                     s += along[i, a, b] * w[b]
                     t += left[i, a, b] * w[b]
                 dw[i, a], kw[i, a] = s, t
-                gradient[i] += left[i, a, a]
+                gradient[i] += weight * left[i, a, a]
                 for b in range(q):
                     s = 0.0
                     for d in range(q):
@@ -207,7 +226,7 @@ def derivatives(
                     kc[a, b] = s
             for a in range(q):
                 for b in range(k):
-                    t = solved[g, a, b]
+                    t = weight * solved[g, a, b]
                     for d in range(b + 1):
                         slopes[i, b, d] -= t * kc[a, d]
             for j in range(i + 1):
@@ -215,10 +234,11 @@ def derivatives(
                 for a in range(q):
                     s += dw[i, a] * kw[j, a]
                     for b in range(q):
-                        t += left[i, a, b] * left[j, b, a] - 2.0 * along[i, a, b] * right[j, b, a]
-                observed[i, j] += s
-                expected[i, j] += t
-    _close(a_matrix, s2, nu, slopes, gradient, observed, expected)
+                        t += left[i, a, b] * left[j, b, a]
+                        t -= 2.0 * restricted * along[i, a, b] * right[j, b, a]
+                observed[i, j] += weight * s
+                expected[i, j] += weight * t
+    _close(a_matrix, s2, nu, restricted, slopes, gradient, observed, expected)
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
@@ -226,6 +246,7 @@ def _close(
     a_matrix: Floats,
     s2: float,
     nu: float,
+    restricted: float,
     slopes: Floats,
     gradient: Floats,
     observed: Floats,
@@ -250,7 +271,7 @@ def _close(
                 back[i, a] += a_matrix[a, b] * moved[i, b]
                 for d in range(p):
                     turned[i, a, b] += a_matrix[a, d] * slopes[i, d, b]
-            gradient[i] += turned[i, a, a]
+            gradient[i] += restricted * turned[i, a, a]
         expected[i, m] = expected[m, i] = gradient[i]
         gradient[i] += along_v / s2
         observed[i, m] = observed[m, i] = -along_v / s2
@@ -258,7 +279,7 @@ def _close(
             for a in range(p):
                 observed[i, j] -= moved[i, a] * back[j, a]
                 for b in range(p):
-                    expected[i, j] += turned[i, a, b] * turned[j, b, a]
+                    expected[i, j] += restricted * turned[i, a, b] * turned[j, b, a]
             observed[i, j] = 2.0 * observed[i, j] / s2 - expected[i, j]
             expected[j, i], observed[j, i] = expected[i, j], observed[i, j]
     observed[m, m] = expected[m, m] = nu

@@ -1,4 +1,4 @@
-"""Compiled search: the REML estimate of each of many outcomes, and what its intervals need."""
+"""Compiled search: the estimate of each of many outcomes, and what its intervals need."""
 
 import math
 
@@ -33,7 +33,9 @@ def search(
     r: Floats,
     c: Floats,
     rest: Floats,
+    weights: Floats,
     n: float,
+    restricted: float,
     lam: Floats,
     entries: Ints,
     contrasts: Floats,
@@ -44,24 +46,36 @@ def search(
     variance: Floats,
     df: Floats,
 ) -> tuple[float, float, int]:
-    """Find the REML estimate of one outcome from a factor (q, q), which is overwritten.
+    """Find the estimate of one outcome, by REML or ML, from a factor (q, q), which is overwritten.
 
     Returns deviance, sigma_e^2 and how it ended. Fills S (q, q), beta (p,), and of contrasts (h, p)
     the variances (h,) and Satterthwaite's degrees of freedom (h,). The search begins above the
     estimate, so that it descends to the minimum that lies inside, if there is one.
     """
     k, m = c.shape[2], len(entries)
-    p, nu = k - 1, n - k + 1
+    p, nu = k - 1, n - restricted * (k - 1)
     a_matrix, slopes, jacobian = np.empty((k, k)), np.empty((m, k, k)), np.empty((m, m))
     hessian, fisher, gradient = np.empty((m, m)), np.empty((m, m)), np.empty(m)
     observed, expected = np.empty((m + 1, m + 1)), np.empty((m + 1, m + 1))
     slope, unused, step = np.empty(m), np.empty(m), np.empty(m)
     trial, level = lam.copy(), np.zeros(m)
-    value = deviance(tag, r, c, rest, n, lam, inverse, solved, a_matrix)
+    value = deviance(tag, r, c, rest, weights, n, restricted, lam, inverse, solved, a_matrix)
     ended, last = FAILED, False
     for _ in range(_MAX_STEPS):
         derivatives(
-            tag, r, inverse, solved, a_matrix, n, entries, slopes, gradient, observed, expected
+            tag,
+            r,
+            inverse,
+            solved,
+            a_matrix,
+            weights,
+            n,
+            restricted,
+            entries,
+            slopes,
+            gradient,
+            observed,
+            expected,
         )
         in_factor(lam, entries, gradient, observed, nu, jacobian, slope, hessian)
         gain = quadratic(hessian, slope, step)
@@ -87,12 +101,14 @@ def search(
             for i in range(m):
                 a, b = entries[i]
                 trial[a, b] = lam[a, b] - size * step[i] + (size * off if a == b else 0.0)
-            new = deviance(tag, r, c, rest, n, trial, inverse, solved, a_matrix)
+            new = deviance(
+                tag, r, c, rest, weights, n, restricted, trial, inverse, solved, a_matrix
+            )
             # Convergence is quadratic: after a full step this small the rest is rounding.
             last = gain < _LAST and size == 1.0 and off == 0.0
             size *= _SHORTER
         if not new <= limit:
-            deviance(tag, r, c, rest, n, lam, inverse, solved, a_matrix)
+            deviance(tag, r, c, rest, weights, n, restricted, lam, inverse, solved, a_matrix)
             break
         lam[:] = trial
         value = new
@@ -157,7 +173,10 @@ def search_all(
     x_x: Floats,
     x_y: Floats,
     y_y: Floats,
+    weights: Floats,
     n: Floats,
+    restricted: float,
+    first: int,
     contrasts: Floats,
     start: Floats,
     entries: Ints,
@@ -169,22 +188,25 @@ def search_all(
     value: Floats,
     ended: Ints,
 ) -> None:
-    """Search for each of B outcomes; designs (r, c_x, x_x, n) are one for all, or one each."""
+    """Search for each of B outcomes; the arrays of designs are one for all, or taken in turn."""
     many, groups, q = c_y.shape
     k = c_x.shape[3] + 1
     c, rest = np.empty((groups, q, k)), np.zeros((k, k))
     inverse, solved = np.empty((groups, q, q)), np.empty((groups, q, k))
     for b in range(many):
-        rest[: k - 1, : k - 1] = x_x[b % len(x_x)]
-        c[:, :, : k - 1], c[:, :, k - 1] = c_x[b % len(c_x)], c_y[b]
+        at = first + b
+        rest[: k - 1, : k - 1] = x_x[at % len(x_x)]
+        c[:, :, : k - 1], c[:, :, k - 1] = c_x[at % len(c_x)], c_y[b]
         rest[k - 1, : k - 1] = rest[: k - 1, k - 1] = x_y[b]
         rest[k - 1, k - 1] = y_y[b]
         value[b], sigma2[b], ended[b] = search(
             tag,
-            r[b % len(r)],
+            r[at % len(r)],
             c,
             rest,
-            n[b % len(n)],
+            weights[at % len(weights)],
+            n[at % len(n)],
+            restricted,
             start.copy(),
             entries,
             contrasts,

@@ -1,0 +1,225 @@
+"""Survey weights of a model: the columns, what they are, and how they are scaled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast, get_args
+
+from bayes_mlm.base import SpecError, suggest
+
+type Scaling = Literal["size", "effective", "none"]
+type StandardErrors = Literal["sandwich", "jackknife", "fixed"]
+SCALINGS: tuple[str, ...] = get_args(Scaling.__value__)
+STANDARD_ERRORS: tuple[str, ...] = get_args(StandardErrors.__value__)
+_ROWS = ("level1", "overall")
+_GROUP = "level2"
+_KINDS = ("partial_pooling", "mundlak")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Columns of survey weights of a model with one grouping factor.
+
+    Parameters
+    ----------
+    level1 : str, optional
+        Of the rows, conditional on their group: one over the probability that a row was drawn
+        within its group.
+    overall : str, optional
+        Of the rows, unconditional: the product of the conditional weight and the group's.
+    level2 : str, optional
+        Of the groups: one over the probability that the group was drawn.
+    factor : str, optional
+        The factor that `level2` was given for.
+    scaling : {"size", "effective", "none"}
+        What the conditional weights of a group sum to: its number of rows, its effective number,
+        (sum w)^2 / sum w^2, or what they sum to as they are.
+    standard_errors : {"sandwich", "jackknife", "fixed"}, optional
+        Of the sandwich over all parameters; of the jackknife over groups; or of the sandwich with
+        the variances held at their estimates. By default the jackknife where there are few groups,
+        else the sandwich.
+    """
+
+    level1: str | None = None
+    overall: str | None = None
+    level2: str | None = None
+    factor: str | None = None
+    scaling: Scaling = "size"
+    standard_errors: StandardErrors | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether there are weights at any level."""
+        return bool(self.columns)
+
+    @property
+    def rows(self) -> str | None:
+        """Column of the weights of rows."""
+        return self.level1 or self.overall
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return tuple(name for name in (self.rows, self.level2) if name is not None)
+
+    def __str__(self) -> str:
+        """Return the levels with their columns: ``level1=w1, school=w2``."""
+        rows = "level1" if self.level1 else "overall"
+        found = [*([f"{rows}={self.rows}"] if self.rows else [])]
+        found += [f"{self.factor or _GROUP}={self.level2}"] if self.level2 else []
+        return ", ".join(found)
+
+
+UNWEIGHTED = Weights()
+
+
+def as_weights(
+    value: "Weights | Mapping[str, Any] | str | None",
+    *,
+    scaling: str | None = None,
+    standard_errors: str | None = None,
+) -> Weights:
+    """Read the weights of a model.
+
+    Parameters
+    ----------
+    value : mapping or str, optional
+        Columns by level, ``{"level1": "w1", "school": "w2"}``, or "level1=w1,school=w2": of the
+        rows "level1" (conditional on the group) or "overall" (unconditional); of the groups
+        the name of the factor, or "level2".
+    scaling, standard_errors : str, optional
+        As of `Weights`.
+
+    Raises
+    ------
+    SpecError
+        If a level has no column or there are two of one, or an option is none of those allowed.
+
+    Examples
+    --------
+    >>> print(as_weights("overall=W_FSTUWT, CNTSCHID=W_SCHGRNRABWT"))
+    overall=W_FSTUWT, CNTSCHID=W_SCHGRNRABWT
+    """
+    if isinstance(value, Weights):
+        found = value
+    elif value is None:
+        found = UNWEIGHTED
+    else:
+        found = _read(_mapping(value))
+    if scaling is not None:
+        found = replace(found, scaling=cast("Scaling", scaling))
+    if standard_errors is not None:
+        found = replace(found, standard_errors=cast("StandardErrors", standard_errors))
+    _check_choice("scaling", found.scaling, SCALINGS)
+    if found.standard_errors is not None:
+        _check_choice("standard_errors", found.standard_errors, STANDARD_ERRORS)
+    if not found and (scaling is not None or standard_errors is not None):
+        raise SpecError(
+            "scaling and standard_errors are of weights, and no weights are given; add weights, "
+            "such as level1=w1,school=w2"
+        )
+    return found
+
+
+def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SpecError(
+            f"{name} = {value!r} is not one of {', '.join(allowed)}{suggest(str(value), allowed)}"
+        )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, str):
+        raise SpecError(
+            "weights are columns by level, such as {'level1': 'w1', 'school': 'w2'}, found "
+            f"{value!r}"
+        )
+    parts = [part.partition("=") for part in value.split(",") if part.strip()]
+    wrong = next((name for name, mark, _ in parts if not mark), None)
+    if wrong is not None:
+        raise SpecError(
+            f"weights {wrong.strip()!r} names no level; write level1={wrong.strip()} for weights "
+            f"of rows within their group, overall={wrong.strip()} for unconditional ones, or "
+            f"FACTOR={wrong.strip()} for weights of groups"
+        )
+    names = [name.strip() for name, _, _ in parts]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SpecError(f"weights give {twice!r} twice; one column a level")
+    return {name.strip(): column.strip() for name, _, column in parts}
+
+
+def _read(value: Mapping[str, Any]) -> Weights:
+    for level, column in value.items():
+        if not isinstance(column, str) or not column.strip():
+            raise SpecError(f"weights of {level!r} = {column!r} must be the name of a column")
+    groups = [name for name in value if name not in _ROWS]
+    if all(name in value for name in _ROWS):
+        raise SpecError(
+            "weights give level1 (conditional on the group) and overall (unconditional) ones of "
+            "the rows; give one of the two"
+        )
+    if len(groups) > 1:
+        raise SpecError(
+            f"weights name several levels of groups ({', '.join(groups)}); they are of one factor"
+        )
+    factor = groups[0] if groups else None
+    return Weights(
+        level1=value.get("level1"),
+        overall=value.get("overall"),
+        level2=None if factor is None else value[factor],
+        factor=None if factor == _GROUP else factor,
+    )
+
+
+def check_weights(
+    weights: Weights, factors: tuple[str, ...], kind: str, errors: str, at: str
+) -> None:
+    """Refuse weights of a model that takes none.
+
+    Parameters
+    ----------
+    weights : Weights
+    factors : tuple of str
+        Grouping factors of the formula.
+    kind : str
+    errors : str
+        The family and the residual structure in words, where they are not the plain ones.
+    at : str
+        Where the model is from, for the message.
+
+    Raises
+    ------
+    SpecError
+        With the reason.
+    """
+    if not weights:
+        return
+    if len(factors) > 1:
+        raise SpecError(
+            f"{at}: weights are of models with one grouping factor, and the formula has "
+            f"{len(factors)} ({', '.join(factors)}): the integral over crossed or nested effects "
+            "has no form in weighted sums; keep one factor, or omit the weights"
+        )
+    if errors:
+        raise SpecError(
+            f"{at}: weights are of Gaussian outcomes with independent residuals of one sd, and the "
+            f"model has {errors}: of others the pseudo-likelihood has no form in weighted sums, "
+            "and is not offered; omit one of the two"
+        )
+    if not factors or kind not in _KINDS:
+        raise SpecError(
+            f"{at}: weights need group effects, and the model is {kind}; add a term such "
+            "as (1 | school)"
+        )
+    if weights.factor is not None and weights.factor != factors[0]:
+        raise SpecError(
+            f"{at}: weights are given for {weights.factor!r}, and the grouping factor is "
+            f"{factors[0]!r}{suggest(weights.factor, ('level1', 'overall', 'level2', *factors))}; "
+            "levels are level1 or overall, and the factor"
+        )
+    if weights.overall is not None and weights.level2 is None:
+        raise SpecError(
+            f"{at}: overall weights are products of two levels, and those of {factors[0]!r} are "
+            f"not given; add {factors[0]}=COLUMN, or give conditional ones as level1={weights.rows}"
+        )

@@ -1,0 +1,195 @@
+"""Survey weights from a formula to results: what is fitted, what is refused, and wrong weights."""
+
+import numpy as np
+import pytest
+
+import bayes_mlm as bm
+from bayes_mlm.base import BayesMLMError, DataError, SpecError, UnsupportedModelError
+from bayes_mlm.fitting import estimate_of
+
+SES = "mathach ~ ses + (1 | schoolid)"
+WEIGHTS = {"level1": "w1", "schoolid": "w2"}
+
+
+@pytest.fixture(scope="module")
+def students():
+    found = bm.load_hsb()
+    found = found[found["schoolid"].isin(found["schoolid"].unique()[:60])].copy()
+    place = found.groupby("schoolid").cumcount() + 1
+    found["w1"] = 1.0 + (place % 4) / 2 + 0.5 * found["female"]
+    found["w2"] = 1.0 + (found["schoolid"] % 7) / 3 + found["sector"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def estimate(students):
+    return bm.fit("mathach ~ ses * sector + (1 | schoolid)", students, weights=WEIGHTS,
+                  engine="pml")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def posterior(students):
+    return bm.fit(SES, students, weights=WEIGHTS, random_seed=1)
+
+
+def test_the_draws_have_the_covariance_of_the_sandwich(posterior):
+    compared = estimate_of(posterior).solution
+    assert posterior.engine == "pseudo"
+    beta = posterior.draws["beta"].reshape(-1, 2)
+    assert np.cov(beta.T) == pytest.approx(compared.beta_cov, rel=0.15, abs=2e-3)
+    assert beta.mean(axis=0) == pytest.approx(compared.beta, abs=0.1)
+    assert "adjusted to the covariance of the sandwich" in str(posterior.verdict)
+
+
+def test_a_slope_is_adjusted_too(students):
+    found = bm.fit("mathach ~ ses + (1 + ses | schoolid)", students, weights=WEIGHTS, random_seed=2)
+    solution = estimate_of(found).solution
+    drawn = np.log(found.draws["sigma_e"].ravel()).std()
+    assert drawn == pytest.approx(solution.errors.sigma_e / solution.sigma_e, rel=0.1)
+    assert np.abs(found.draws["rho_u"]).max() < 1.0
+    assert found.draws["u"].shape == (4, 1000, 60, 2)
+
+
+def test_at_the_boundary_it_says_that_nothing_is_adjusted(students):
+    by_school = students.groupby("schoolid")["mathach"]
+    flat = students.assign(y=students["mathach"] - by_school.transform("mean"), one=1.0)
+    found = bm.fit("y ~ 1 + (1 | schoolid)", flat, weights={"level1": "one"}, random_seed=1)
+    assert not found.verdict.ok
+    assert "not adjusted to the sandwich" in str(found.verdict)
+
+
+def test_a_saved_fit_keeps_its_weights(posterior, tmp_path):
+    again = bm.load_fit(bm.save_fit(posterior, tmp_path / "fit.nc"))
+    assert again.design.weights.spec == posterior.design.weights.spec
+    for name in ("rows", "total", "square", "level2", "of_rows"):
+        assert np.array_equal(
+            getattr(again.design.weights, name), getattr(posterior.design.weights, name)
+        )
+    assert estimate_of(again).solution.loglik == estimate_of(posterior).solution.loglik
+    with pytest.raises(UnsupportedModelError):
+        bm.leave_one_group_out(again)
+
+
+def test_averages_are_over_the_population(students):
+    found = bm.fit(SES, students, weights=WEIGHTS, engine="pml").design
+    whole = students["w1"] * students["w2"]
+    assert found.response.weights == pytest.approx((whole / whole.mean()).to_numpy())
+    assert found.n == len(students)
+
+
+def test_questions_take_a_weighted_result(estimate, posterior):
+    tests = bm.coefficient_tests(estimate)
+    assert {row.df for row in tests} == {58.0}
+    row = bm.marginal_means(estimate, "sector").rows[0]
+    assert row.df == 58.0
+    assert bm.slopes(estimate, "ses").rows
+    assert bm.variance_by_level(posterior).rows
+    assert bm.predict(posterior, {"ses": [0.5], "schoolid": [1224]}).rows
+
+
+REFUSED = {
+    "leave_one_row_out": lambda e, p: bm.leave_one_row_out(p),
+    "leave_one_group_out": lambda e, p: bm.leave_one_group_out(p),
+    "loo_compare": lambda e, p: bm.loo_compare([p, p]),
+    "log_marginal_likelihood": lambda e, p: bm.log_marginal_likelihood(p),
+    "information_criteria": lambda e, p: bm.information_criteria(e, e),
+    "bootstrap": lambda e, p: bm.bootstrap(e),
+    "calibrate": lambda e, p: bm.calibrate(e),
+    "simulation_based": lambda e, p: bm.simulation_based_calibration(p),
+    "variance_tests": lambda e, p: bm.variance_tests(e),
+    "group_influence": lambda e, p: bm.group_influence(e),
+    "check": lambda e, p: bm.check(p),
+    "hausman": lambda e, p: bm.hausman(e.design),
+    "kenward-roger": lambda e, p: bm.coefficient_tests(e, df="kenward-roger"),
+    "cr2": lambda e, p: bm.joint_tests(e, df="cr2"),
+    "reml": lambda e, p: bm.fit_reml(e.design),
+    "pymc": lambda e, p: bm.partial_pooling(p.design),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_without_a_likelihood_there_is_none_of_these(name, estimate, posterior):
+    with pytest.raises(UnsupportedModelError, match="needs a likelihood, and the model has survey"):
+        REFUSED[name](estimate, posterior)
+
+
+@pytest.mark.parametrize("engine", ["reml", "ml", "direct", "nuts"])
+def test_other_engines_refuse_weights(students, engine):
+    with pytest.raises(UnsupportedModelError, match="survey weights"):
+        bm.fit(SES, students, weights=WEIGHTS, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["pml", "pseudo"])
+def test_without_weights_the_others_are_used(students, engine):
+    with pytest.raises(UnsupportedModelError, match="it is of survey weights"):
+        bm.fit(SES, students, engine=engine)
+
+
+def spoilt(table, column, value, place=3):
+    found = table.copy()
+    found[column] = found[column].astype(object if isinstance(value, str) else float)
+    found.loc[found.index[place], column] = value
+    return found
+
+
+WRONG = {
+    "zero": (lambda t: spoilt(t, "w1", 0.0), WEIGHTS, {}, "1 of the weights 'w1' are zero"),
+    "negative": (lambda t: spoilt(t, "w1", -1.0), WEIGHTS, {}, "zero or negative"),
+    "missing": (lambda t: spoilt(t, "w1", np.nan), WEIGHTS, {}, "'w1'"),
+    "infinite": (lambda t: spoilt(t, "w1", np.inf), WEIGHTS, {}, "infinite"),
+    "text": (lambda t: t.assign(w1="a"), WEIGHTS, {}, "not numbers"),
+    "within": (lambda t: spoilt(t, "w2", 9.0), WEIGHTS, {}, "vary within 1 of 60 groups"),
+    "no column": (lambda t: t, {"level1": "weight"}, {}, "no column 'weight'"),
+    "two kinds": (lambda t: t, {"level1": "w1", "overall": "w1"}, {}, "give one of the two"),
+    "overall alone": (lambda t: t, {"overall": "w1"}, {}, "are not given; add schoolid=COLUMN"),
+    "factor": (lambda t: t, {"school": "w2"}, {}, "the grouping factor is 'schoolid'"),
+    "levels": (lambda t: t, {"schoolid": "w2", "region": "w1"}, {}, "several levels of groups"),
+    "no level": (lambda t: t, "w1", {}, "names no level; write level1=w1"),
+    "twice": (lambda t: t, "level1=w1,level1=w2", {}, "twice"),
+    "not text": (lambda t: t, {"level1": 3}, {}, "must be the name of a column"),
+    "a list": (lambda t: t, ["w1"], {}, "columns by level"),
+    "scaling": (lambda t: t, WEIGHTS, {"scaling": "sizes"}, "not one of size, effective, none"),
+    "errors": (lambda t: t, WEIGHTS, {"standard_errors": "robust"}, "not one of sandwich"),
+    "scaling alone": (lambda t: t, None, {"scaling": "size"}, "no weights are given"),
+    "family": (lambda t: t, WEIGHTS, {"family": "student_t"}, "Gaussian outcomes"),
+    "residual": (lambda t: t, WEIGHTS, {"residual": {"sigma": "sector"}}, "residuals that"),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG))
+def test_wrong_weights_are_one_clear_error(students, name):
+    spoil, weights, options, message = WRONG[name]
+    with pytest.raises((DataError, SpecError), match=message):
+        bm.fit(SES, spoil(students), weights=weights, **options)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("mathach ~ ses", "weights need group effects"),
+        ("mathach ~ ses + (1 | schoolid) + (1 | sector)", "one grouping factor"),
+    ],
+)
+def test_models_without_a_weighted_form_are_refused(students, formula, message):
+    with pytest.raises(SpecError, match=message):
+        bm.fit(formula, students, weights={"level1": "w1"})
+
+
+def test_rows_with_missing_weights_are_dropped_on_request(students):
+    some = spoilt(students, "w1", np.nan)
+    found = bm.fit(SES, some, weights=WEIGHTS, engine="pml", missing="drop")
+    assert found.design.n == len(students) - 1
+    assert found.design.n_dropped == 1
+
+
+def test_a_record_has_weights(students, tmp_path):
+    students.to_csv(tmp_path / "s.csv", index=False)
+    (tmp_path / "m.toml").write_text(
+        f'title = "T"\ndata = "s.csv"\nformula = "{SES}"\nkind = "partial_pooling"\n'
+        '[weights]\nlevel1 = "w1"\nlevel2 = "w2"\nscaling = "effective"\n'
+    )
+    found = bm.fit(tmp_path / "m.toml", engine="pml")
+    expected = bm.fit(SES, students, weights=WEIGHTS, scaling="effective", engine="pml")
+    assert found.solution.loglik == pytest.approx(expected.solution.loglik, rel=1e-12)
+    with pytest.raises(BayesMLMError, match="a record states its"):
+        bm.fit(tmp_path / "m.toml", weights=WEIGHTS)
