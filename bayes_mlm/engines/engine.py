@@ -85,8 +85,8 @@ class Engine:
     run : callable
         ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
     run_several : callable, optional
-        ``run_several(tasks) -> list`` of the solutions of tasks that differ in imputed values alone;
-        by default each is run.
+        ``run_several(tasks) -> list`` of the solutions of tasks that differ in imputed values
+        alone; by default each is run.
     estimates : str
         What its estimates are, for the note below a table.
     independent : bool

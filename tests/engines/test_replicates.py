@@ -148,8 +148,8 @@ def test_wrong_data_of_replicates(students):
         bm.fit(SES, students, replicates={"columns": "r1..r7"}, **options)
     with pytest.raises(DataError, match="1 of the weights 'r2' are zero or negative"):
         bm.fit(SES, students.assign(r2=np.r_[-1.0, students["r2"][1:]]), replicates=made, **options)
+    alone, zones = students.assign(unit=0), {"zone": "zone", "unit": "unit", "method": "jk2"}
     with pytest.raises(DataError, match="has 1 units"):
-        one = students.assign(unit=0)
-        bm.fit(SES, one, replicates={"zone": "zone", "unit": "unit", "method": "jk2"}, **options)
+        bm.fit(SES, alone, replicates=zones, **options)
     with pytest.raises(SpecError, match="no weights are given"):
         bm.fit(SES, students, replicates=made)
