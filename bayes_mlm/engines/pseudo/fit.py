@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_mlm.base import DEFAULT_PROB, DesignError, Floats, expect, wald_reach
 from bayes_mlm.design import Design, GroupWeights
-from bayes_mlm.engines.pseudo.jackknife import jackknife
+from bayes_mlm.engines.pseudo.jackknife import jackknife, refit_one
 from bayes_mlm.engines.pseudo.maximum import Maximum, maximum_of_weights
 from bayes_mlm.engines.pseudo.replicates import replicate_covariances
 from bayes_mlm.engines.pseudo.result import ESTIMATED, FEW_GROUPS, PseudoFit, Variances
@@ -18,13 +18,12 @@ from bayes_mlm.engines.reml.inference import (
     Interval,
     VarianceErrors,
     inverse_information,
-    original_covariance,
     variance_slopes,
     wald_intervals,
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.engines.reml.result import RemlFit
-from bayes_mlm.engines.reml.search import Optimum, maximise_near
+from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.moments import GroupMoments, RotatedMoments, rotate_moments
 
 
@@ -159,7 +158,7 @@ def _finished(
         standard_errors=chosen,
         covariance=covariance,
         model_covariance=model,
-        others=_others(weights, s, optimum),
+        others=_others(weights, found, correlated=correlated),
     )
 
 
@@ -242,23 +241,22 @@ def _intervals(
     )
 
 
-def _others(weights: GroupWeights, s: GroupMoments, optimum: Optimum) -> tuple[Variances, ...]:
+def _others(weights: GroupWeights, found: Maximum, *, correlated: bool) -> tuple[Variances, ...]:
     """Return the estimates by size or effective, whichever was not chosen, if rows have weights."""
     if not weights.spec.rows:
         return ()
-    found = []
+    others = []
     for scaling in ESTIMATED:
         if scaling == weights.spec.scaling:
             continue
-        reduced = rotate_moments(weights.scaled(s, scaling))
-        at = maximise_near(reduced, optimum.factor, "ML", optimum.factor.lam(optimum.theta))
-        relative, _ = original_covariance(reduced, at)
-        found.append(
+        reduced = rotate_moments(weights.scaled(found.statistics, scaling))
+        other = refit_one(reduced, found.plain, correlated=correlated)
+        others.append(
             Variances(
                 scaling=scaling,
-                sigma_u=np.sqrt(at.point.sigma_e2 * np.diagonal(relative)),
-                sigma_e=math.sqrt(at.point.sigma_e2),
-                beta=reduced.original_beta(at.point.beta),
+                sigma_u=np.sqrt(np.maximum(np.diagonal(other.cov_u[0]), 0.0)),
+                sigma_e=math.sqrt(other.sigma2[0]),
+                beta=other.beta[0],
             )
         )
-    return tuple(found)
+    return tuple(others)

@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from bayes_mlm.base import Floats
 from bayes_mlm.design import Design
+from bayes_mlm.engines.pseudo.jackknife import refit_one
 from bayes_mlm.engines.reml import assemble, optimum_of
+from bayes_mlm.engines.reml.factor import make_factor
 from bayes_mlm.engines.reml.identified import check_identified
 from bayes_mlm.engines.reml.result import RemlFit
 from bayes_mlm.engines.reml.search import Optimum, maximise_near
@@ -55,8 +60,11 @@ def maximum_of_weights(
     if near is None or near.plain.singular:
         optimum = optimum_of(reduced, "ML", correlated=correlated)
     else:
-        at = near.optimum
-        optimum = maximise_near(reduced, at.factor, "ML", at.factor.lam(at.theta))
+        # Compiled code finds it; one more step of the search differentiates there.
+        at = refit_one(reduced, near.plain, correlated=correlated)
+        centred = reduced.z_centring @ at.cov_u[0] @ reduced.z_centring.T / at.sigma2[0]
+        factor = make_factor(reduced, correlated=correlated)
+        optimum = maximise_near(reduced, factor, "ML", _root(centred))
     plain = assemble(
         reduced,
         optimum,
@@ -68,3 +76,10 @@ def maximum_of_weights(
         check=_NO_CHECK,
     )
     return Maximum(statistics=s, reduced=reduced, optimum=optimum, plain=plain)
+
+
+def _root(covariance: Floats) -> Floats:
+    """Return a lower triangular root of a covariance (q, q) that may be singular."""
+    value, vector = np.linalg.eigh(covariance)
+    root = vector * np.sqrt(np.maximum(value, 0.0))
+    return np.asarray(np.linalg.qr(root.T)[1].T)
