@@ -124,7 +124,7 @@ class RotatedMoments:
         share = len(c) / len(self.c)
         return replace(
             self,
-            n=round(share * self.n) if self.weights is None else share * self.n,
+            n=round(share * self.n),
             rest=share * self.rest,
             r=self.r[self.of_group[::step]],
             size=np.ones(len(c)) if self.weights is None else self.weights[::step],
