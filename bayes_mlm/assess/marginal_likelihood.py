@@ -56,6 +56,11 @@ def log_marginal_likelihood(fit: Fit) -> LogMarginalLikelihood:
     (-908.75, True)
     """
     expect_draws("log_marginal_likelihood", fit)
+    if fit.design.imputations:
+        raise EngineError(
+            "a marginal likelihood is of one data set, and the fit is a mixture over "
+            f"{len(fit.design.imputations)} imputations"
+        )
     refuse_flat(fit.design, fit.priors)
     if fit.report is None or fit.report.log_marginal_likelihood is None:
         why = why_not_direct(fit.priors)

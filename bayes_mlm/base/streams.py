@@ -37,6 +37,7 @@ class Stream(Enum):
     MULTIVERSE = "spawned", 16
     PRIOR_TRUTHS = "spawned", 17
     SIMULATED_POSTERIORS = "spawned", 18
+    IMPUTATIONS = "spawned", 23
 
 
 def stream(seed: int, use: Stream, *parts: int) -> np.random.Generator:

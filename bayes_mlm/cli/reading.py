@@ -44,6 +44,10 @@ NaValues = Annotated[
     str | None,
     typer.Option(help='Codes of missing values: "-999,k.A.", or by column "score=-9,-8;age=-1".'),
 ]
+Imputation = Annotated[
+    str | None,
+    typer.Option(help="Column that numbers the imputations of a long table; each-file: files do."),
+]
 Strip = Annotated[bool, typer.Option("--strip", help="Strip spaces from the ends of labels.")]
 
 
@@ -53,6 +57,7 @@ class Reading:
 
     missing: Missing = "error"
     strip: Strip = False
+    imputation: Imputation = None
     decimal: Decimal = None
     delimiter: Delimiter = None
     encoding: Encoding = None

@@ -31,6 +31,9 @@ def print_analysis(analysis: "Analysis", output: Output, *, priors: bool = False
         console.print(show.priors_table(analysis))
         console.print(f"engine: {analysis.fits[0].engine} ({analysis.fits[0].reason})")
     console.print(show.estimates_table(analysis))
+    for one in analysis.estimates if analysis.design.imputations else ():
+        console.print(one.pooled.render(), soft_wrap=True, highlight=False)
+        console.print()
     for line in [*show.verdict_lines(analysis), *analysis.design.notes]:
         console.print(visible(line))
     console.print()
@@ -51,6 +54,11 @@ def parts_of(analysis: "Analysis") -> dict[str, Any]:
         "n_dropped": design.n_dropped,
         "groups": {term.factor: term.J for term in design.group_terms},
         "estimates": {summary.engine: summary for summary in analysis.summaries},
+        **(
+            {"pooled": {one.engine: one.pooled for one in analysis.estimates}}
+            if design.imputations
+            else {}
+        ),
     }
 
 

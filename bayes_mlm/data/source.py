@@ -27,6 +27,8 @@ class DataSource:
         Whether to strip spaces from the ends of labels.
     decimal, delimiter, encoding, sheet, cells, omit_rows, codes, na_values : str, optional
         How a file is read, where it does not say so itself: as of `bayes_mlm.read_table`.
+    imputation : str, optional
+        Column that numbers the imputations of a long table, or "each-file": each file is one.
     folder : str, optional
         What the path of a file is relative to, if not the working directory.
 
@@ -47,6 +49,7 @@ class DataSource:
     omit_rows: str | None = None
     codes: str | None = None
     na_values: str | None = None
+    imputation: str | None = None
     folder: str | None = None
 
     @property

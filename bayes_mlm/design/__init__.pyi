@@ -63,7 +63,10 @@ from .encoding.columns import (
 from .encoding.levels import Levels as Levels, notes_on_levels as notes_on_levels
 from .from_table import build_design as build_design
 from .group_means import group_means as group_means
-from .imputations import pool_designs as pool_designs
+from .imputations import (
+    mean_moments as mean_moments,
+    pool_designs as pool_designs,
+)
 from .layouts import (
     as_learned as as_learned,
     for_kind as for_kind,

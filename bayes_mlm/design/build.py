@@ -4,16 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
-
-import numpy as np
+from typing import Any, Literal, get_args
 
 from bayes_mlm.base import (
     ABSENT,
     DIRECTORY,
     DataError,
+    DesignError,
     check_choice,
-    describe_value,
     expand_home,
     suggest,
     unreadable_reason,
@@ -55,6 +53,7 @@ from bayes_mlm.design.design import Design
 from bayes_mlm.design.from_table import build_design
 from bayes_mlm.design.group_structure import check_aggregated
 from bayes_mlm.design.imputations import pool_designs
+from bayes_mlm.design.imputed_data import ImputedParts, imputed_parts
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
 from bayes_mlm.model import HasRequest, ModelSpec, family_of
@@ -108,11 +107,11 @@ def design_of(
             check_aggregated(data)
         return for_kind(data, model.kind)
     location = source.location if data is None else data
-    if is_several(location):
-        each = [
-            design_of(request, one, rows=rows, aliased=aliased) for one in cast("Any", location)
-        ]
-        return pool_designs(each)
+    several = imputed_parts(
+        request.request, location, rows, lambda: as_table(_kept(location, model, source))
+    )
+    if several is not None:
+        return _of_imputations(several, rows, aliased=aliased)
     if is_sums(location):
         return for_kind(_saved(model, source, location), model.kind)
     options: dict[str, Any] = {
@@ -143,25 +142,16 @@ def design_of(
     return for_kind(design, model.kind)
 
 
-def is_several(data: Any) -> bool:
-    """Return whether data are several imputations: a list of frames or files.
-
-    Raises
-    ------
-    DataError
-        If it is a list of something else.
-    """
-    if not isinstance(data, (list, tuple)):
-        return False
-    for k, one in enumerate(data, start=1):
-        number = isinstance(one, (int, float, bool, np.generic)) or one is None
-        values = list(one.values()) if isinstance(one, Mapping) else []
-        if number or (values and not any(hasattr(value, "__len__") for value in values)):
-            raise DataError(
-                f"a list of data is a list of imputations, each a data frame or a file, and entry "
-                f"{k} is {describe_value(one)}"
-            )
-    return True
+def _of_imputations(several: ImputedParts, rows: Rows, *, aliased: bool) -> Design:
+    """Return the design of several imputations; an error names that it is in."""
+    designs = []
+    for one in several.parts:
+        try:
+            designs.append(design_of(one.request, one.data, rows=rows, aliased=aliased))
+        except (DataError, DesignError) as error:
+            raise type(error)(f"{one.name}: {error}") from error
+    pooled = pool_designs(designs)
+    return replace(pooled, notes=(*several.notes, *pooled.notes))
 
 
 def _need_rows(model: ModelSpec, path: str | Path) -> None:
@@ -195,11 +185,15 @@ def _saved(model: ModelSpec, source: DataSource, path: str | Path) -> Design:
     return design
 
 
-def _columns(model: ModelSpec) -> tuple[str, ...]:
+def _columns(model: ModelSpec, source: DataSource) -> tuple[str, ...]:
     formula = parse_formula(model.formula)
     groups = formula.grouping_factors or ((model.group,) if model.group is not None else ())
     names = [*formula.columns, *groups, *model.group_level, *model.residual.columns]
     names += model.weights.columns
+    sets = {one.name: one.columns for one in formula.imputed}
+    names = [column for name in names for column in sets.get(name, (name,))]
+    if source.imputation is not None:
+        names.append(source.imputation)
     return tuple(name for name in dict.fromkeys(names) if name not in formula.interactions)
 
 
@@ -275,7 +269,7 @@ def _rows_in(files: Sequence[Path]) -> int:
 
 def _kept(location: Any, model: ModelSpec, source: DataSource) -> Any:
     """Return rows in memory; of a lazy frame or of many files only the columns needed."""
-    options, columns = source.options, _columns(model)
+    options, columns = source.options, _columns(model, source)
     if isinstance(location, (str, Path)):
         if str(location) in (*DATASETS, IN_MEMORY) or _is_one_file(location):
             return read_data(location, options=options)

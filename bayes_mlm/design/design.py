@@ -185,6 +185,8 @@ class Design(GroupedRows):
     def moments(self, *, grouped: bool = True) -> GroupMoments:
         """Return the sufficient statistics by group, or of all rows as one group."""
         self.single_term("the moments by group")
+        if self.imputations:
+            refuse_rows("sums by group", imputations=len(self.imputations))
         if self.crossed is not None and grouped:
             raise EngineError(
                 "of two factors with so many cells there are no moments by group, which this "

@@ -39,7 +39,7 @@ from bayes_mlm.design.group_structure import check_group_terms
 from bayes_mlm.design.outcome import check_coded, learn_outcome, outcome_notes
 from bayes_mlm.design.terms import FixedColumns, GroupTerm, Response
 from bayes_mlm.design.weights import weights_of
-from bayes_mlm.formula import Formula, parse_formula, refuse_several
+from bayes_mlm.formula import Formula, parse_formula, refuse_sets, refuse_several
 from bayes_mlm.model import (
     Family,
     Residual,
@@ -117,6 +117,7 @@ def build_design(
         group_level = (group_level,)
     table = strip_labels(as_table(table)) if strip else as_table(table)
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    refuse_sets(parsed.imputed)
     factors = factors_of(parsed, group)
     table = with_interactions(table, parsed.interactions, new=True)
     grouping = {*factors, *parsed.grouping_columns}

@@ -11,7 +11,7 @@ from bayes_mlm.design.aggregated.patterns import without_rows
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, changed
 from bayes_mlm.model import ResidualRows, plain_rows
-from bayes_mlm.moments import CellMoments
+from bayes_mlm.moments import CellMoments, GroupMoments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +53,16 @@ def pool_designs(designs: Sequence[Design]) -> Design:
     pooled = _of_sums(designs) if designs[0].aggregated is not None else _of_rows(designs)
     notes = dict.fromkeys(note for one in designs for note in one.notes)
     return replace(pooled, imputations=designs, notes=tuple(notes))
+
+
+def mean_moments(design: Design) -> GroupMoments:
+    """Return the sums by group of a design; of several imputations their mean.
+
+    For moments of predictors: what is fitted needs those of one imputation.
+    """
+    if not design.imputations:
+        return design.moments()
+    return replace(design.weighted_rows, imputations=()).moments()
 
 
 def _check_alike(first: Design, other: Design, k: int) -> None:
@@ -115,12 +125,13 @@ def _of_rows(designs: tuple[Design, ...]) -> Design:
         response=response,
         fixed=FixedColumns(terms=first.terms, X=joined([one.X for one in rows])),
         group_terms=terms,
+        weights=None,  # those of the rows are in the response's
         residual=None if first.residual is None else _residual(rows, n),
         base=_base(rows),
         inputs={name: joined([one.inputs[name] for one in rows]) for name in first.inputs},
     )
     found = without_rows(stacked)
-    return replace(found, residual=designs[0].residual)
+    return replace(found, residual=designs[0].residual, weights=designs[0].weights)
 
 
 def _residual(rows: Sequence[Design], n: int) -> ResidualRows:

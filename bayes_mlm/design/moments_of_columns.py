@@ -96,7 +96,9 @@ def mean_offset(design: Design) -> float:
 
 
 def outcome_means(design: Design) -> Floats:
-    """Return the mean outcome of each group, less the offset, shape (J,)."""
+    """Return the mean outcome of each group, less the offset, shape (J,); over imputations too."""
+    if design.imputations:
+        return np.asarray(np.mean([outcome_means(one) for one in design.imputations], axis=0))
     if design.has_rows:
         return design.group_term.means(design.y_less_offset)
     s = design.moments()

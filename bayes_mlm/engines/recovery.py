@@ -91,7 +91,7 @@ def effects_of_groups(
     if "u" in draws.posterior:
         u = draws["u"].reshape(-1, design.J, design.q)
         return lambda places: u[:, places]
-    if design.crossed is not None:
+    if design.crossed is not None or design.imputations:
         raise EngineError(
             f"the draws of the effects of {design.group} were too many to keep, and only their "
             "means and sds are there; use engine='reml', or draw fewer (draws, --draws)"

@@ -139,6 +139,11 @@ def _by(
         with waiting(f"fitting {design.formula} by {engine}"):
             solution = maximise(engine, Task(design=design, prob=prob))
         return summarise_solution(solution, design, name=result.name, engine=engine)
+    if design.imputations:
+        raise EngineError(
+            f"compare draws for one data set, and there are {len(design.imputations)} imputations; "
+            "fit them with engine='auto', and compare with that result"
+        )
     if of is None:
         request = as_request(design) if request is None else request
         priors = model_priors(design, request.model.priors)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from bayes_mlm.base import DEFAULT_PROB, EngineError, Verdict
+from bayes_mlm.base import DEFAULT_PROB, EngineError, Stream, Verdict, stream
 from bayes_mlm.design import Design, Rows, design_of
 from bayes_mlm.engines import (
     AUTO,
@@ -18,6 +18,7 @@ from bayes_mlm.engines import (
 )
 from bayes_mlm.fitting.drawing import cautions_on, draw
 from bayes_mlm.fitting.estimate import Estimate, estimate_design
+from bayes_mlm.fitting.mixture import mix_fits
 from bayes_mlm.fitting.request import (
     DEFAULT_TARGET_ACCEPT,
     RequestOptions,
@@ -28,7 +29,7 @@ from bayes_mlm.fitting.request import (
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.versions import installed_versions
 from bayes_mlm.fitting.waiting import is_watched, waiting
-from bayes_mlm.likelihood import model_priors
+from bayes_mlm.likelihood import ModelPriors, model_priors
 from bayes_mlm.model import HasRequest
 from bayes_mlm.moments import GroupMoments
 
@@ -57,10 +58,10 @@ def fit(
         A formula (``"mathach ~ ses + (1 | schoolid)"``), the name of a bundled record
         (``"hsb_ses"``), the path of a TOML record or of saved sums (``"year1.sums"``), or a design
         (of `build_design`, or of summed data), which needs no data.
-    data : data frame, mapping, Scan, DataSource, str or Path, optional
+    data : data frame, mapping, Scan, DataSource, str, Path or list of these, optional
         Any frame narwhals supports, a file of any kind that `read_table` reads, a directory or glob
         of files, the result of `open_data`, or the name of an embedded set. A record names its
-        data; a formula needs this argument.
+        data; a formula needs this argument. A list has the imputations of one data set.
     kind, group, group_level, missing
         With a formula: as the fields of a `ModelSpec` and a `DataSource`. The kind is
         "partial_pooling" if the formula has a bar and "pooled" otherwise.
@@ -97,6 +98,9 @@ def fit(
         a survey have them: ``weights="pisa"``.
     decimal, delimiter, encoding, sheet, cells, omit_rows, codes, na_values : optional
         How a file is read, where it does not state it itself: as of `bayes_mlm.read_table`.
+    imputation : str, optional
+        Column that numbers the imputations of a long table (Stata's ``_mi_m``, mice's ``.imp``,
+        SAS's ``_Imputation_``; 0, the incomplete original, is omitted), or "each-file".
     strip : bool
         Whether to strip labels of spaces at their ends (tabs, no-break and zero-width ones too).
     draws, tune, chains : int, optional
@@ -167,8 +171,11 @@ def fit_design(
     statistics: GroupMoments | None = None,
     started: float | None = None,
     progressbar: bool = False,
+    priors: ModelPriors | None = None,
 ) -> Fit:
     """Draw from the posterior of a design that is laid out for its kind, data being read.
+
+    Of several imputations each is fitted, with the same priors, and the draws are mixed.
 
     Raises
     ------
@@ -183,7 +190,29 @@ def fit_design(
             f"of {', '.join(engine_names(drawing=True))}"
         )
     request = request.request
-    priors = model_priors(design, request.model.priors)
+    priors = model_priors(design, request.model.priors) if priors is None else priors
+    if design.imputations:
+        rng = stream(settings.random_seed, Stream.IMPUTATIONS)
+        seeds = rng.integers(2**31, size=len(design.imputations)).tolist()
+        fits = [
+            fit_design(
+                request,
+                one,
+                replace(settings, random_seed=seed),
+                engine=engine,
+                progressbar=progressbar,
+                priors=priors,
+            )
+            for one, seed in zip(design.imputations, seeds, strict=True)
+        ]
+        return mix_fits(
+            fits,
+            design,
+            request=request,
+            priors=priors,
+            settings=settings,
+            seconds=time.perf_counter() - began,
+        )
     several = len(design.factors) > 1  # moments are by one factor
     moments = design.moments() if statistics is None and not several else statistics
     task = Task(

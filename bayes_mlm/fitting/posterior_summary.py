@@ -65,7 +65,10 @@ def summarise_posterior(
         notes = (*notes, ratio_note(fit.design.family, drawn=True))
     stacked = np.stack(list(named.values()), axis=-1)
     chains = has_chains(fit.engine) or fit.draws.is_chain
-    found = convergence(stacked) if chains else _independent(stacked)
+    if fit.design.imputations:
+        found, chains = _of_mixture(stacked, chains=chains), False
+    else:
+        found = convergence(stacked) if chains else _independent(stacked)
     shown = summarise_draws(stacked.reshape(-1, stacked.shape[-1]), prob, interval)
     rows = tuple(
         QuantityRow(
@@ -132,6 +135,17 @@ def _derived(fit: Posterior, null: Posterior | None) -> Iterator[tuple[str, Any]
     other = [null.draws[name] for name in names]
     shifted = [np.roll(values, values.size // 2).reshape(values.shape) for values in other]
     yield from posterior.r_squared(*sds, *shifted).items()
+
+
+def _of_mixture(values: Array, *, chains: bool) -> Convergence:
+    """Compute the same of a mixture, a chain of which is an imputation, with other means."""
+    parts = [convergence(one[None]) if chains else _independent(one[None]) for one in values]
+    return Convergence(
+        r_hat=np.full(values.shape[2], np.nan),
+        ess_bulk=np.sum([one.ess_bulk for one in parts], axis=0),
+        ess_tail=np.sum([one.ess_tail for one in parts], axis=0),
+        mcse_mean=np.sqrt(np.sum([np.square(one.mcse_mean) for one in parts], axis=0)) / len(parts),
+    )
 
 
 def _independent(values: Array) -> Convergence:

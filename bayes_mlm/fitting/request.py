@@ -85,6 +85,7 @@ class RequestOptions(TypedDict, total=False):
     standard_errors: Literal["sandwich", "jackknife", "fixed"] | None
     replicates: Replicates | Mapping[str, Any] | str | None
     strip: bool
+    imputation: str | None
     decimal: Literal[".", ","] | None
     delimiter: str | None
     encoding: str | None
@@ -159,6 +160,7 @@ def as_request(
     reading: dict[str, Any] = {
         "missing": options.get("missing") or "error",
         "strip": options.get("strip") or False,
+        "imputation": options.get("imputation"),
     }
     found: dict[str, Any] = {one.name: options.get(one.name) for one in fields(ReadOptions)}
     found["na_values"] = na_text(found["na_values"])
@@ -186,6 +188,7 @@ def as_request(
             source=replace(
                 source,
                 strip=source.strip or reading["strip"],
+                imputation=reading["imputation"] or source.imputation,
                 missing=source.missing if reading["missing"] == "error" else reading["missing"],
                 **how,
             ),
@@ -249,7 +252,9 @@ def _request_for(
         )
     kind = kind or ("partial_pooling" if parse_formula(formula).group_terms else "pooled")
     if isinstance(data, DataSource):
-        given = {name: value for name, value in reading.items() if value not in (False, "error")}
+        given = {
+            name: value for name, value in reading.items() if value not in (False, None, "error")
+        }
         source = replace(data, **given)
     else:
         named = str(data) if isinstance(data, (str, Path)) else IN_MEMORY

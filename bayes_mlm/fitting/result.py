@@ -78,9 +78,8 @@ class Fit:
     verdict : Verdict
         Whether the draws can be relied on, and what to do if not.
     seconds : float
-        Wall time of building, compiling and sampling.
-    created_at : str
-        When it was made, in ISO 8601.
+        Wall time.
+    created_at : str, ISO 8601
     added : mapping of str to xarray.Dataset
         What was added to `data` before the fit was saved, by group.
 
@@ -261,10 +260,11 @@ class Fit:
 
         Given the variance parameters the effects are normal in closed form; their means and
         variances are averaged over draws of those (laws of total expectation and variance). With
-        several factors, other families or a residual structure they are those of the draws.
+        several factors, other families, a residual structure or imputations they are the draws'.
         """
         design = self.design
-        plain = design.family.gaussian_moments and not design.residual and len(design.factors) < 2
+        plain = design.family.gaussian_moments and len(design.factors) < 2
+        plain = plain and not (design.residual or design.imputations)
         found = None if plain else self.group_effects(DEFAULT_PROB, factor)
         if found is None:
             return effect_moments(self.of_factor(factor).design, self.draws)

@@ -231,7 +231,7 @@ def analyse(
         check_engine(engine, design)
     # One pass over the rows serves every engine.
     single = len(design.factors) == 1 and design.has_group_effects
-    statistics = design.moments() if single else None
+    statistics = design.moments() if single and not design.imputations else None
     named = [name for name in engines if not is_drawing(name)] or [likelihood_engine(design)]
     estimates = []
     for name in dict.fromkeys(filter(None, named)):

@@ -109,6 +109,11 @@ def save_fit(
             "fit.data.to_netcdf(...)"
         )
     design = fit.design
+    if design.imputations:
+        raise StorageError(
+            f"a mixture over {len(design.imputations)} imputations is not saved as a fit; save its "
+            "draws (fit.data.to_netcdf(...)), or the fit of each imputation"
+        )
     if design.sample_of is not None:
         raise StorageError(
             f"this fit is joined to the rows of {design.J} of {design.sample_of.J:,} groups; save "

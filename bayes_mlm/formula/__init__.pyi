@@ -31,3 +31,4 @@ from .function import (
 )
 from .functions import FUNCTIONS as FUNCTIONS
 from .group_terms import GroupFormula as GroupFormula, written_factor as written_factor
+from .imputed import ImputedSet as ImputedSet, refuse_sets as refuse_sets

@@ -19,6 +19,7 @@ language:
 ``(1 | school/class)``      ``(1 | school) + (1 | class:school)``: classes within schools
 ``(1 + a || g)``            the same effects held independent of one another, at a = 0
 ```school id```             a column whose name is not a plain word
+``pv(PV1..PV10)``           a variable known by several columns: plausible values, imputations
 ``log(a)``, ``I(a / b)``    functions of `bayes_mlm.formula.functions.FUNCTIONS`
 ==========================  =====================================================================
 
@@ -37,6 +38,7 @@ from bayes_mlm.base import DesignError, FormulaError, SeveralFactorsError
 from bayes_mlm.formula.expressions import Expression, Factor, Term, grouped_by, measured, unique
 from bayes_mlm.formula.grammar import Source, parse_tree, printable, start_of
 from bayes_mlm.formula.group_terms import GroupFormula, join_terms
+from bayes_mlm.formula.imputed import ImputedSet, expand_sets
 from bayes_mlm.formula.reader import read_outcome, read_predictors
 
 _WRITE = "; write: "
@@ -50,7 +52,7 @@ class Formula:
     Parameters
     ----------
     text : str
-        As the user wrote it; not compared.
+        As the user wrote it, but for sets of plausible values; not compared.
     outcome : Name or Call
         The outcome column, or a function of it; `outcome.columns` names its columns.
     terms : tuple of Term
@@ -61,6 +63,8 @@ class Formula:
         What is added to the linear predictor with a coefficient of 1; several are summed.
     trials : Expression or None
         The number of trials of an outcome that counts successes.
+    imputed : tuple of ImputedSet
+        Sets of plausible values; `text` and the terms have their names.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class Formula:
     group_terms: tuple[GroupFormula, ...] = ()
     offsets: tuple[Expression, ...] = ()
     trials: Expression | None = None
+    imputed: tuple[ImputedSet, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """Return the formula multiplied out; parsing this gives an equal formula."""
@@ -260,9 +265,10 @@ def parse_formula(text: str) -> Formula:
 # A fit asks for its formula some four times, at a millisecond each.
 @lru_cache(maxsize=256)
 def _parse(text: str) -> Formula:
-    source = Source(text)
+    plain, sets = expand_sets(Source(text))
+    source = Source(plain)
     try:
-        return _read(source)
+        return replace(_read(source), imputed=sets)
     except FormulaError as error:
         raise _with_offer(source, error) from None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bayes_mlm.base import count
-from bayes_mlm.engines import ENGINES, Satterthwaite, has_chains, has_random_effects
+from bayes_mlm.engines import ENGINES, PooledResult, Satterthwaite, has_chains, has_random_effects
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import main_model
@@ -163,6 +163,12 @@ def _likelihood(main: Analysis) -> Iterator[_Sentence]:
         also = " for comparison" if main.fits else ""
         text = f"{what} gave estimates with {summary.interval}{also}"
         yield _Sentence(text, cites.get(summary.engine, ()))
+        if isinstance(one.solution, PooledResult):
+            yield _Sentence(
+                f"The estimates of {one.solution.m} imputations were pooled by Rubin's rules, with "
+                "Barnard and Rubin's degrees of freedom for coefficients",
+                ("rubin", "barnard_rubin"),
+            )
         if isinstance(one.solution.tests, Satterthwaite):
             t = "Intervals of coefficients are of t tests with Satterthwaite's degrees of freedom"
             yield _Sentence(t, ("satterthwaite",))

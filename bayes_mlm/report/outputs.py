@@ -64,6 +64,7 @@ def write_run(
         intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
         settings in force; its first line is the command that reproduces the numbers) and, where
         there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``);
+        Of several imputations ``<model>.<engine>.draws.nc`` instead, for ArviZ, and ``pooled.csv``;
         ``published.csv``; ``report.html``; and ``report.pdf``.
 
     Raises
@@ -75,7 +76,7 @@ def write_run(
 
     # An earlier run's posterior or PDF would not belong to the new estimates.
     stale = [f"{one.spec.name}.{end}" for one in analyses for end in ("nc", "nuts.nc")]
-    stale.append("report.pdf")
+    stale += ["report.pdf", "pooled.csv"]
     with atomic_folder(folder, without=stale) as stage:
         known = {record.name: record for record in records}
         summaries = [summary for analysis in analyses for summary in analysis.summaries]
@@ -86,7 +87,13 @@ def write_run(
                 _record_text(analysis, known.get(name)), encoding="utf-8"
             )
             for k, fit in enumerate(analysis.fits):
+                if analysis.design.imputations:  # draws, which are no fit of one data set
+                    fit.data.to_netcdf(stage / f"{name}.{fit.engine}.draws.nc")
+                    continue
                 save_fit(fit, stage / (f"{name}.nc" if k == 0 else f"{name}.{fit.engine}.nc"))
+        pooled = [one.pooled for a in analyses if a.design.imputations for one in a.estimates]
+        if pooled:
+            (stage / "pooled.csv").write_text(tables_csv(pooled), encoding="utf-8")
         if published:
             (stage / "published.csv").write_text(_published_csv(published), encoding="utf-8")
         (stage / "verdicts.csv").write_text(_verdicts_csv(analyses), encoding="utf-8")

@@ -172,6 +172,28 @@ _work(
     doi="10.18637/jss.v082.i13",
 )
 _work(
+    "rubin",
+    "rubin1987",
+    "Rubin, D. B.",
+    1987,
+    "Multiple imputation for nonresponse in surveys",
+    "Wiley",
+    doi="10.1002/9780470316696",
+    kind="book",
+)
+_work(
+    "barnard_rubin",
+    "barnard1999",
+    "Barnard, J.; Rubin, D. B.",
+    1999,
+    "Small-sample degrees of freedom with multiple imputation",
+    "Biometrika",
+    volume="86",
+    number="4",
+    pages="948--955",
+    doi="10.1093/biomet/86.4.948",
+)
+_work(
     "quadrature",
     "pinheiro1995",
     "Pinheiro, J. C.; Bates, D. M.",

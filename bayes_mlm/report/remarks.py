@@ -45,7 +45,8 @@ def coded_outcome(design: Design) -> Iterator[str]:
         return
     levels, distinct = design.encoding.outcome_levels, design.weighted_rows
     places = distinct.y.astype(np.int64)
-    rows = np.bincount(places, distinct.response.weights).astype(np.int64).tolist()
+    # Rounded: the weights of imputations are 1/M.
+    rows = np.rint(np.bincount(places, distinct.response.weights)).astype(np.int64).tolist()
     names = [f"{k}" for k in range(max(2, len(rows)))]
     if levels is not None:
         names = [levels.name(place) for place in range(len(levels.levels))]
@@ -75,6 +76,12 @@ def describe_intervals(analyses: Sequence[Analysis]) -> str:
         else "intervals of ML are Wald for coefficients, and profile for sds and what follows from "
         "them (with several effects of a group Wald, of their logarithms)"
     )
+    if any(one.design.imputations for one in analyses):
+        made = (
+            "imputations are pooled by Rubin's rules, intervals of coefficients are of the t "
+            "distribution with Barnard and Rubin's degrees of freedom, and those of sds of pooled "
+            "variances"
+        )
     return (
         f"In the equations i indexes rows and j groups; {symbols} and u group effects. Posterior "
         f"estimates are means, with highest density intervals (HDI); {made}."

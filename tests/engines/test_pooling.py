@@ -201,7 +201,7 @@ def test_other_engines_solutions_are_pooled() -> None:
     ("data", "message"),
     [
         ([], "at least two|several imputations"),
-        ([SLEEP], "several imputations are needed, and found 1"),
+        ([SLEEP], "several imputations are needed, and the list has 1"),
         ([SLEEP, 3], "entry 2 is"),
         ([SLEEP, {**SLEEP, "extra": 1}], "shape|rows|length|column"),
         ([SLEEP, {name: one[:-1] for name, one in SLEEP.items()}], "imputation 2 has 179 rows"),

@@ -203,6 +203,11 @@ def _prepare(
     terms: Sequence[str] | None,
     settings: Settings,
 ) -> VariedModel:
+    if design.imputations:
+        raise EngineError(
+            f"posteriors of {len(design.imputations)} imputations are not redrawn under other "
+            "priors; vary those of one imputation, or fit all with each (priors=...)"
+        )
     design.require_likelihood("the sensitivity to priors")
     stated = model_priors(design, model.priors)
     choices = choose_priors(design, stated, priors)

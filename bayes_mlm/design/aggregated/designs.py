@@ -54,7 +54,7 @@ from bayes_mlm.design.terms import (
     Response,
     terms_of_moments,
 )
-from bayes_mlm.formula import Formula, parse_formula
+from bayes_mlm.formula import Formula, parse_formula, refuse_sets
 from bayes_mlm.model import Family, family_of
 from bayes_mlm.moments import (
     CellFactor,
@@ -135,6 +135,7 @@ def sum_rows(
             f"the formula must be text, found {type(formula).__name__}; pass it first"
         )
     parsed = parse_formula(formula) if isinstance(formula, str) else formula
+    refuse_sets(parsed.imputed)
     factors = factors_of(parsed, group)
     request = Request(
         formula=parsed,

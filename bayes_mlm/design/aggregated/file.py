@@ -190,7 +190,8 @@ def is_sums(source: object) -> bool:
 
 def rows_at_source(design: Design, source: object) -> bool:
     """Return whether a design has moments alone, of data whose rows can still be read."""
-    return not design.has_rows and not is_sums(source)
+    first = design.imputations[0] if design.imputations else design
+    return not first.has_rows and not is_sums(source)
 
 
 def model_of_sums(path: str | Path) -> tuple[str, str | None, bool]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import EngineError
+from bayes_mlm.base import EngineError, UnsupportedModelError
 from bayes_mlm.engines.engine import Drawn, Task
 from bayes_mlm.engines.pooling.pool import pool_solutions
 from bayes_mlm.engines.registry import ENGINES
@@ -38,6 +38,11 @@ def maximise(name: str, task: Task) -> "Solution":
     """
     engine = ENGINES[name]
     if task.design.imputations:
+        if task.check:
+            raise UnsupportedModelError(
+                "a cross-check is of the fit of one data set, and there are "
+                f"{len(task.design.imputations)} imputations; check one of them"
+            )
         of_one = replace(task, statistics=None, profile=False)  # a profile is of one data set
         tasks = [replace(of_one, design=one) for one in task.design.imputations]
         several = engine.run_several

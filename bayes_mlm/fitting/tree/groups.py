@@ -104,6 +104,11 @@ def _expected(fit: Sampled, name: str) -> Variables:
 
 def _why_no_rows(fit: Sampled) -> str:
     """Return why there is nothing by row; "" if there is."""
+    if fit.design.imputations:
+        return (
+            f"the fit is pooled over {len(fit.design.imputations)} imputations, and values by row "
+            "or by group are of one data set"
+        )
     if not fit.design.has_rows:
         kept = "sums by group" if fit.design.patterns is None else "counts of distinct rows"
         return f"the data were reduced to {kept}, and values by row need the rows"
@@ -128,7 +133,8 @@ def _by_row(fit: Sampled, shape: tuple[int, int], compute: Callable[[], Array]) 
 
 
 def _posterior(fit: Sampled) -> Variables:
-    return in_arviz_order({**fit.draws.posterior, **fit.draws.free(fit.design, fit.priors)})
+    free = {} if fit.design.imputations else fit.draws.free(fit.design, fit.priors)
+    return in_arviz_order({**fit.draws.posterior, **free})
 
 
 def _sample_stats(fit: Sampled) -> Variables:
@@ -161,7 +167,7 @@ def _log_likelihood_group(fit: Sampled) -> Variables:
     if prior is not None and (prior.family != "Normal" or not design.has_rows):
         raise EngineError(f"the intercept of a new group has no normal distribution: {prior}")
     structured = not design.family.gaussian_moments or design.residual is not None
-    if structured:
+    if structured or design.imputations:
         _need_rows(fit)
     shape = (*_size(fit), design.J)
     compute = partial(group_log_likelihood, fit)

@@ -207,7 +207,7 @@ def read_population(design: Design, request: ModelRequest | None, data: Any = No
         return Population(
             design=design,
             table=counted,
-            what=_count(counted, design, "of the data", n=design.n),
+            what=_count(counted, design, _of_data(design), n=design.n),
             weights=design.patterns.response.weights,
         )
 
@@ -359,6 +359,11 @@ def _values(design: Design, name: str, matrix: str) -> Floats | None:
         means = design.base.means[:, design.base.terms.index(name)]
         values = values + design.group_term.by_row(means)
     return values
+
+
+def _of_data(design: Design) -> str:
+    several = len(design.imputations)
+    return f"of the data, in {several} imputations" if several else "of the data"
 
 
 def _count(table: Table, design: Design, which: str, n: int | None = None) -> str:

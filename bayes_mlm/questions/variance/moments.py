@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats, Ints
-from bayes_mlm.design import Design
+from bayes_mlm.design import Design, mean_moments
 from bayes_mlm.moments import GroupMoments
 
 
@@ -109,7 +109,7 @@ def factor_views(design: Design) -> tuple[Design, ...]:
 
 def _of_factor(design: Design) -> FactorMoments:
     crossed = design.crossed
-    s = design.moments() if crossed is None else crossed.pooled_moments(str(design.group))
+    s = mean_moments(design) if crossed is None else crossed.pooled_moments(str(design.group))
     x, z = range(s.p), range(s.p, s.p + s.q)
     return FactorMoments(x=moments(s, x), z=moments(s, z), sizes=design.group_sizes)
 

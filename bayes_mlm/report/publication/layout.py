@@ -239,16 +239,20 @@ def _size(sources: Sequence[Source]) -> Iterator[_Line]:
                 for one in terms
             ],
         )
+    if any(source.analysis.design.imputations for source in sources):
+        many = [len(source.analysis.design.imputations) for source in sources]
+        yield _plain("imputations", [count(one) if one else "" for one in many])
     for engine in (name for name, one in ENGINES.items() if not one.draws):
         summaries = [source.likelihood for source in sources]
         if any(summary is not None and summary.engine == engine for summary in summaries):
             texts = [
-                estimate_texts(summary["loglik"], style="table").estimate
+                estimate_texts(summary.get("loglik"), style="table").estimate
                 if summary is not None and summary.engine == engine
                 else ""
                 for summary in summaries
             ]
-            yield _plain(f"log-likelihood ({engine.upper()})", texts)
+            if any(texts):  # several imputations have none
+                yield _plain(f"log-likelihood ({engine.upper()})", texts)
 
 
 def _plain(label: str, texts: Sequence[str]) -> _Line:

@@ -52,7 +52,9 @@ def _about_estimates(sources: Sequence[Source], interval: bool, wide: bool) -> s
     if likelihood:
         named = " and ".join(ENGINES[summary.engine].label for summary in likelihood)
         kinds = " or ".join(dict.fromkeys(one.interval_method for one in fitted))
-        kind = f"{kinds} for coefficients, profile for σ and ICC"
+        several = any(source.analysis.design.imputations for source in sources)
+        how = "Rubin's rules on variances" if several else "profile"
+        kind = f"{kinds} for coefficients, {how} for σ and ICC"
         errors.append(f"standard error of {named}")
         spans.append(f"{likelihood[0].interval} ({kind}) of {named}")
     shown = []
