@@ -22,7 +22,7 @@ SurveyWeights = Annotated[
     str | None,
     typer.Option(
         help="Columns of survey weights by level: level1=w1,school=w2; overall=... if those of "
-        "rows are unconditional."
+        "rows are unconditional; or a survey: pisa, timss, pirls, naep."
     ),
 ]
 WeightScaling = Annotated[
@@ -32,6 +32,10 @@ WeightScaling = Annotated[
 StandardErrors = Annotated[
     Literal["sandwich", "jackknife", "fixed"] | None,
     typer.Option(help="Standard errors under weights (default: jackknife of few groups)."),
+]
+ReplicateWeights = Annotated[
+    str | None,
+    typer.Option(help="Replicate weights: fay(W_FSTURWT1..W_FSTURWT80), brr(...), jk1(...), ..."),
 ]
 Exponentiate = Annotated[
     bool,
@@ -52,6 +56,7 @@ class Outcome:
     weights: SurveyWeights = None
     scaling: WeightScaling = None
     standard_errors: StandardErrors = None
+    replicates: ReplicateWeights = None
 
     @property
     def options(self) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ import numpy as np
 from bayes_mlm.base import DataError, Floats, Ints
 from bayes_mlm.data import Groups, Table, as_labels, group_spread, label_text
 from bayes_mlm.design.terms import RowArray
-from bayes_mlm.model import Scaling, Weights
+from bayes_mlm.model import Replicates, Scaling, Weights
 from bayes_mlm.moments import GroupMoments
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class GroupWeights:
         Weights of the groups as they were given; ones without.
     of_rows : ndarray, shape (n,)
         Weights of the rows as they were given; ones without.
+    replicates : ndarray, shape (n, G), or None
+        Replicate weights of the rows, unconditional.
     """
 
     spec: Weights
@@ -40,6 +42,7 @@ class GroupWeights:
     square: Floats
     level2: Floats
     of_rows: RowArray[Floats] = RowArray()  # noqa: RUF009  (a descriptor)
+    replicates: Floats | None = None
 
     def __repr__(self) -> str:
         """Return the levels with their columns, and the scaling."""
@@ -54,6 +57,23 @@ class GroupWeights:
     def conditional(self) -> Floats:
         """Sums (J,) of the weights of rows conditional on their group."""
         return self.total / self.level2 if self.spec.overall else self.total
+
+    @property
+    def whole_totals(self) -> Floats:
+        """Sums (J,) of the unconditional weights of rows."""
+        return self.conditional * self.level2
+
+    @property
+    def n_replicates(self) -> int:
+        """Number of sets of replicate weights."""
+        return 0 if self.replicates is None else self.replicates.shape[1]
+
+    @property
+    def n_zones(self) -> int:
+        """Number of zones that replicates were made of; 0 where they are columns."""
+        spec = self.spec.replicates
+        each = 2 if spec is not None and spec.method == "jk2-full" else 1
+        return 0 if spec is None or spec.zone is None else self.n_replicates // each
 
     @property
     def effective_rows(self) -> Floats:
@@ -101,21 +121,13 @@ class GroupWeights:
             weights=self.level2 / self.level2.mean(),
         )
 
-    def replicated(self, of_rows: Floats, codes: Ints) -> "GroupWeights":
-        """Return the weights with others of the rows (n,): a set of replicate weights.
-
-        The weight of a group changes as the sum of its rows' weights does, so that conditional
-        weights remain conditional.
-        """
-        J = len(self.level2)
-        total = np.bincount(codes, of_rows, minlength=J)
-        square = np.bincount(codes, of_rows**2, minlength=J)
-        level2 = self.level2 * total / self.total
-        return replace(self, of_rows=of_rows, total=total, square=square, level2=level2)
+    def whole(self, codes: Ints) -> Floats:
+        """Return the unconditional weights of the rows (n,), of groups (n,)."""
+        return self.of_rows if self.spec.overall else self.of_rows * self.level2[codes]
 
     def population_weights(self, codes: Ints) -> Floats:
         """Return the unconditional weights of the rows (n,), of mean one."""
-        found = self.of_rows if self.spec.overall else self.of_rows * self.level2[codes]
+        found = self.whole(codes)
         return np.asarray(found * (found.size / found.sum()))
 
 
@@ -138,7 +150,34 @@ def weights_of(table: Table, spec: Weights, groups: Groups) -> GroupWeights | No
         values = _positive(table.columns[spec.level2], spec.level2)
         _constant(values, spec.level2, groups)
         level2[codes] = values
-    return group_weights(spec, of_rows, codes, level2)
+    found = group_weights(spec, of_rows, codes, level2)
+    if spec.replicates is None:
+        return found
+    return replace(found, replicates=_replicates(table, spec.replicates, found, codes))
+
+
+def _replicates(table: Table, spec: Replicates, weights: GroupWeights, codes: Ints) -> Floats:
+    """Return replicate weights (n, G): their columns, or made of zones and units."""
+    if spec.columns:
+        found = np.empty((table.n, len(spec.columns)), order="F")
+        for k, name in enumerate(spec.columns):
+            found[:, k] = _positive(table.columns[name], name, zero=True)
+        return found
+    whole = weights.whole(codes)
+    zones, at = np.unique(table.columns[str(spec.zone)], return_inverse=True)
+    unit = table.columns[str(spec.unit)]
+    made = []
+    for zone, label in enumerate(zones.tolist()):
+        inside = at == zone
+        units = np.unique(unit[inside])
+        if units.size != 2:
+            raise DataError(
+                f"the zone {label_text(label)} of {spec.zone!r} has {units.size} units in "
+                f"{spec.unit!r}, and a pair has two; join it with another zone"
+            )
+        doubled = units[::-1] if spec.method == "jk2-full" else units[1:]
+        made += [np.where(inside, np.where(unit == one, 2.0, 0.0), 1.0) * whole for one in doubled]
+    return np.stack(made, axis=1)
 
 
 def group_weights(spec: Weights, of_rows: Floats, codes: Ints, level2: Floats) -> GroupWeights:
@@ -154,13 +193,13 @@ def group_weights(spec: Weights, of_rows: Floats, codes: Ints, level2: Floats) -
     )
 
 
-def _positive(values: "NDArray[Any]", name: str) -> Floats:
+def _positive(values: "NDArray[Any]", name: str, *, zero: bool = False) -> Floats:
     if values.dtype.kind not in "fiu":
         raise DataError(
             f"the weights {name!r} are not numbers ({values[0]!r}); give a numeric column"
         )
     found = np.asarray(values, dtype=float)
-    if not (found > 0.0).all():
+    if not (found >= 0.0 if zero else found > 0.0).all():
         refuse_weights_that_are(name, int((found <= 0.0).sum()), float(found.min()))
     return found
 

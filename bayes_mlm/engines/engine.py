@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from bayes_mlm.base import DEFAULT_PROB, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bayes_mlm.design import Design
     from bayes_mlm.engines.direct.report import DirectReport
@@ -84,6 +84,9 @@ class Engine:
         it can.
     run : callable
         ``run(task) -> Drawn`` of an engine that draws, else RemlFit or OlsFit.
+    run_several : callable, optional
+        ``run_several(tasks) -> list`` of the solutions of tasks that differ in imputed values
+        alone; by default each is run.
     estimates : str
         What its estimates are, for the note below a table.
     independent : bool
@@ -105,6 +108,7 @@ class Engine:
     why_not: "Callable[[Design, ModelPriors | None], str]"
     run: "Callable[[Task], Drawn | RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit]"
     estimates: str
+    run_several: "Callable[[Sequence[Task]], list[RemlFit]] | None" = None
     independent: bool = False
     several_factors: bool = False
     weighted: bool = False

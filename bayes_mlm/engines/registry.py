@@ -11,7 +11,7 @@ from bayes_mlm.engines.engine import Drawn, Engine, Task
 from bayes_mlm.formula import refuse_several
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bayes_mlm.design import Design
     from bayes_mlm.engines.generalised.result import GeneralisedFit
@@ -210,6 +210,12 @@ def _run_pseudo(task: Task) -> "RemlFit":
     return found if design.sample_of is None else found.of_groups(design)
 
 
+def _run_imputations(tasks: "Sequence[Task]") -> "list[RemlFit]":
+    from bayes_mlm.engines.pseudo import fit_imputations
+
+    return [*fit_imputations([one.design for one in tasks], level=tasks[0].prob)]
+
+
 def _draw_pseudo(task: Task) -> Drawn:
     from bayes_mlm.engines.pseudo import sample_pseudo
 
@@ -308,6 +314,7 @@ for _engine in (
         what="pseudo-maximum likelihood, under survey weights",
         why_not=lambda *_: "",
         run=_run_pseudo,
+        run_several=_run_imputations,
         estimates="most likely variances and coefficients by the pseudo-likelihood of the weights",
         weighted=True,
     ),

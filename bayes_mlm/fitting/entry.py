@@ -92,6 +92,10 @@ def fit(
         default), its effective number, or what they do.
     standard_errors : {"sandwich", "jackknife", "fixed"}, optional
         Under weights; see `bayes_mlm.model.Weights`.
+    replicates : mapping or str, optional
+        Replicate weights of a survey, which standard errors are then of:
+        ``"fay(W_FSTURWT1..W_FSTURWT80)"``; see `bayes_mlm.model.Replicates`. Weights by the name of
+        a survey have them: ``weights="pisa"``.
     decimal, delimiter, encoding, sheet, cells, omit_rows, codes, na_values : optional
         How a file is read, where it does not state it itself: as of `bayes_mlm.read_table`.
     imputation : str, optional

@@ -30,6 +30,7 @@ from bayes_mlm.model import (
     ModelRequest,
     ModelSpec,
     Prior,
+    Replicates,
     Residual,
     Weights,
     as_residual,
@@ -82,6 +83,7 @@ class RequestOptions(TypedDict, total=False):
     weights: Weights | Mapping[str, str] | str | None
     scaling: Literal["size", "effective", "none"] | None
     standard_errors: Literal["sandwich", "jackknife", "fixed"] | None
+    replicates: Replicates | Mapping[str, Any] | str | None
     strip: bool
     imputation: str | None
     decimal: Literal[".", ","] | None
@@ -153,6 +155,7 @@ def as_request(
         options.get("weights"),
         scaling=options.get("scaling"),
         standard_errors=options.get("standard_errors"),
+        replicates=options.get("replicates"),
     )
     reading: dict[str, Any] = {
         "missing": options.get("missing") or "error",

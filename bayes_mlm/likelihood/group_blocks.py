@@ -207,8 +207,13 @@ def solve_block(
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
-def log_sum(determinant: Floats) -> float:
-    """Sum the logs of m determinants, each 1 or more."""
+def log_sum(determinant: Floats, weights: Floats) -> float:
+    """Sum the logs of determinants, each 1 or more, with their weights if there are any."""
+    if len(weights) > 0:
+        weighted = 0.0
+        for g in range(BLOCK):
+            weighted += weights[g] * math.log(determinant[g])
+        return weighted
     largest, product, total = 0.0, 1.0, 0.0
     for g in range(BLOCK):
         largest = max(largest, determinant[g])

@@ -32,7 +32,15 @@ from bayes_mlm.moments import BLOCK
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
-def evaluate(r: Floats, c: Floats, shown: Flags, s: Floats, logdet: Floats, a: Floats) -> None:
+def evaluate(
+    r: Floats,
+    c: Floats,
+    shown: Flags,
+    weights: Floats,
+    s: Floats,
+    logdet: Floats,
+    a: Floats,
+) -> None:
     """Add ``sum log|N|`` to logdet (B,), and ``sum C'N^-1 C`` to lower triangles of a (B, k, k).
 
     Parameters
@@ -43,6 +51,8 @@ def evaluate(r: Floats, c: Floats, shown: Flags, s: Floats, logdet: Floats, a: F
         Entries of C, by rows.
     shown : (q*q,) array of bool
         Whether an entry of R differs from zero in any group.
+    weights : (blocks, BLOCK) array
+        Of the groups, by whose roots C is multiplied; without blocks where each counts once.
     s : (B, q, q) array
         Relative covariances of the effects of the centred Z.
     logdet, a : arrays
@@ -50,25 +60,32 @@ def evaluate(r: Floats, c: Floats, shown: Flags, s: Floats, logdet: Floats, a: F
     """
     q, k = s.shape[1], a.shape[1]
     work, lower = np.empty((q * q, BLOCK)), np.empty((q * q, BLOCK))
-    inverse = np.empty((q + 1, BLOCK))
+    inverse, none = np.empty((q + 1, BLOCK)), np.empty(0)
     x = np.empty((q * k, BLOCK))
     for block in range(len(r)):
         for b in range(len(s)):
             factor_block(r[block], shown, s[b], work, lower, inverse)
-            logdet[b] += log_sum(inverse[q])
+            logdet[b] += log_sum(inverse[q], weights[block] if len(weights) > 0 else none)
             solve_block(c[block], k, lower, inverse, q, x)
             add_cross(x, x, q, k, a[b])
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def first_derivatives(
-    r: Floats, c: Floats, shown: Flags, s: Floats, logdet: Floats, a: Floats, along: Floats
+    r: Floats,
+    c: Floats,
+    shown: Flags,
+    weights: Floats,
+    s: Floats,
+    logdet: Floats,
+    a: Floats,
+    along: Floats,
 ) -> None:
     """Evaluate at one covariance, with the derivatives of ``sum C'N^-1 C`` in its entries.
 
     Parameters
     ----------
-    r, c, shown
+    r, c, shown, weights
         As of `evaluate`.
     s : (q, q) array
     logdet : (1,) array
@@ -83,9 +100,10 @@ def first_derivatives(
     work, lower = np.empty((q * q, BLOCK)), np.empty((q * q, BLOCK))
     inverse, x = np.empty((q + 1, BLOCK)), np.empty((q * k, BLOCK))
     solved, f = np.empty((q * q, BLOCK)), np.empty((q * k, BLOCK))
+    none = np.empty(0)
     for block in range(len(r)):
         factor_block(r[block], shown, s, work, lower, inverse)
-        logdet[0] += log_sum(inverse[q])
+        logdet[0] += log_sum(inverse[q], weights[block] if len(weights) > 0 else none)
         solve_block(c[block], k, lower, inverse, q, x)
         add_cross(x, x, q, k, a)
         solve_block(r[block], q, lower, inverse, q, solved)
@@ -102,13 +120,20 @@ def first_derivatives(
 
 @numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=FAST)
 def second_derivatives(
-    r: Floats, c: Floats, shown: Flags, s: Floats, weight: Floats, sums: Floats, pairs: Floats
+    r: Floats,
+    c: Floats,
+    shown: Flags,
+    weights: Floats,
+    s: Floats,
+    weight: Floats,
+    sums: Floats,
+    pairs: Floats,
 ) -> None:
     """Sum the products of ``G = R'N^-1 R`` and ``H = F weight F'`` that second derivatives need.
 
     Parameters
     ----------
-    r, c, shown, s
+    r, c, shown, weights, s
         As of `first_derivatives`.
     weight : (k, k) array
         Symmetric.
@@ -122,7 +147,7 @@ def second_derivatives(
     inverse, x = np.empty((q + 1, BLOCK)), np.empty((q * k, BLOCK))
     solved, f = np.empty((q * q, BLOCK)), np.empty((q * k, BLOCK))
     squares, heavy = np.empty((q * q, BLOCK)), np.empty((q * q, BLOCK))
-    part = np.empty(BLOCK)
+    part, counted = np.empty(BLOCK), np.empty(BLOCK)
     for block in range(len(r)):
         factor_block(r[block], shown, s, work, lower, inverse)
         solve_block(c[block], k, lower, inverse, q, x)
@@ -133,11 +158,14 @@ def second_derivatives(
         for a in range(q):
             for b in range(a + 1):
                 one = squares[a * q + b]
-                sums[0, a * q + b] += one.sum()
+                counted[:] = one
+                if len(weights) > 0:
+                    counted *= weights[block]
+                sums[0, a * q + b] += counted.sum()
                 sums[1, a * q + b] += heavy[a * q + b].sum()
                 for d in range(q):
                     for e in range(d + 1):
-                        pairs[0, a * q + b, d * q + e] += dot(one, squares[d * q + e])
+                        pairs[0, a * q + b, d * q + e] += dot(counted, squares[d * q + e])
                         pairs[1, a * q + b, d * q + e] += dot(one, heavy[d * q + e])
 
 

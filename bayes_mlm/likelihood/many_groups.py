@@ -34,7 +34,7 @@ def sums_by_group(reduced: RotatedMoments, s: Floats) -> tuple[Floats, Floats]:
 
     def evaluate(some: slice) -> None:
         found = (s[some], logdet[some], a[some])
-        group_kernels.evaluate(blocks.r, blocks.c, blocks.shown, *found)
+        group_kernels.evaluate(blocks.r, blocks.c, blocks.shown, blocks.weights, *found)
 
     _in_threads(evaluate, len(s))
     return logdet, _mirrored(a)
@@ -66,7 +66,14 @@ def derivative_sums(reduced: RotatedMoments, s: Floats, directions: Floats) -> D
     q, k, blocks = reduced.q, reduced.p + 1, reduced.blocks
     logdet, a, along = np.zeros(1), np.zeros((k, k)), np.zeros((q, q, k, k))
     group_kernels.first_derivatives(
-        blocks.r, blocks.c, blocks.shown, np.ascontiguousarray(s), logdet, a, along
+        blocks.r,
+        blocks.c,
+        blocks.shown,
+        blocks.weights,
+        np.ascontiguousarray(s),
+        logdet,
+        a,
+        along,
     )
     return DerivativeSums(
         logdet=float(logdet[0]), a=_mirrored(a), da=-np.tensordot(directions, _mirrored(along), 2)
@@ -118,6 +125,7 @@ def curvature_sums(
         blocks.r,
         blocks.c,
         blocks.shown,
+        blocks.weights,
         np.ascontiguousarray(s),
         np.ascontiguousarray(weight),
         sums,

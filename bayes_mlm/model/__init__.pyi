@@ -20,6 +20,11 @@ from .priors import (
     parse_prior as parse_prior,
     prior_target as prior_target,
 )
+from .replicates import (
+    REPLICATIONS as REPLICATIONS,
+    Replicates as Replicates,
+    as_replicates as as_replicates,
+)
 from .request import (
     NO_SETTINGS as NO_SETTINGS,
     HasRequest as HasRequest,
@@ -59,6 +64,7 @@ from .spec import (
 from .weights import (
     SCALINGS as SCALINGS,
     STANDARD_ERRORS as STANDARD_ERRORS,
+    SURVEYS as SURVEYS,
     UNWEIGHTED as UNWEIGHTED,
     Scaling as Scaling,
     StandardErrors as StandardErrors,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
-from bayes_mlm.base import SpecError, suggest
+from bayes_mlm.base import Registry, SpecError, suggest
+from bayes_mlm.model.replicates import Replicates, as_replicates, expand
 
 type Scaling = Literal["size", "effective", "none"]
 type StandardErrors = Literal["sandwich", "jackknife", "fixed"]
@@ -36,7 +37,9 @@ class Weights:
     standard_errors : {"sandwich", "jackknife", "fixed"}, optional
         Of the sandwich over all parameters; of the jackknife over groups; or of the sandwich with
         the variances held at their estimates. By default the jackknife where there are few groups,
-        else the sandwich.
+        else the sandwich; of replicate weights where there are any.
+    replicates : Replicates, optional
+        Replicate weights of the rows, unconditional ones.
     """
 
     level1: str | None = None
@@ -45,10 +48,11 @@ class Weights:
     factor: str | None = None
     scaling: Scaling = "size"
     standard_errors: StandardErrors | None = None
+    replicates: Replicates | None = None
 
     def __bool__(self) -> bool:
         """Return whether there are weights at any level."""
-        return bool(self.columns)
+        return bool(self.rows or self.level2)
 
     @property
     def rows(self) -> str | None:
@@ -58,7 +62,8 @@ class Weights:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read."""
-        return tuple(name for name in (self.rows, self.level2) if name is not None)
+        found = tuple(name for name in (self.rows, self.level2) if name is not None)
+        return found if self.replicates is None else (*found, *self.replicates.read)
 
     def __str__(self) -> str:
         """Return the levels with their columns: ``level1=w1, school=w2``."""
@@ -70,12 +75,56 @@ class Weights:
 
 UNWEIGHTED = Weights()
 
+# Weights and replicates of surveys, by the names that their public files have.
+SURVEYS: Registry[Weights] = Registry("survey", SpecError)
+# OECD (2017), PISA 2015 Technical Report, ch. 8: 80 replicates, Fay's factor 1/2; the sampling
+# variance is the mean over the plausible values (PISA Data Analysis Manual 2009, ch. 8).
+SURVEYS.register(
+    "pisa",
+    Weights(
+        overall="W_FSTUWT",
+        level2="W_SCHGRNRABWT",
+        replicates=Replicates(columns=expand("W_FSTURWT1..W_FSTURWT80"), method="fay"),
+    ),
+)
+# Martin, Mullis & Hooper (2016), Methods and Procedures in TIMSS 2015, ch. 4; PIRLS 2016 alike: a
+# replicate for either unit of a zone at a multiplier of 1/2, the mean over the plausible values.
+for _survey in ("timss", "pirls"):
+    SURVEYS.register(
+        _survey,
+        Weights(
+            overall="TOTWGT",
+            level2="SCHWGT",
+            replicates=Replicates(zone="JKZONE", unit="JKREP", method="jk2-full"),
+        ),
+    )
+# Martin & Mullis (2012), Methods and Procedures in TIMSS and PIRLS 2011: a replicate a zone, and
+# the sampling variance of the first plausible value.
+SURVEYS.register(
+    "timss-2011",
+    Weights(
+        overall="TOTWGT",
+        level2="SCHWGT",
+        replicates=Replicates(zone="JKZONE", unit="JKREP", method="jk2", within="first"),
+    ),
+)
+# NAEP Technical Documentation (NCES), Estimation of the standard errors: 62 replicates of pairs,
+# the sampling variance of the first plausible value; school weights are of the user's file.
+SURVEYS.register(
+    "naep",
+    Weights(
+        overall="ORIGWT",
+        replicates=Replicates(columns=expand("SRWT01..SRWT62"), method="jk2", within="first"),
+    ),
+)
+
 
 def as_weights(
     value: "Weights | Mapping[str, Any] | str | None",
     *,
     scaling: str | None = None,
     standard_errors: str | None = None,
+    replicates: "Replicates | Mapping[str, Any] | str | None" = None,
 ) -> Weights:
     """Read the weights of a model.
 
@@ -84,9 +133,12 @@ def as_weights(
     value : mapping or str, optional
         Columns by level, ``{"level1": "w1", "school": "w2"}``, or "level1=w1,school=w2": of the
         rows "level1" (conditional on the group) or "overall" (unconditional); of the groups
-        the name of the factor, or "level2".
+        the name of the factor, or "level2". A survey in `SURVEYS` names its columns itself:
+        "pisa", or ``{"survey": "naep", "school": "w2"}`` with those that differ.
     scaling, standard_errors : str, optional
         As of `Weights`.
+    replicates : mapping or str, optional
+        As of `bayes_mlm.model.replicates.as_replicates`.
 
     Raises
     ------
@@ -97,6 +149,8 @@ def as_weights(
     --------
     >>> print(as_weights("overall=W_FSTUWT, CNTSCHID=W_SCHGRNRABWT"))
     overall=W_FSTUWT, CNTSCHID=W_SCHGRNRABWT
+    >>> as_weights("pisa").replicates.method
+    'fay'
     """
     if isinstance(value, Weights):
         found = value
@@ -104,6 +158,9 @@ def as_weights(
         found = UNWEIGHTED
     else:
         found = _read(_mapping(value))
+    made = as_replicates(replicates)
+    if made is not None:
+        found = replace(found, replicates=made)
     if scaling is not None:
         found = replace(found, scaling=cast("Scaling", scaling))
     if standard_errors is not None:
@@ -111,10 +168,10 @@ def as_weights(
     _check_choice("scaling", found.scaling, SCALINGS)
     if found.standard_errors is not None:
         _check_choice("standard_errors", found.standard_errors, STANDARD_ERRORS)
-    if not found and (scaling is not None or standard_errors is not None):
+    if not found.rows and not found.level2 and (scaling or standard_errors or made):
         raise SpecError(
-            "scaling and standard_errors are of weights, and no weights are given; add weights, "
-            "such as level1=w1,school=w2"
+            "scaling, standard_errors and replicates are of weights, and no weights are given; add "
+            "weights, such as level1=w1,school=w2"
         )
     return found
 
@@ -134,6 +191,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
             "weights are columns by level, such as {'level1': 'w1', 'school': 'w2'}, found "
             f"{value!r}"
         )
+    if value.strip() in SURVEYS:
+        return {"survey": value.strip()}
     parts = [part.partition("=") for part in value.split(",") if part.strip()]
     wrong = next((name for name, mark, _ in parts if not mark), None)
     if wrong is not None:
@@ -153,6 +212,9 @@ def _read(value: Mapping[str, Any]) -> Weights:
     for level, column in value.items():
         if not isinstance(column, str) or not column.strip():
             raise SpecError(f"weights of {level!r} = {column!r} must be the name of a column")
+    survey = value.get("survey")
+    base = UNWEIGHTED if survey is None else SURVEYS[survey]
+    value = {name: column for name, column in value.items() if name != "survey"}
     groups = [name for name in value if name not in _ROWS]
     if all(name in value for name in _ROWS):
         raise SpecError(
@@ -164,10 +226,12 @@ def _read(value: Mapping[str, Any]) -> Weights:
             f"weights name several levels of groups ({', '.join(groups)}); they are of one factor"
         )
     factor = groups[0] if groups else None
-    return Weights(
+    rows = any(name in value for name in _ROWS)
+    return replace(
+        base,
         level1=value.get("level1"),
-        overall=value.get("overall"),
-        level2=None if factor is None else value[factor],
+        overall=value.get("overall") if rows else base.overall,
+        level2=base.level2 if factor is None else value[factor],
         factor=None if factor == _GROUP else factor,
     )
 

@@ -37,6 +37,10 @@ from .group_moments import (
 )
 from .level_codes import LevelCodes as LevelCodes
 from .rank import RANK_TOLERANCE as RANK_TOLERANCE
+from .replicated import (
+    ReplicatedMoments as ReplicatedMoments,
+    replicated_moments as replicated_moments,
+)
 from .rotated import (
     RotatedMoments as RotatedMoments,
     residual_squares as residual_squares,

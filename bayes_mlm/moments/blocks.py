@@ -22,11 +22,14 @@ class Blocks:
     c : (blocks, q*(p+1), BLOCK) array
     shown : (q*q,) array of bool
         Whether an entry of R differs from zero in any group.
+    weights : (blocks, BLOCK) array
+        Of the groups; without blocks where each counts once.
     """
 
     r: Floats
     c: Floats
     shown: Flags
+    weights: Floats
 
 
 def in_blocks(matrices: Floats) -> Floats:

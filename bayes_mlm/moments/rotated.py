@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_mlm.base import DesignError, Floats, Ints
-from bayes_mlm.moments.blocks import Blocks, in_blocks
+from bayes_mlm.moments.blocks import BLOCK, Blocks, in_blocks
 from bayes_mlm.moments.group_moments import GroupMoments
 from bayes_mlm.moments.rank import INSIDE, RANK_TOLERANCE, check_rank, rank_of, rank_of_groups
 
@@ -100,8 +100,7 @@ class RotatedMoments:
         """Whether so many groups differ in design that sums run over groups, not over classes."""
         classes = len(self.size) if self.q else 0
         least = _MANY_CLASSES.get(self.q, _MANY_OF_MORE_EFFECTS)
-        plain = self.weights is None
-        return plain and classes >= least and len(self.c) <= _ALIKE * classes
+        return classes >= least and len(self.c) <= _ALIKE * classes
 
     @property
     def of_each_group(self) -> "RotatedMoments":
@@ -116,7 +115,8 @@ class RotatedMoments:
     def blocks(self) -> Blocks:
         """R and C of the groups in blocks, for compiled sums over them."""
         r = in_blocks(self.r[self.of_group])
-        return Blocks(r=r, c=in_blocks(self.c), shown=r.any(axis=(0, 2)))
+        weights = np.empty((0, BLOCK)) if self.weights is None else in_blocks(self.weights)[:, 0]
+        return Blocks(r=r, c=in_blocks(self.c), shown=r.any(axis=(0, 2)), weights=weights)
 
     def every(self, step: int) -> "RotatedMoments":
         """Return the statistics of every so manieth group, as if the data were those."""
@@ -127,8 +127,9 @@ class RotatedMoments:
             n=round(share * self.n),
             rest=share * self.rest,
             r=self.r[self.of_group[::step]],
-            size=np.ones(len(c)),
+            size=np.ones(len(c)) if self.weights is None else self.weights[::step],
             of_group=np.arange(len(c)),
+            weights=None if self.weights is None else self.weights[::step],
             c=c,
             labels=self.labels[::step],
         )

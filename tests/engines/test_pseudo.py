@@ -251,3 +251,16 @@ def test_what_a_design_must_have(students):
         fit_pseudo(build_design(SES, students))
     with pytest.raises(DesignError, match="expects the result of build_design"):
         fit_pseudo("mathach ~ ses")
+
+
+def test_many_groups_by_compiled_sums(students, monkeypatch):
+    """What runs over groups by compiled code is what runs over classes of them."""
+    from bayes_mlm.moments import rotated
+
+    weights = {"level1": "w1", "schoolid": "w2"}
+    by_class = fitted(students, weights, SLOPE)
+    monkeypatch.setattr(rotated, "_MANY_CLASSES", {2: 10})
+    by_group = fitted(students, weights, SLOPE)
+    assert numbers(by_group) == pytest.approx(numbers(by_class), rel=1e-8)
+    assert by_group.loglik == pytest.approx(by_class.loglik, rel=1e-12)
+    assert by_group.covariance == pytest.approx(by_class.covariance, rel=1e-5, abs=1e-10)

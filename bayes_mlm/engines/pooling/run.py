@@ -9,15 +9,23 @@ from bayes_mlm.engines.pooling.pool import pool_solutions
 from bayes_mlm.engines.registry import ENGINES
 
 if TYPE_CHECKING:
+    from bayes_mlm.design import Design
     from bayes_mlm.engines.generalised.result import GeneralisedFit
     from bayes_mlm.engines.ols import OlsFit
     from bayes_mlm.engines.pooling.result import PooledFit
+    from bayes_mlm.engines.pooling.rubin import Within
     from bayes_mlm.engines.pooling.several import PooledSeveralFit
     from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
 
     type Solution = (
         RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit | PooledFit | PooledSeveralFit
     )
+
+
+def _within(design: "Design") -> "Within":
+    """Return whose sampling variance is that of all: some surveys' is the first's alone."""
+    replicates = None if design.weights is None else design.weights.spec.replicates
+    return "mean" if replicates is None else replicates.within
 
 
 def maximise(name: str, task: Task) -> "Solution":
@@ -28,7 +36,7 @@ def maximise(name: str, task: Task) -> "Solution":
     EngineError
         If the engine draws.
     """
-    run = ENGINES[name].run
+    engine = ENGINES[name]
     if task.design.imputations:
         if task.check:
             raise UnsupportedModelError(
@@ -36,9 +44,11 @@ def maximise(name: str, task: Task) -> "Solution":
                 f"{len(task.design.imputations)} imputations; check one of them"
             )
         of_one = replace(task, statistics=None, profile=False)  # a profile is of one data set
-        parts = [run(replace(of_one, design=one)) for one in task.design.imputations]
-        return pool_solutions(parts)
-    found = run(task)
+        tasks = [replace(of_one, design=one) for one in task.design.imputations]
+        several = engine.run_several
+        parts = [engine.run(one) for one in tasks] if several is None else several(tasks)
+        return pool_solutions(parts, within=_within(task.design))
+    found = engine.run(task)
     if isinstance(found, Drawn):
         raise EngineError(f"the {ENGINES[name].label} engine draws; use fit_design")
     return found

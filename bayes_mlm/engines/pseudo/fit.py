@@ -1,33 +1,30 @@
 """Fit a Gaussian model with one grouping factor under survey weights."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
 
 from bayes_mlm.base import DEFAULT_PROB, DesignError, Floats, expect, wald_reach
 from bayes_mlm.design import Design, GroupWeights
-from bayes_mlm.engines.pseudo.jackknife import jackknife
+from bayes_mlm.engines.pseudo.jackknife import jackknife, refit_one
+from bayes_mlm.engines.pseudo.maximum import Maximum, maximum_of_weights
+from bayes_mlm.engines.pseudo.replicates import replicate_covariances
 from bayes_mlm.engines.pseudo.result import ESTIMATED, FEW_GROUPS, PseudoFit, Variances
 from bayes_mlm.engines.pseudo.scores import joint_scores
-from bayes_mlm.engines.reml import assemble, optimum_of
 from bayes_mlm.engines.reml.coefficient_tests import KnownDf
-from bayes_mlm.engines.reml.identified import check_identified
 from bayes_mlm.engines.reml.inference import (
     Interval,
     VarianceErrors,
     inverse_information,
-    original_covariance,
     variance_slopes,
     wald_intervals,
 )
 from bayes_mlm.engines.reml.profile import ProfileIntervals
 from bayes_mlm.engines.reml.result import RemlFit
-from bayes_mlm.engines.reml.search import Optimum, maximise_near
-from bayes_mlm.engines.reml.statsmodels_check import StatsmodelsCheck
+from bayes_mlm.engines.reml.search import Optimum
 from bayes_mlm.moments import GroupMoments, RotatedMoments, rotate_moments
-
-_NO_CHECK = StatsmodelsCheck(loglik=None, reason="it has no weights at two levels")
 
 
 def fit_pseudo(
@@ -80,25 +77,60 @@ def fit_pseudo(
             "or use fit_reml"
         )
     s = design.moments() if statistics is None else statistics
-    correlated = design.group_term.correlated
-    reduced = rotate_moments(s)
-    check_identified(reduced)
-    optimum = optimum_of(reduced, "ML", correlated=correlated)
-    plain = assemble(
-        reduced,
-        optimum,
-        labels=design.labels,
-        method="ML",
-        correlated=correlated,
-        level=level,
-        intervals=None,
-        check=_NO_CHECK,
-    )
-    chosen = weights.spec.standard_errors
-    chosen = chosen or ("jackknife" if s.J <= FEW_GROUPS else "sandwich")
+    found = maximum_of_weights(design, s, level)
+    covariance = None
+    if weights.spec.replicates is not None:
+        (covariance,) = replicate_covariances([design], [found])
+    return _finished(design, weights, found, level, covariance)
+
+
+def fit_imputations(designs: Sequence[Design], *, level: float = DEFAULT_PROB) -> list[PseudoFit]:
+    """Fit designs of one model that differ in imputed values, such as plausible values.
+
+    Replicate weights of all are fitted in one pass; the search for one starts at the maximum of the
+    first.
+
+    Parameters
+    ----------
+    designs : sequence of Design
+        With weights.
+    level : float
+        Coverage of the intervals.
+    """
+    maxima: list[Maximum] = []
+    for one in designs:
+        maxima.append(maximum_of_weights(one, one.moments(), level, maxima[0] if maxima else None))
+    covariances: list[Floats | None] = [None] * len(designs)
+    first = designs[0].weights
+    if first is not None and first.spec.replicates is not None:
+        covariances = [*replicate_covariances(designs, maxima)]
+    return [
+        _finished(one, one.weights, at, level, covariance)
+        for one, at, covariance in zip(designs, maxima, covariances, strict=True)
+        if one.weights is not None
+    ]
+
+
+def _finished(
+    design: Design,
+    weights: GroupWeights,
+    found: Maximum,
+    level: float,
+    covariance: Floats | None,
+) -> PseudoFit:
+    """Return the fit at a maximum, with a covariance of replicates or, without, that chosen."""
+    s, reduced, optimum, plain = found.statistics, found.reduced, found.optimum, found.plain
+    correlated, spec = design.group_term.correlated, weights.spec
     v, joint = len(plain.errors.names), joint_scores(s, reduced, optimum)
     model = _in_parameters(reduced, optimum, inverse_information(joint.information), v)
-    if chosen == "jackknife":
+    constant = group_level_columns(s)
+    df, label = float(max(s.J - constant, 1)), f"J - {constant}"
+    chosen: str = spec.standard_errors or ("jackknife" if s.J <= FEW_GROUPS else "sandwich")
+    if covariance is not None and spec.replicates is not None:
+        chosen, count = "replicates", weights.n_replicates
+        df = float(spec.replicates.df or (weights.n_zones or count))
+        label = f"replicates' {df:g}"
+    elif chosen == "jackknife":
         covariance = jackknife(s, reduced, plain, correlated=correlated)
     else:
         covariance = _in_parameters(reduced, optimum, joint.sandwich(), v)
@@ -108,12 +140,7 @@ def fit_pseudo(
     if plain.singular:
         covariance[: v - 1] = covariance[:, : v - 1] = np.nan
     errors = _errors_of(plain, covariance[:v, :v], correlated=correlated)
-    df = s.J - group_level_columns(s)
-    tests = KnownDf(
-        label=f"J - {group_level_columns(s)}",
-        covariance=covariance[v:, v:],
-        degrees=np.full(reduced.p, float(max(df, 1))),
-    )
+    tests = KnownDf(label=label, covariance=covariance[v:, v:], degrees=np.full(reduced.p, df))
     kept = {one.name: getattr(plain, one.name) for one in fields(RemlFit)}
     return PseudoFit(
         **kept
@@ -125,13 +152,13 @@ def fit_pseudo(
             "beta_interval": wald_intervals(plain.beta, covariance[v:, v:], level, tests),
             "tests": tests,
             "errors": errors,
-            "intervals": _intervals(plain, errors, level, float(max(df, 1))),
+            "intervals": _intervals(plain, errors, level, df),
         },
         weights=weights,
         standard_errors=chosen,
         covariance=covariance,
         model_covariance=model,
-        others=_others(weights, s, optimum),
+        others=_others(weights, found, correlated=correlated),
     )
 
 
@@ -214,23 +241,22 @@ def _intervals(
     )
 
 
-def _others(weights: GroupWeights, s: GroupMoments, optimum: Optimum) -> tuple[Variances, ...]:
+def _others(weights: GroupWeights, found: Maximum, *, correlated: bool) -> tuple[Variances, ...]:
     """Return the estimates by size or effective, whichever was not chosen, if rows have weights."""
     if not weights.spec.rows:
         return ()
-    found = []
+    others = []
     for scaling in ESTIMATED:
         if scaling == weights.spec.scaling:
             continue
-        reduced = rotate_moments(weights.scaled(s, scaling))
-        at = maximise_near(reduced, optimum.factor, "ML", optimum.factor.lam(optimum.theta))
-        relative, _ = original_covariance(reduced, at)
-        found.append(
+        reduced = rotate_moments(weights.scaled(found.statistics, scaling))
+        other = refit_one(reduced, found.plain, correlated=correlated)
+        others.append(
             Variances(
                 scaling=scaling,
-                sigma_u=np.sqrt(at.point.sigma_e2 * np.diagonal(relative)),
-                sigma_e=math.sqrt(at.point.sigma_e2),
-                beta=reduced.original_beta(at.point.beta),
+                sigma_u=np.sqrt(np.maximum(np.diagonal(other.cov_u[0]), 0.0)),
+                sigma_e=math.sqrt(other.sigma2[0]),
+                beta=other.beta[0],
             )
         )
-    return tuple(found)
+    return tuple(others)

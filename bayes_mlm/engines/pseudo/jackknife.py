@@ -100,7 +100,7 @@ def refit_weighted(
     *,
     correlated: bool,
 ) -> Refits:
-    """Fit a model by other weights of its groups, from its estimate.
+    """Fit a model by other weights of its groups, from an estimate near by.
 
     Parameters
     ----------
@@ -118,9 +118,8 @@ def refit_weighted(
     Refits
         In the units of the data.
     """
-    p = reduced.p
-    simulation = Simulation(reduced=reduced, correlated=correlated)
-    turn, own = simulation.turn, reduced.of_each_group
+    p, own = reduced.p, reduced.of_each_group
+    turn = Simulation(reduced=reduced, correlated=correlated).turn
     r = (reduced.r @ reduced.z_centring @ np.linalg.inv(turn))[reduced.of_group]
     designs = Designs(
         r=r[None],
@@ -139,3 +138,16 @@ def refit_weighted(
     sigma = turn @ fit.cov_u @ turn.T
     found = refit_each(designs, outcomes, np.empty((0, p)), sigma, fit.sigma_e**2, near=True)
     return found.in_units(np.linalg.inv(turn), reduced)
+
+
+def refit_one(reduced: RotatedMoments, fit: RemlFit, *, correlated: bool) -> Refits:
+    """Fit a model to other weighted sums of the same rows, from an estimate near by."""
+    weights = np.ones(len(reduced.c)) if reduced.weights is None else reduced.weights
+    return refit_weighted(
+        reduced,
+        fit,
+        weights[None],
+        reduced.rest[None],
+        np.array([float(reduced.n)]),
+        correlated=correlated,
+    )

@@ -24,6 +24,7 @@ SCALING_WORDS = {
 }
 ERROR_WORDS = {
     "sandwich": "sandwich over all parameters, by group",
+    "replicates": "replicate weights",
     "jackknife": "jackknife, leaving out a group at a time",
     "fixed": "sandwich of the coefficients, the variances held at their estimates (WeMix's)",
 }
@@ -61,7 +62,7 @@ class PseudoFit(RemlFit):
     Attributes
     ----------
     weights : GroupWeights
-    standard_errors : {"sandwich", "jackknife", "fixed"}
+    standard_errors : {"sandwich", "jackknife", "fixed", "replicates"}
     covariance : ndarray, shape (v + p, v + p)
         Of the variance parameters, named in `errors`, and the coefficients; nan where the former
         are not defined.
@@ -142,9 +143,11 @@ class PseudoFit(RemlFit):
             if spec.level2
             else "groups have no weights"
         )
+        how = ERROR_WORDS[self.standard_errors]
+        how = str(spec.replicates) if self.standard_errors == "replicates" else how
         return (
             f"{rows}; {groups}",
-            f"standard errors: {ERROR_WORDS[self.standard_errors]}; loglik is a log "
+            f"standard errors: {how}; loglik is a log "
             "pseudo-likelihood: no AIC, BIC or likelihood-ratio test",
             *([] if self.moved or not spec.rows else [self._agreement]),
         )

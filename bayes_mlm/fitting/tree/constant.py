@@ -48,6 +48,8 @@ def constant_variables(design: Design) -> dict[str, Variable]:
         if design.has_rows:
             given = design.weights.of_rows
             found["weights_of_rows"] = Variable((row_dim(design),), given)
+            if (sets := design.weights.replicates) is not None:
+                found["weights_replicates"] = Variable((row_dim(design), "replicate"), sets)
     if design.residual is not None:
         rows, residual = (row_dim(design) if counted is None else PATTERN,), design.residual
         found |= {

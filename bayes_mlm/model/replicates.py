@@ -1,0 +1,209 @@
+"""Replicate weights: their columns, what they are, and the variance that is made of them."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bayes_mlm.base import Registry, SpecError, suggest
+
+# From replicates G and Fay's factor to the multiplier of squared deviations.
+type Multiplier = Callable[[int, float], float]
+
+REPLICATIONS: Registry[Multiplier] = Registry("replication method", SpecError)
+REPLICATIONS.register("brr", lambda G, _: 1.0 / G)
+REPLICATIONS.register("fay", lambda G, fay: 1.0 / (G * (1.0 - fay) ** 2))
+REPLICATIONS.register("jk1", lambda G, _: (G - 1.0) / G)
+REPLICATIONS.register("jk2", lambda *_: 1.0)
+REPLICATIONS.register("jk2-full", lambda *_: 0.5)
+REPLICATIONS.register("jkn", lambda *_: 1.0)
+REPLICATIONS.register("bootstrap", lambda G, _: 1.0 / G)
+_FAY = 0.5
+_RANGE = re.compile(r"\s*(\D*\d*?\D*?)(\d+)(\D*)\s*\.\.\s*(.*\S)\s*")
+_KEYS = ("columns", "method", "fay", "multipliers", "zone", "unit", "within", "df")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicates:
+    """Replicate weights of a survey.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Columns of replicate weights of the rows, unconditional (whole) weights each.
+    method : str
+        A name in `REPLICATIONS`: "brr" (balanced repeated replication), "fay" (with Fay's factor),
+        "jk1", "jk2", "jkn" (jackknife of one stratum, of pairs, of strata), "jk2-full" (of pairs,
+        with a replicate for either unit), "bootstrap".
+    fay : float
+        Fay's factor, of "fay": 0.5 as of PISA.
+    multipliers : tuple of float
+        Of the squared deviation of each replicate, as "jkn" needs them: ``(n_h - 1) / n_h`` of its
+        stratum h; empty for those of the method.
+    zone, unit : str, optional
+        Instead of columns, with "jk2" or "jk2-full": those of jackknife zones, and of the unit of
+        a pair (0 or 1), of which replicates are made: one unit of a zone at double weight, the
+        other at zero. Of "jk2" the unit with the higher label is doubled.
+    within : {"mean", "first"}
+        Of several plausible values: the mean of their sampling variances, or that of the first.
+    df : float, optional
+        Degrees of freedom of the sampling variance; by default the number of replicates, or of
+        zones.
+
+    References
+    ----------
+    Wolter (2007), Introduction to Variance Estimation, 2nd ed., ch. 3 and 4; Fay (1989), Proc.
+    Surv. Res. Methods Sect., ASA; OECD (2009), PISA Data Analysis Manual, 2nd ed., ch. 4 and 8.
+    """
+
+    columns: tuple[str, ...] = ()
+    method: str = "brr"
+    fay: float = _FAY
+    multipliers: tuple[float, ...] = ()
+    zone: str | None = None
+    unit: str | None = None
+    within: Literal["mean", "first"] = "mean"
+    df: float | None = None
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns of the table that are needed."""
+        made_of = (self.zone, self.unit)
+        return (*self.columns, *(name for name in made_of if name is not None))
+
+    def factors(self, count: int) -> tuple[float, ...]:
+        """Return the multiplier of each of so many replicates."""
+        if self.multipliers:
+            return self.multipliers
+        return (REPLICATIONS[self.method](count, self.fay),) * count
+
+    def __str__(self) -> str:
+        """Return the method and the columns in a few words."""
+        words = {
+            "brr": "balanced repeated replication",
+            "fay": f"balanced repeated replication, Fay's factor {self.fay:g}",
+            "jk1": "jackknife (JK1)",
+            "jk2": "jackknife of pairs (JK2)",
+            "jk2-full": "jackknife of pairs, a replicate for either unit",
+            "jkn": "stratified jackknife (JKn)",
+            "bootstrap": "bootstrap",
+        }
+        method = words.get(self.method, self.method)
+        if self.zone:
+            return f"{method}, of the zones {self.zone} with the units {self.unit}"
+        first, last = self.columns[0], self.columns[-1]
+        return f"{method}, {len(self.columns)} replicates ({first} to {last})"
+
+
+def as_replicates(value: "Replicates | Mapping[str, Any] | str | None") -> "Replicates | None":
+    """Read the replicate weights of a survey.
+
+    Parameters
+    ----------
+    value : mapping or str, optional
+        ``{"columns": "W_FSTURWT1..W_FSTURWT80", "method": "fay", "fay": 0.5}``; of `columns` a
+        range, or a sequence; as text ``"fay(W_FSTURWT1..W_FSTURWT80)"``.
+
+    Raises
+    ------
+    SpecError
+
+    Examples
+    --------
+    >>> print(as_replicates("fay(W_FSTURWT1..W_FSTURWT80)"))
+    balanced repeated replication, Fay's factor 0.5, 80 replicates (W_FSTURWT1 to W_FSTURWT80)
+    """
+    if value is None or isinstance(value, Replicates):
+        return value
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", value)
+        if found is None:
+            raise SpecError(
+                f"replicates {value!r} must be a method with its columns, such as "
+                "fay(W_FSTURWT1..W_FSTURWT80)"
+            )
+        value = {"method": found[1], "columns": found[2]}
+    if not isinstance(value, Mapping):
+        raise SpecError(
+            "replicates are a mapping such as {'columns': 'W1..W80', 'method': 'fay'}, found "
+            f"{value!r}"
+        )
+    for key in value:
+        if key not in _KEYS:
+            raise SpecError(f"replicates have no key {key!r}{suggest(str(key), _KEYS)}")
+    columns = value.get("columns", ())
+    found_columns = expand(columns) if isinstance(columns, str) else tuple(columns)
+    given = {key: one for key, one in value.items() if key != "columns"}
+    if "multipliers" in given:
+        given["multipliers"] = tuple(float(one) for one in given["multipliers"])
+    made = Replicates(columns=found_columns, **given)
+    check_replicates(made)
+    return made
+
+
+def check_replicates(found: Replicates) -> None:
+    """Refuse replicates that contradict themselves.
+
+    Raises
+    ------
+    SpecError
+    """
+    if found.method not in REPLICATIONS:
+        _ = REPLICATIONS[found.method]  # names those there are
+    if bool(found.zone) != bool(found.unit):
+        raise SpecError("replicates of zones need both columns, zone and unit")
+    if bool(found.columns) == bool(found.zone):
+        raise SpecError(
+            "replicates are columns of weights, or made of zone and unit: give one of the two"
+        )
+    if found.zone and found.method not in ("jk2", "jk2-full"):
+        raise SpecError(
+            f"replicates of zones are by jk2 or jk2-full, and method = {found.method!r} is given"
+        )
+    if found.columns and len(found.columns) < 2:
+        raise SpecError(f"replicates are two columns or more, found {list(found.columns)}")
+    twice = next((one for one in found.columns if found.columns.count(one) > 1), None)
+    if twice is not None:
+        raise SpecError(f"replicates have the column {twice!r} twice")
+    if not 0.0 <= found.fay < 1.0:
+        raise SpecError(f"replicates: fay = {found.fay} must be from 0 to below 1")
+    if found.multipliers and len(found.multipliers) != len(found.columns):
+        raise SpecError(
+            f"replicates have {len(found.columns)} columns and {len(found.multipliers)} "
+            "multipliers; give one for each"
+        )
+    if found.method == "jkn" and not found.multipliers:
+        raise SpecError(
+            "replicates by jkn need the multiplier of each, (n_h - 1) / n_h of its stratum: "
+            "multipliers=[...]"
+        )
+    if found.within not in ("mean", "first"):
+        raise SpecError(f"replicates: within = {found.within!r} is not one of mean, first")
+
+
+def expand(text: str) -> tuple[str, ...]:
+    """Return the columns of a list, in which ``W1..W80`` is all of these.
+
+    Examples
+    --------
+    >>> expand("W1..W3, X")
+    ('W1', 'W2', 'W3', 'X')
+    """
+    found: list[str] = []
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        ends = _RANGE.fullmatch(part)
+        if ends is None:
+            found.append(part.strip())
+            continue
+        head, first, tail, last = ends[1], ends[2], ends[3], ends[4]
+        end = re.fullmatch(re.escape(head) + r"(\d+)" + re.escape(tail), last)
+        if end is None or int(end[1]) <= int(first):
+            raise SpecError(
+                f"{part.strip()!r} is no range of columns: both ends have the same name but for "
+                "a rising number, as in W_FSTURWT1..W_FSTURWT80"
+            )
+        width = len(first) if first.startswith("0") else 0
+        found += [f"{head}{k:0{width}d}{tail}" for k in range(int(first), int(end[1]) + 1)]
+    return tuple(found)
