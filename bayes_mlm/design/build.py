@@ -128,7 +128,9 @@ def design_of(
                 'are summed where they lie; take a sample of groups, or rows="keep" (--rows keep)'
             )
         scan = replace(scan, on_progress=on_progress)
-        design = sum_rows(model.formula, scan, family=model.family, **options)
+        design = sum_rows(
+            model.formula, scan, family=model.family, weights=model.weights, **options
+        )
         return for_kind(design, model.kind)
     design = build_design(
         model.formula,
