@@ -48,6 +48,8 @@ from .engines import fit_reml as fit_reml
 from .fitting import (
     Estimate as Estimate,
     Fit as Fit,
+    Imputations as Imputations,
+    impute as impute,
     load_fit as load_fit,
     sample_groups as sample_groups,
     save_fit as save_fit,

@@ -37,6 +37,7 @@ class Stream(Enum):
     MULTIVERSE = "spawned", 16
     PRIOR_TRUTHS = "spawned", 17
     SIMULATED_POSTERIORS = "spawned", 18
+    MISSING_VALUES = "spawned", 22
     IMPUTATIONS = "spawned", 23
 
 

@@ -21,6 +21,7 @@ from bayes_mlm.cli.effects import effects
 from bayes_mlm.cli.elsewhere import refuse_foreign
 from bayes_mlm.cli.faults import in_one_line
 from bayes_mlm.cli.files import check_folder
+from bayes_mlm.cli.impute import impute
 from bayes_mlm.cli.labels import Labels, labelled, read_labels
 from bayes_mlm.cli.lines import lines
 from bayes_mlm.cli.loo_compare import loo_compare
@@ -269,6 +270,7 @@ def models(
 
 
 app.command()(describe)
+app.command()(impute)
 app.command()(sensitivity)
 app.command("loo-compare")(loo_compare)
 app.command()(check)

@@ -122,7 +122,8 @@ def handle_missing(
             raise DataError(f"{'; '.join(parts)}: every row of {table.source} has one of them")
         total = f": {n_dropped} of {table.n} rows in all" if len(masks) > 1 else ""
         raise DataError(
-            f'{"; ".join(parts)}{total}; drop them with missing="drop" (--missing drop)'
+            f'{"; ".join(parts)}{total}; drop them with missing="drop" (--missing drop), '
+            "or impute them (bayes_mlm.impute, bayes-mlm impute)"
         )
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
     kept = _retyped(take(table, ~gone), names)

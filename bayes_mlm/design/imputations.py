@@ -10,6 +10,7 @@ from bayes_mlm.base import DataError, Floats, Ints
 from bayes_mlm.data import Table, check_outcome, notes_on_sentinels, refuse_magnitudes
 from bayes_mlm.design.aggregated.patterns import without_rows
 from bayes_mlm.design.design import Design
+from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, changed
 from bayes_mlm.model import ResidualRows, plain_rows
 from bayes_mlm.moments import CellMoments, GroupMoments
@@ -53,7 +54,42 @@ def pool_designs(designs: Sequence[Design]) -> Design:
         _check_alike(designs[0], one, k)
     pooled = _of_sums(designs) if designs[0].aggregated is not None else _of_rows(designs)
     notes = dict.fromkeys(note for one in designs for note in one.notes)
-    return replace(pooled, imputations=designs, notes=tuple(notes))
+    encoding = _encoding(designs)
+    return replace(pooled, imputations=designs, notes=tuple(notes), encoding=encoding)
+
+
+def _encoding(designs: tuple[Design, ...]) -> Encoding:
+    """Return what new rows replay: means and sds averaged over the imputations.
+
+    Raises
+    ------
+    DataError
+        If splines or polynomials have other constants in each, so that their coefficients do.
+    """
+    first, every = designs[0].encoding, [one.encoding for one in designs]
+    for k, one in enumerate(first.bases):
+        if any(other.bases[k] != one for other in every):
+            raise DataError(
+                f"{one.expression} has constants of the data (knots, bounds, centres), which "
+                "differ between imputations, so that its coefficients mean something else in each; "
+                "state them, as in bs(x, knots=(1, 2), lower_bound=0, upper_bound=3), or write "
+                "I(x ** 2)"
+            )
+    centrings = tuple(
+        replace(
+            one,
+            mean=float(np.mean([other.centrings[k].mean for other in every])),
+            sd=float(np.mean([other.centrings[k].sd for other in every])),
+        )
+        for k, one in enumerate(first.centrings)
+    )
+    means = tuple(
+        replace(
+            one, means=tuple(np.mean([other.means[k].means for other in every], axis=0).tolist())
+        )
+        for k, one in enumerate(first.means)
+    )
+    return replace(first, centrings=centrings, means=means)
 
 
 def mean_moments(design: Design) -> GroupMoments:

@@ -48,7 +48,7 @@ def is_list_of_data(data: Any) -> bool:
     DataError
         If it is a list of something else.
     """
-    if not isinstance(data, (list, tuple)):
+    if not isinstance(data, Sequence) or isinstance(data, (str, bytes)):
         return False
     for k, one in enumerate(data, start=1):
         number = isinstance(one, (int, float, bool, np.generic)) or one is None

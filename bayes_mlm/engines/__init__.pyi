@@ -61,6 +61,11 @@ from .generalised import maximum_of as maximum_of
 from .generalised.joint import JointEstimate as JointEstimate
 from .generalised.result import GeneralisedFit as GeneralisedFit
 from .generalised.several.result import GeneralisedSeveralFit as GeneralisedSeveralFit
+from .joint_normal.gibbs import (
+    ImputedDraws as ImputedDraws,
+    MissingValues as MissingValues,
+    TwoLevelRows as TwoLevelRows,
+)
 from .joint_normal.maximum import (
     LatentMeans as LatentMeans,
     fit_latent_means as fit_latent_means,

@@ -23,6 +23,8 @@ from .group_sample import (
     sample_rows as sample_rows,
     sample_table as sample_table,
 )
+from .imputation.entry import impute as impute
+from .imputation.result import Imputations as Imputations
 from .linear_predictor import (
     conditional_log_densities as conditional_log_densities,
     linear_predictors as linear_predictors,

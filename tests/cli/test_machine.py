@@ -51,6 +51,7 @@ COMMANDS = {
     "loo-compare": ["hsb_ses", "hsb_null"],
     "sensitivity": ["hsb_ses"],
     "describe": ["--data", "sleepstudy", "--group", "subject"],
+    "impute": ["one.csv", "--model", SUMS[0], "--out", "long.csv"],
     "models": [],
     "table": ["hsb_ses", "--engine", "reml"],
     "plot": ["caterpillar", "sleepstudy_growth", "--out", "one.png"],
@@ -66,6 +67,7 @@ COMMANDS = {
 PARTS = {
     "fit": "estimates",
     "describe": "variables",
+    "impute": "model_columns",
     "models": "models",
     "plot": "figure",
     "sum": "groups",

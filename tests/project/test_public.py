@@ -84,6 +84,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "group_lines": [fitted],
         "hausman": [_of_hsb(hsb)],
         "group_influence": [fitted],
+        "impute": [GROWTH, sleep],
         "information_criteria": [estimate, estimate],
         "latent_contextual_effects": [_both_slopes(hsb)],
         "leave_one_group_out": [fitted],

@@ -1,0 +1,1 @@
+"""Multiple imputation of missing values by a joint normal model at two levels."""
