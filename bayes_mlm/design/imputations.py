@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from bayes_mlm.base import DataError, Floats, Ints
+from bayes_mlm.data import Table, check_outcome, notes_on_sentinels, refuse_magnitudes
 from bayes_mlm.design.aggregated.patterns import without_rows
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding
@@ -99,6 +100,42 @@ def mean_moments(design: Design) -> GroupMoments:
     if not design.imputations:
         return design.moments()
     return replace(design.weighted_rows, imputations=()).moments()
+
+
+def with_outcome(design: Design, data: Any, first: Any) -> Design | None:
+    """Return the design of a table that differs from that of a design in the outcome alone.
+
+    None where it may differ in more, or the outcome is not taken as it is.
+
+    Parameters
+    ----------
+    design : Design
+        Of the first table.
+    data, first : Table or other
+        Columns that lie in the same memory are the same.
+    """
+    if not (isinstance(data, Table) and isinstance(first, Table) and design.has_rows):
+        return None
+    name, known = design.outcome, first.columns
+    apart = [one for one in data.columns if not _same_memory(data.columns[one], known.get(one))]
+    plain = design.formula.outcome.columns == (name,) and design.family.gaussian_moments
+    if apart != [name] or not plain or design.n_dropped or design.kind == "between":
+        return None
+    values = data.columns[name]
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        return None  # what is wrong is said where a design is built
+    refuse_magnitudes([name], values)
+    notes = (*check_outcome(data, name), *notes_on_sentinels(data, [name]))
+    found = design.with_arrays(y=np.asarray(values, dtype=float))
+    return replace(found, notes=tuple(dict.fromkeys((*design.notes, *notes))))
+
+
+def _same_memory(one: "NDArray[Any]", other: "NDArray[Any] | None") -> bool:
+    """Return whether two arrays are views of the same values."""
+    if other is None or one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    place, known = one.__array_interface__, other.__array_interface__
+    return bool(place["data"] == known["data"] and place["strides"] == known["strides"])
 
 
 def _check_alike(first: Design, other: Design, k: int) -> None:
