@@ -234,7 +234,7 @@ def _with_sample(analysis: "Analysis", data: str | None) -> "Analysis":
     """Return an analysis of aggregated data with the rows of some groups, and a note of which."""
     from bayes_mlm.fitting import sample_groups
 
-    if analysis.design.has_rows or not analysis.fits:
+    if analysis.design.has_rows or analysis.design.imputations or not analysis.fits:
         return analysis
     rows = source_of_rows(analysis, data)
     fits = tuple(sample_groups(fit, rows) for fit in analysis.fits)

@@ -161,6 +161,10 @@ def sample_table(
     """Fetch the rows of some groups of a design of summed data; as `sample_groups`."""
     if design.has_rows:
         raise DesignError("sample_groups is for summed data; this fit has its rows")
+    if design.imputations:
+        raise DesignError(
+            f"sample_groups is of one data set, and there are {len(design.imputations)} imputations"
+        )
     if len(design.factors) > 1:
         raise SeveralFactorsError(
             f"sample_groups takes one grouping factor, and found are {' and '.join(design.factors)}"

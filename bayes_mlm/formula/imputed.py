@@ -98,7 +98,7 @@ def refuse_sets(sets: tuple[ImputedSet, ...]) -> None:
         columns = sets[0].columns
         raise FormulaError(
             f"pv({columns[0]}, ..., {columns[-1]}) has {len(columns)} columns, each of which makes "
-            f"a design; fit takes it as it is, and here one column is meant, such as {columns[0]}"
+            f"a design; fit takes it as it is, and here one column is needed, such as {columns[0]}"
         )
 
 

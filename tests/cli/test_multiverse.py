@@ -36,6 +36,7 @@ def test_folder_has_every_table_and_the_curve(run_command, tmp_path: Path) -> No
         (["--optional", "dyas"], "no column 'dyas'"),
         (["--optional", "I(days ** 2)", "--focal", "dya"], "did you mean 'days'?"),
         (["--optional", "I(days ** 2)", "--prior", "beta"], "--prior"),
+        (["--optional", "I(days ** 2)", "--imputation", "subject"], "is of one data set"),
     ],
 )
 def test_a_wrong_choice_is_one_line(more, message, run_command) -> None:

@@ -144,7 +144,7 @@ def test_wrong_tables(
 
 
 def test_sets_need_fit(wide: pd.DataFrame) -> None:
-    with pytest.raises(FormulaError, match="here one column is meant, such as y1"):
+    with pytest.raises(FormulaError, match="here one column is needed, such as y1"):
         build_design("pv(y1..y4) ~ days", wide)
 
 

@@ -192,7 +192,7 @@ def fit_universe(
 def _universe(choices: Choices, data: Any, *, rows: Rows = "auto", **options: Any) -> Universe:
     """Read the data and lay out the columns of all models."""
     known = ["priors", "missing", "rows", "strip", "group_level"]
-    known += [one.name for one in fields(ReadOptions)]
+    known += ["imputation", *(one.name for one in fields(ReadOptions))]
     for name in _OF_OTHERS:
         if options.get(name) is not None:
             raise EngineError(
@@ -201,5 +201,9 @@ def _universe(choices: Choices, data: Any, *, rows: Rows = "auto", **options: An
             )
     for name in options.keys() - {*known, *_OF_OTHERS}:
         raise EngineError(f"unknown argument {name!r}{suggest(name, known)}")
+    if options.pop("imputation", None) is not None or isinstance(data, (list, tuple)):
+        raise EngineError(
+            "a multiverse is of one data set, and imputations are several; take one of them"
+        )
     request = as_request(str(choices.union), data, **options)
     return Universe(choices=choices, design=design_of(request, data, rows=rows, aliased=True))

@@ -18,6 +18,7 @@ from bayes_mlm.formula import (
     Term,
     label_term,
     parse_formula,
+    refuse_sets,
 )
 
 WITHOUT, WITH = "without", "with"
@@ -182,6 +183,7 @@ def read_choices(
         If they make no models, or one that is not of this kind.
     """
     base = parse_formula(formula)
+    refuse_sets(base.imputed)
     if () not in base.terms:
         raise EngineError("the models of a multiverse have an intercept; omit 0 + or - 1")
     if base.offsets:
