@@ -22,6 +22,7 @@ from bayes_mlm.cli.options import (
     settings_for,
     status,
 )
+from bayes_mlm.cli.outcome import SurveyWeights, WeightScaling
 from bayes_mlm.cli.progress import steps
 from bayes_mlm.cli.reading import Reading
 from bayes_mlm.engines import has_chains
@@ -55,6 +56,8 @@ def sum_data(
     ] = False,
     allow_repeats: AllowRepeats = False,
     reading: Reading = Reading(),
+    weights: SurveyWeights = None,
+    scaling: WeightScaling = None,
     memory: Memory = None,
     engine_data: DataEngine = "duckdb",
     least_rows: Annotated[
@@ -83,6 +86,7 @@ def sum_data(
         sum_more_rows,
         sum_rows,
     )
+    from bayes_mlm.model import as_weights
 
     check_name(out)
     check_file(out, "data.sums", inputs=(data,))
@@ -100,7 +104,12 @@ def sum_data(
         try:
             if before is None:
                 found = sum_rows(
-                    formula, scan, group=group, missing=reading.missing, strip=reading.strip
+                    formula,
+                    scan,
+                    group=group,
+                    missing=reading.missing,
+                    strip=reading.strip,
+                    weights=as_weights(weights, scaling=scaling),
                 )
             else:
                 found = sum_more_rows(before, scan, missing=reading.missing)

@@ -12,10 +12,8 @@ from .aggregated.file import (
     is_sums as is_sums,
     load_sums as load_sums,
     model_of_sums as model_of_sums,
-    n_cells as n_cells,
     rows_at_source as rows_at_source,
     save_sums as save_sums,
-    small_groups as small_groups,
 )
 from .aggregated.layouts import (
     new_group_means as new_group_means,
@@ -27,6 +25,7 @@ from .aggregated.layouts import (
 )
 from .aggregated.merge import merge_sums as merge_sums
 from .aggregated.patterns import NEED_ROWS as NEED_ROWS, without_rows as without_rows
+from .aggregated.sizes import n_cells as n_cells, small_groups as small_groups
 from .build import (
     Rows as Rows,
     design_of as design_of,
@@ -95,7 +94,11 @@ from .terms import (
     sum_effects as sum_effects,
 )
 from .time_coding import code_time as code_time
-from .weights import GroupWeights as GroupWeights, group_weights as group_weights
+from .weights import (
+    WEIGHT_SUMS as WEIGHT_SUMS,
+    GroupWeights as GroupWeights,
+    group_weights as group_weights,
+)
 from .wording import (
     event_name as event_name,
     expected_name as expected_name,

@@ -52,7 +52,7 @@ from bayes_mlm.design.aggregated.file import is_sums, load_sums
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.from_table import build_design
 from bayes_mlm.design.group_structure import check_aggregated
-from bayes_mlm.design.imputations import pool_designs
+from bayes_mlm.design.imputations import pool_designs, with_outcome
 from bayes_mlm.design.imputed_data import ImputedParts, imputed_parts
 from bayes_mlm.design.layouts import for_kind
 from bayes_mlm.formula import parse_formula
@@ -128,7 +128,9 @@ def design_of(
                 'are summed where they lie; take a sample of groups, or rows="keep" (--rows keep)'
             )
         scan = replace(scan, on_progress=on_progress)
-        design = sum_rows(model.formula, scan, family=model.family, **options)
+        design = sum_rows(
+            model.formula, scan, family=model.family, weights=model.weights, **options
+        )
         return for_kind(design, model.kind)
     design = build_design(
         model.formula,
@@ -144,10 +146,11 @@ def design_of(
 
 def _of_imputations(several: ImputedParts, rows: Rows, *, aliased: bool) -> Design:
     """Return the design of several imputations; an error names that it is in."""
-    designs = []
+    designs: list[Design] = []
     for one in several.parts:
         try:
-            designs.append(design_of(one.request, one.data, rows=rows, aliased=aliased))
+            same = with_outcome(designs[0], one.data, several.parts[0].data) if designs else None
+            designs.append(same or design_of(one.request, one.data, rows=rows, aliased=aliased))
         except (DataError, DesignError) as error:
             raise type(error)(f"{one.name}: {error}") from error
     pooled = pool_designs(designs)

@@ -88,7 +88,11 @@ def check_sums(s: GroupMoments) -> None:
         f"labels, counts, centre, means and scatter have the shapes {shapes}, which do not agree",
     )
     require(n_groups > 0, "it has no groups")
-    require(s.counts.dtype.kind in "iu", f"its counts are of type {s.counts.dtype}, not whole")
+    if s.weights is None:
+        whole = s.counts.dtype.kind in "iu"
+        require(whole, f"its counts are of type {s.counts.dtype}, not whole")
+    else:
+        require(bool((s.weights > 0).all()), "a weight of a group is not positive")
     require(bool((s.counts > 0).all()), f"it counts {s.counts.min()} rows in a group")
     require(np.unique(s.labels).size == n_groups, "a group is in it twice")
     for name in ("centre", "means", "scatter"):
@@ -154,7 +158,8 @@ def _check_scatter(s: GroupMoments) -> None:
     roots = np.linalg.eigvalsh(scaled)
     require(roots.min(initial=0.0) >= -_ROUNDING, "the scatter of a group is not positive")
     rank = (roots > _ROUNDING).sum(axis=1)
-    many = np.flatnonzero(rank > s.counts - 1)
+    most = np.inf if s.weights is not None else s.counts - 1
+    many = np.flatnonzero(rank > most)
     if many.size:
         j = many[0]
         raise StorageError(

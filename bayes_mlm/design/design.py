@@ -249,7 +249,7 @@ class Design(GroupedRows):
         if self.crossed is not None or place == other:
             return place == other
         found = self.aggregated
-        known = self.group_terms if found is None else found.factors
+        known = self.weighted_rows.group_terms if found is None else found.factors
         inner, outer = (known[k].codes for k in (place, other))
         return is_nested(inner, outer, self.group_terms[place].J)
 

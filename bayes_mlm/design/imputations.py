@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from bayes_mlm.base import DataError, Floats, Ints
+from bayes_mlm.data import Table, check_outcome, notes_on_sentinels, refuse_magnitudes
 from bayes_mlm.design.aggregated.patterns import without_rows
 from bayes_mlm.design.design import Design
+from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.terms import FixedColumns, GroupMeans, Response, changed
 from bayes_mlm.model import ResidualRows, plain_rows
 from bayes_mlm.moments import CellMoments, GroupMoments
@@ -52,7 +54,42 @@ def pool_designs(designs: Sequence[Design]) -> Design:
         _check_alike(designs[0], one, k)
     pooled = _of_sums(designs) if designs[0].aggregated is not None else _of_rows(designs)
     notes = dict.fromkeys(note for one in designs for note in one.notes)
-    return replace(pooled, imputations=designs, notes=tuple(notes))
+    encoding = _encoding(designs)
+    return replace(pooled, imputations=designs, notes=tuple(notes), encoding=encoding)
+
+
+def _encoding(designs: tuple[Design, ...]) -> Encoding:
+    """Return what new rows replay: means and sds averaged over the imputations.
+
+    Raises
+    ------
+    DataError
+        If splines or polynomials have other constants in each, so that their coefficients do.
+    """
+    first, every = designs[0].encoding, [one.encoding for one in designs]
+    for k, one in enumerate(first.bases):
+        if any(other.bases[k] != one for other in every):
+            raise DataError(
+                f"{one.expression} has constants of the data (knots, bounds, centres), which "
+                "differ between imputations, so that its coefficients mean something else in each; "
+                "state them, as in bs(x, knots=(1, 2), lower_bound=0, upper_bound=3), or write "
+                "I(x ** 2)"
+            )
+    centrings = tuple(
+        replace(
+            one,
+            mean=float(np.mean([other.centrings[k].mean for other in every])),
+            sd=float(np.mean([other.centrings[k].sd for other in every])),
+        )
+        for k, one in enumerate(first.centrings)
+    )
+    means = tuple(
+        replace(
+            one, means=tuple(np.mean([other.means[k].means for other in every], axis=0).tolist())
+        )
+        for k, one in enumerate(first.means)
+    )
+    return replace(first, centrings=centrings, means=means)
 
 
 def mean_moments(design: Design) -> GroupMoments:
@@ -63,6 +100,42 @@ def mean_moments(design: Design) -> GroupMoments:
     if not design.imputations:
         return design.moments()
     return replace(design.weighted_rows, imputations=()).moments()
+
+
+def with_outcome(design: Design, data: Any, first: Any) -> Design | None:
+    """Return the design of a table that differs from that of a design in the outcome alone.
+
+    None where it may differ in more, or the outcome is not taken as it is.
+
+    Parameters
+    ----------
+    design : Design
+        Of the first table.
+    data, first : Table or other
+        Columns that lie in the same memory are the same.
+    """
+    if not (isinstance(data, Table) and isinstance(first, Table) and design.has_rows):
+        return None
+    name, known = design.outcome, first.columns
+    apart = [one for one in data.columns if not _same_memory(data.columns[one], known.get(one))]
+    plain = design.formula.outcome.columns == (name,) and design.family.gaussian_moments
+    if apart != [name] or not plain or design.n_dropped or design.kind == "between":
+        return None
+    values = data.columns[name]
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        return None  # what is wrong is said where a design is built
+    refuse_magnitudes([name], values)
+    notes = (*check_outcome(data, name), *notes_on_sentinels(data, [name]))
+    found = design.with_arrays(y=np.asarray(values, dtype=float))
+    return replace(found, notes=tuple(dict.fromkeys((*design.notes, *notes))))
+
+
+def _same_memory(one: "NDArray[Any]", other: "NDArray[Any] | None") -> bool:
+    """Return whether two arrays are views of the same values."""
+    if other is None or one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    place, known = one.__array_interface__, other.__array_interface__
+    return bool(place["data"] == known["data"] and place["strides"] == known["strides"])
 
 
 def _check_alike(first: Design, other: Design, k: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bayes_mlm.base import DesignError, Floats, percent, rounded, scaled
 from bayes_mlm.design.design import INTERCEPT, Design
+from bayes_mlm.design.imputations import mean_moments
 from bayes_mlm.formula import label
 
 # A column counts as the group means of a predictor if it correlates this highly with them, with a
@@ -374,7 +375,7 @@ def _share_of(design: Design, places: list[int]) -> float:
         return float(np.mean([_share_of(one, places) for one in design.imputations]))
     if design.has_rows:
         return share_between(design.X[:, places].sum(axis=1), design)
-    s = design.moments()
+    s = mean_moments(design)
     means = s.means[:, places].sum(axis=1)
     means = means - float(s.counts @ means) / s.n
     return _share(design, means, float(s.scatter[:, places][:, :, places].sum()))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHOWN = 3
+# What is kept of weights by group.
+WEIGHT_SUMS = ("rows", "total", "square", "level2")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -111,7 +111,8 @@ def _verdict(fits: Sequence[Fit], each: int) -> Verdict:
         "is an imputation"
     )
     found = [Finding("imputations", True, mixed, always=True)]
-    failed = set()
+    found += [one for one in fits[0].verdict.findings if one.ok and one.always]
+    failed = {one.check for one in found}
     for k, one in enumerate(fits, start=1):
         for finding in one.verdict.problems:
             failed.add(finding.check)

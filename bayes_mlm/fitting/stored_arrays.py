@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bayes_mlm.design import GroupWeights
+from bayes_mlm.design import WEIGHT_SUMS, GroupWeights
 from bayes_mlm.fitting.stored import KeptDesign, KeptResidual
 from bayes_mlm.fitting.tree.assemble import Group
-from bayes_mlm.fitting.tree.constant import WEIGHT_SUMS
 from bayes_mlm.likelihood import term_names
 from bayes_mlm.model import ResidualRows, Weights
 from bayes_mlm.moments import CellFactor, CellMoments, GroupMoments, by_group

@@ -37,19 +37,32 @@ class Columns:
         Their means over all rows.
     place : tuple of int or None
         For each column of [X, Z, y] its place among those; None for a column of ones.
+    weight : narwhals.Expr, optional
+        Of the rows.
     """
 
     values: tuple[nw.Expr, ...]
     centre: Floats
     place: tuple[int | None, ...]
+    weight: nw.Expr | None = None
+
+    @property
+    def of_row(self) -> dict[str, nw.Expr]:
+        """The weight of each row, if there are any."""
+        return {} if self.weight is None else {"w_": self.weight}
+
+    def weighted(self, name: str) -> nw.Expr:
+        """Return a column, times the weight of the row if there are any."""
+        return nw.col(name) if self.weight is None else nw.col(name) * nw.col("w_")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroupSums:
     """Counts (J,), means (J, m) and scatter (J, m, m) of columns less their centre (m,).
 
-    `constant` (J, k) tells in which groups each of the k columns `watched` takes one value. A group
-    is what has one label of each key.
+    Of weighted rows `totals` (J,) and `weight_squares` (J,) are the sums of their weights and of
+    the squares of these; counts are of rows. `constant` (J, k) tells in which groups each of the k
+    columns `watched` takes one value. A group is what has one label of each key.
     """
 
     labels: tuple[NDArray[Any], ...]
@@ -60,6 +73,13 @@ class GroupSums:
     squares: Floats
     watched: tuple[int, ...]
     constant: Flags
+    totals: Floats | None = None
+    weight_squares: Floats | None = None
+
+    @property
+    def sizes(self) -> Ints | Floats:
+        """What the rows of each group sum to: their number, or that of their weights."""
+        return self.counts if self.totals is None else self.totals
 
 
 def sum_by_keys(scan: Scan, columns: Columns, keys: Keys) -> GroupSums:
@@ -107,13 +127,20 @@ def _centred(columns: Columns, values: tuple[nw.Expr, ...]) -> dict[str, nw.Expr
 
 def _query(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> Frame:
     m = len(columns.values)
-    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values))
+    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values), **columns.of_row)
     products = {
-        f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i in range(m) for j in range(i + 1)
+        f"p{i}_{j}_": columns.weighted(f"x{i}_") * nw.col(f"x{j}_")
+        for i in range(m)
+        for j in range(i + 1)
     }
-    rows = rows.with_columns(**products)
     sums = [nw.len().alias("n_")]
-    sums += [nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)]
+    if columns.weight is None:
+        rows = rows.with_columns(**products)
+        sums += [nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)]
+    else:
+        summed = {f"s{i}_": columns.weighted(f"x{i}_") for i in range(m)}
+        rows = rows.with_columns(**products, **summed, w2_=nw.col("w_") * nw.col("w_"))
+        sums += [nw.col(name).sum() for name in (*summed, "w_", "w2_")]
     sums += [nw.col(name).sum() for name in products]
     sums += _ends(watched)
     return rows.group_by(*_keyed(keys)).agg(*sums) if keys else rows.select(*sums)
@@ -153,14 +180,16 @@ def _sum(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> 
     counts = found["n_"].astype(np.int64)
     labels, order = _ordered(found, keys)
     counts = counts[order]
+    weighted = columns.weight is not None
+    sizes = found["w_"][order] if weighted else counts
     means = np.empty((len(order), m))
     scatter, squares = np.empty((len(order), m, m)), np.empty((len(order), m))
     for i in range(m):
-        means[:, i] = found[f"s{i}_"][order] / counts
+        means[:, i] = found[f"s{i}_"][order] / sizes
     for i in range(m):
         for j in range(i + 1):
             raw = found[f"p{i}_{j}_"][order]
-            scatter[:, i, j] = scatter[:, j, i] = raw - counts * means[:, i] * means[:, j]
+            scatter[:, i, j] = scatter[:, j, i] = raw - sizes * means[:, i] * means[:, j]
             if i == j:
                 squares[:, i] = raw
     return GroupSums(
@@ -172,6 +201,8 @@ def _sum(scan: Scan, columns: Columns, keys: Keys, watched: tuple[int, ...]) -> 
         squares=squares,
         watched=watched,
         constant=_same_ends(found, watched, order),
+        totals=sizes.astype(float) if weighted else None,
+        weight_squares=found["w2_"][order] if weighted else None,
     )
 
 
@@ -213,29 +244,32 @@ def _constant(scan: Scan, columns: Columns, keys: Keys, suspects: Ints) -> Flags
 def _about_group_means(scan: Scan, columns: Columns, keys: Keys, found: GroupSums) -> GroupSums:
     """Sum the scatter about each group's means, which are joined on: no digits are lost."""
     by = list(_keyed(keys))
-    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values))
+    rows = scan.frame.select(**_keyed(keys), **_centred(columns, columns.values), **columns.of_row)
     m = len(columns.values)
     means = rows.group_by(*by).agg(*(nw.col(f"x{i}_").mean().alias(f"m{i}_") for i in range(m)))
     deviations = rows.join(means, on=by, how="left").select(
-        *by, **{f"x{i}_": nw.col(f"x{i}_") - nw.col(f"m{i}_") for i in range(m)}
+        *by,
+        *columns.of_row,
+        **{f"x{i}_": nw.col(f"x{i}_") - nw.col(f"m{i}_") for i in range(m)},
     )
     pairs = [(i, j) for i in range(m) for j in range(i + 1)]
     deviations = deviations.with_columns(
-        **{f"p{i}_{j}_": nw.col(f"x{i}_") * nw.col(f"x{j}_") for i, j in pairs}
+        **{f"p{i}_{j}_": columns.weighted(f"x{i}_") * nw.col(f"x{j}_") for i, j in pairs},
+        **{f"s{i}_": columns.weighted(f"x{i}_") for i in range(m)},
     )
     again = collect(
         scan,
         deviations.group_by(*by).agg(
-            *(nw.col(f"x{i}_").sum().alias(f"s{i}_") for i in range(m)),
+            *(nw.col(f"s{i}_").sum() for i in range(m)),
             *(nw.col(f"p{i}_{j}_").sum() for i, j in pairs),
         ),
     )
     _, order = _ordered(again, keys)
     scatter = np.empty_like(found.scatter)
-    # What rounding of the means left is small, and its square is taken out.
+    # What is left of the means, by rounding or by weights, is small, and its square is taken out.
     rest = np.column_stack([again[f"s{i}_"][order] for i in range(m)])
     for i, j in pairs:
-        value = again[f"p{i}_{j}_"][order] - rest[:, i] * rest[:, j] / found.counts
+        value = again[f"p{i}_{j}_"][order] - rest[:, i] * rest[:, j] / found.sizes
         scatter[:, i, j] = scatter[:, j, i] = value
     return replace(found, scatter=scatter)
 
@@ -260,7 +294,7 @@ def lay_out_sums(
     scatter[np.ix_(np.arange(n_groups), live, live)] = found.scatter[:, source][:, :, source]
     return GroupMoments(
         labels=np.arange(n_groups),
-        counts=found.counts,
+        counts=found.sizes,
         centre=centre,
         means=means,
         scatter=scatter,

@@ -1,6 +1,7 @@
 """Rubin's rules by hand, and pooled likelihood estimates by definition."""
 
 import math
+import runpy
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bayes_mlm.engines import BarnardRubin, pool, pool_solutions
 from bayes_mlm.engines.ols import fit_ols
 from bayes_mlm.engines.pooling.rubin import joint_df
 from bayes_mlm.engines.reml.coefficient_tests import KnownDf
+from tests.helpers import ROOT
 
 SLEEP = {name: column.to_numpy() for name, column in load_sleepstudy().items()}
 FORMULA = "reaction ~ days + (1 | subject)"
@@ -224,3 +226,14 @@ def test_other_engines_solutions_are_pooled() -> None:
 def test_wrong_lists(data: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         fit(FORMULA, data, engine="reml")
+
+
+@pytest.mark.slow
+def test_coverage_with_five_plausible_values() -> None:
+    """Pooled intervals cover as they state; those of one plausible value alone do not."""
+    coverage = runpy.run_path(str(ROOT / "benchmarks" / "plausible_values.py"))["coverage"]
+    found = coverage(250, 40, 10, 5, seed=2)
+    for quantity in ("beta[Intercept]", "beta[x]", "sigma_u", "sigma_e"):
+        assert 0.91 <= found["pooled", quantity][0] <= 0.99, quantity
+    assert found["first alone", "beta[x]"][0] < 0.88
+    assert found["mean of them", "sigma_e"][0] < 0.3

@@ -243,3 +243,24 @@ def test_what_is_of_one_data_set_is_refused(wide: pd.DataFrame, tmp_path: Path) 
         with pytest.raises(BayesMLMError, match="imputations"):
             question(found)
     assert not list(tmp_path.iterdir())
+
+
+def test_centres_are_averaged(wide: pd.DataFrame) -> None:
+    found = fit("y1 ~ center(pv(x1_z..x4_z)) + (1 | subject)", wide, engine="reml")
+    plain = fit("y1 ~ pv(x1_z..x4_z) + (1 | subject)", wide, engine="reml")
+    new = {"x_z": [2.0, 7.0]}
+    a, b = (predict(one, new, question="population") for one in (found, plain))
+    assert a.mean == pytest.approx(b.mean, rel=1e-4)
+
+
+def test_splines_of_other_knots_are_refused(wide: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="constants of the data"):
+        fit("y1 ~ bs(pv(x1_z..x4_z), df=4) + (1 | subject)", wide, engine="reml")
+    stated = "bs(pv(x1_z..x4_z), knots=(4,), lower_bound=-4, upper_bound=14)"
+    assert fit(f"y1 ~ {stated} + (1 | subject)", wide, engine="reml").verdict.ok
+
+
+def test_groups_of_the_data_need_one_data_set(wide: pd.DataFrame) -> None:
+    found = fit("pv(b1..b4) ~ days + (1 | subject)", wide, family="bernoulli", engine="ml")
+    with pytest.raises(BayesMLMError, match="not defined for 4 imputations pooled"):
+        slopes(found, "days", question="existing_group")

@@ -193,3 +193,48 @@ def test_a_record_has_weights(students, tmp_path):
     assert found.solution.loglik == pytest.approx(expected.solution.loglik, rel=1e-12)
     with pytest.raises(BayesMLMError, match="a record states its"):
         bm.fit(tmp_path / "m.toml", weights=WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    "weights", [WEIGHTS, {"overall": "both", "schoolid": "w2"}, {"schoolid": "w2"}]
+)
+@pytest.mark.parametrize("scaling", ["size", "effective", "none"])
+def test_sums_where_rows_lie_are_those_of_rows(students, tmp_path, weights, scaling):
+    table = students.assign(both=students["w1"] * students["w2"]).sample(frac=1.0, random_state=2)
+    table.to_parquet(tmp_path / "s.parquet")
+    options = {"weights": weights, "scaling": scaling, "engine": "pml"}
+    kept = bm.fit(SES, table, **options)
+    summed = bm.fit(SES, tmp_path / "s.parquet", rows="sum", **options)
+    assert summed.design.n == kept.design.n == summed.solution.n
+    assert summed.solution.beta == pytest.approx(kept.solution.beta, rel=1e-10)
+    assert summed.solution.covariance == pytest.approx(kept.solution.covariance, rel=1e-7)
+    path = bm.save_sums(summed.design, tmp_path / "s.sums")
+    again = bm.fit(path, engine="pml")
+    assert again.solution.covariance == pytest.approx(summed.solution.covariance, rel=1e-10)
+    assert again.design.weights.spec == summed.design.weights.spec
+
+
+def test_wrong_weights_of_sums_are_one_clear_error(students, tmp_path):
+    for column, value, message in (
+        ("w1", 0.0, "1 of the weights 'w1' are zero"),
+        ("w1", np.nan, "'w1'"),
+        ("w2", 9.0, "must not vary within its groups"),
+    ):
+        spoilt(students, column, value).to_parquet(tmp_path / "s.parquet")
+        with pytest.raises(DataError, match=message):
+            bm.fit(SES, tmp_path / "s.parquet", weights=WEIGHTS, rows="sum", engine="pml")
+    students.assign(w1="a").to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(DataError, match="not numbers"):
+        bm.fit(SES, tmp_path / "s.parquet", weights=WEIGHTS, rows="sum", engine="pml")
+    students.assign(r1=students["w1"], r2=students["w1"]).to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(DataError, match="replicate weights need the rows"):
+        bm.fit(SES, tmp_path / "s.parquet", weights=WEIGHTS, rows="sum", engine="pml",
+               replicates="brr(r1,r2)")  # fmt: skip
+
+
+def test_weighted_sums_are_not_added_up(students):
+    one = bm.sum_rows(SES, students, weights=WEIGHTS)
+    with pytest.raises(BayesMLMError, match="weighted sums"):
+        bm.merge_sums(one, one)
+    with pytest.raises(BayesMLMError, match="weighted sums"):
+        bm.sum_more_rows(one, students)

@@ -1,6 +1,6 @@
 """Designs aggregated out of core: sums of squares and products, without the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from bayes_mlm.data import (
     refuse_magnitude,
 )
 from bayes_mlm.design.aggregated.checking import (
+    ColumnStats,
     check_columns,
     check_labels,
     check_size,
@@ -38,6 +39,12 @@ from bayes_mlm.design.aggregated.learning import (
 from bayes_mlm.design.aggregated.lists import TOO_CROSSED, ListedFactor, is_too_crossed, read_lists
 from bayes_mlm.design.aggregated.patterns import count_patterns, learn_outcome_of
 from bayes_mlm.design.aggregated.request import Request, check_group_level, notes_on_labels_of
+from bayes_mlm.design.aggregated.weighted import (
+    check_weights_of_sums,
+    counted,
+    weight_of_rows,
+    weights_of_sums,
+)
 from bayes_mlm.design.aggregated.written import write_columns
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding, factors_of
@@ -55,7 +62,7 @@ from bayes_mlm.design.terms import (
     terms_of_moments,
 )
 from bayes_mlm.formula import Formula, parse_formula, refuse_sets
-from bayes_mlm.model import Family, family_of
+from bayes_mlm.model import Family, Weights, as_weights, family_of
 from bayes_mlm.moments import (
     CellFactor,
     CellMoments,
@@ -81,6 +88,7 @@ def sum_rows(
     group_level: Sequence[str] = (),
     strip: bool = False,
     family: str | Family = "gaussian",
+    weights: Weights | Mapping[str, str] | str | None = None,
 ) -> Design:
     """Aggregate data to the sums of a model by group, in the engine that stores them.
 
@@ -97,6 +105,8 @@ def sum_rows(
         As of `build_design`.
     family : str or Family
         As of `build_design`; of outcomes that are whole numbers or categories.
+    weights : mapping, str or Weights, optional
+        As of `build_design`; replicate weights need the rows.
 
     Returns
     -------
@@ -143,7 +153,9 @@ def sum_rows(
         missing=missing,
         group_level=(group_level,) if isinstance(group_level, str) else tuple(group_level),
         strip=strip,
+        weights=as_weights(weights),
     )
+    check_weights_of_sums(request)
     prepared = _prepared(request, scan)
     kept, n_dropped = _complete(request, prepared)
     family = family_of(family) if isinstance(family, str) else family
@@ -184,6 +196,11 @@ def sum_more_rows(design: Design, data: Any, *, missing: str = "error") -> Desig
         )
     if design.crossed is not None:
         raise DesignError(f"rows cannot be added to {' and '.join(design.factors)}: {TOO_CROSSED}")
+    if design.weights is not None:
+        raise DesignError(
+            "rows cannot be added to weighted sums, whose weights are scaled by group; sum all of "
+            "the rows again"
+        )
     scan = as_scan(data)
     request = Request(
         formula=design.formula,
@@ -221,22 +238,14 @@ def _reduce(
     encoding = replace(learned.encoding, strip=request.strip, titles=titles)
     written = write_columns(learned)
     stats = check_columns(scan, request.columns, request.keys, written.plain, written.guards)
-    if estimable:  # a part of the rows may well have one value
-        formula = request.formula
-        varying = [name for name in formula.columns if name not in formula.offset_columns]
-        refuse_constant(varying, request.keys, stats.raw)
-    outcome = request.formula.outcome.columns[0]
-    notes = notes_on_outcome(scan, outcome, stats) if estimable else ()
-    if estimable:
-        notes = (*notes, *notes_on_levels(encoding.levels, stats.n, scan.categories))
-        categorical = {one.factor for one in encoding.levels}
-        notes = (*notes, *notes_on_independent(request.formula, categorical))
+    notes = _varying(request, scan, encoding, stats) if estimable else ()
     terms = encoding.terms
     effects = tuple(name for one in encoding.effects for name in one)
     columns = Columns(
         values=tuple(written.plain.values()),
         centre=np.array([stats.mean[name] for name in written.plain]),
         place=written.place,
+        weight=weight_of_rows(request, scan, stats.raw),
     )
     keys = tuple(scan.col(name) for name in request.keys)
     made_of = [request.formula.columns_of(name) for name in request.factors]
@@ -246,7 +255,7 @@ def _reduce(
     elif len(request.factors) > 1:
         check_size(scan, request.factors, request.keys, stats.n, len(columns.values))
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is refused below
-        if is_wide(written.products):
+        if columns.weight is None and is_wide(written.products):
             sums = sum_by_cells(scan, columns, keys, written.products, written.numbers)
         else:
             sums = sum_by_keys(scan, columns, keys)
@@ -258,12 +267,14 @@ def _reduce(
             moments = CellMoments(cells=laid_out, factors=tuple(one.of_all for one in factors))
         else:
             moments = by_cell(laid_out, _factors_of(request, encoding, sums))
+        survey, moments = weights_of_sums(request, scan, sums, moments)
         mean, sd = moments.cells.moments
     for name, centre, spread in zip((*terms, *effects, encoding.outcome), mean, sd, strict=True):
         refuse_magnitude(name, centre - spread, centre + spread)
     group_terms = (
         terms_of_lists(factors) if listed else terms_of_moments(moments, request.formula.correlated)
     )
+    group_terms = counted(group_terms, survey)
     if estimable:
         for one in group_terms:
             check_labels(one.factor, one.labels, one.sizes)
@@ -295,10 +306,26 @@ def _reduce(
         notes=notes,
         aggregated=moments,
         crossed=crossed,
+        weights=survey,
     )
     if estimable:
         check_estimable(design)
     return design
+
+
+def _varying(
+    request: Request, scan: Scan, encoding: Encoding, stats: ColumnStats
+) -> tuple[str, ...]:
+    """Refuse columns of one value, which a part of the rows may well have; return the notes."""
+    formula = request.formula
+    varying = [name for name in formula.columns if name not in formula.offset_columns]
+    refuse_constant(varying, request.keys, stats.raw)
+    categorical = {one.factor for one in encoding.levels}
+    return (
+        *notes_on_outcome(scan, formula.outcome.columns[0], stats),
+        *notes_on_levels(encoding.levels, stats.n, scan.categories),
+        *notes_on_independent(formula, categorical),
+    )
 
 
 def _factors_of(request: Request, encoding: Encoding, sums: GroupSums) -> list[CellFactor]:

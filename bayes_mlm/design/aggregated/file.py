@@ -35,11 +35,14 @@ from bayes_mlm.data import from_arrow, levels_of
 from bayes_mlm.design.aggregated.designs import base_of_moments
 from bayes_mlm.design.aggregated.lists import TOO_CROSSED
 from bayes_mlm.design.aggregated.merge import batches_of
+from bayes_mlm.design.aggregated.sizes import small_groups
+from bayes_mlm.design.aggregated.weighted import counted, weight_columns, weights_from
 from bayes_mlm.design.damage import check_cells, check_names, naming, require
 from bayes_mlm.design.design import Design
 from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.terms import FixedColumns, Response, terms_of_moments
 from bayes_mlm.formula import parse_formula
+from bayes_mlm.model import UNWEIGHTED, Weights
 from bayes_mlm.moments import CellFactor, CellMoments, GroupMoments, by_group
 
 FORMAT = 2
@@ -75,6 +78,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     terms: tuple[str, ...]
     centre: tuple[float, ...]
     place: tuple[int, ...]
+    weights: Weights = UNWEIGHTED
 
 
 def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
@@ -129,7 +133,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
     path = Path(path)
     check_name(path)
     s = design.aggregated.cells
-    small = int(np.count_nonzero(s.counts < least_rows))
+    small = small_groups(design, least_rows)
     if small:
         what = "groups" if len(design.factors) < 2 else "combinations of levels"
         raise StorageError(
@@ -137,7 +141,7 @@ def save_sums(design: Design, path: str | Path, *, least_rows: int = 1) -> Path:
             "disclose them; join small groups, omit them, or lower least_rows"
         )
     metadata = {_KEY: json.dumps(_document(design, s)).encode()}
-    columns = _columns(design.aggregated)
+    columns = _columns(design.aggregated) | weight_columns(design.weights)
     schema = pa.schema(
         [pa.field(name, pa.array(values[:1]).type) for name, values in columns.items()],
         metadata=metadata,
@@ -250,37 +254,6 @@ def _read_document(content: bytes) -> _Document:
     return msgspec.convert(document, _Document)
 
 
-def small_groups(design: Design, fewer_than: int = 5) -> int:
-    """Count the groups of fewer rows than some number, whose sums nearly disclose their rows.
-
-    Of sums by several factors those counted are the combinations of their levels.
-
-    Parameters
-    ----------
-    design : Design
-        With groups, of rows or of sums.
-    fewer_than : int
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> from bayes_mlm import load_hsb, small_groups, sum_rows
-    >>> small_groups(sum_rows("mathach ~ ses + (1 | schoolid)", load_hsb()), 20)
-    2
-    """
-    expect("small_groups", design, Design)
-    sizes = design.compute(lambda rows: rows.group_sizes, lambda s: s.counts)
-    return int(np.count_nonzero(sizes < fewer_than))
-
-
-def n_cells(design: Design) -> int:
-    """Count the combinations of levels with rows of an aggregated design: what its sums are by."""
-    return design.compute(lambda rows: rows.group_term.J, lambda s: s.J)
-
-
 def _columns(moments: CellMoments) -> dict[str, Any]:
     """Return the columns of the file; of columns that are equal (ses in X and Z) one is kept."""
     s = moments.cells
@@ -329,17 +302,18 @@ def _document(design: Design, s: GroupMoments) -> dict[str, Any]:
         "factors": [{"name": one.factor, "effects": one.effects} for one in design.group_terms],
         "kind": design.kind,
         "encoding": design.encoding.to_dict(),
-        "n": s.n,
+        "n": design.n,
         "n_dropped": design.n_dropped,
         "notes": design.notes,
         "batches": batches_of(design),
         "terms": s.terms,
         "centre": s.centre.tolist(),
         "place": place,
-    }
+    } | ({} if design.weights is None else {"weights": msgspec.to_builtins(design.weights.spec)})
 
 
 def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
+    survey = weights_from(document.weights, arrays)
     place, counts = document.place, arrays["n"]
     k, n_groups = len(place), len(counts)
     means, scatter = np.zeros((n_groups, k)), np.zeros((n_groups, k, k))
@@ -359,17 +333,17 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
         terms=document.terms,
         effects=tuple(effect for one in document.factors for effect in one.effects),
         group=document.factors[0].name if len(document.factors) == 1 else None,
+        weights=None if survey is None else survey.level2 / survey.level2.mean(),
     )
     moments = _cells_of(document, summed, arrays)
     check_cells(moments)
-    require(
-        summed.n == document.n, f"its groups have {summed.n} rows, and {document.n} were summed"
-    )
+    n = summed.n if survey is None else survey.n
+    require(n == document.n, f"its groups have {n} rows, and {document.n} were summed")
     formula = parse_formula(document.formula)
     design = Design(
         response=Response(name=document.outcome),
         fixed=FixedColumns(terms=summed.terms),
-        group_terms=terms_of_moments(moments, formula.correlated),
+        group_terms=counted(terms_of_moments(moments, formula.correlated), survey),
         kind=document.kind,
         formula=formula,
         encoding=Encoding.from_dict(document.encoding),
@@ -378,6 +352,7 @@ def _assemble(document: _Document, arrays: Mapping[str, Any]) -> Design:
         notes=document.notes,
         batches=document.batches,
         aggregated=moments,
+        weights=survey,
     )
     check_names(design)
     require(_distinct(summed)[1] == list(place), "columns of one name differ, or are not there")

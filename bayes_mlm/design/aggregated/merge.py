@@ -72,6 +72,11 @@ def merge_sums(one: Design, other: Design, *, allow_repeats: bool = False) -> De
         raise DesignError(f"sums of {' and '.join(one.factors)} cannot be merged: {TOO_CROSSED}")
     if one.aggregated is None or other.aggregated is None:
         raise DesignError("merge_sums takes designs of summed data; make them with sum_rows")
+    if one.weights is not None or other.weights is not None:
+        raise DesignError(
+            "weighted sums are not merged: weights are scaled by group, over all of its rows; sum "
+            "all of the rows together"
+        )
     _check_alike(one, other)
     batches = batches_of(one), batches_of(other)
     twice = set(batches[0]) & set(batches[1])

@@ -12,6 +12,7 @@ from bayes_mlm.design.encoding import Encoding
 from bayes_mlm.design.encoding.levels import label_notes
 from bayes_mlm.design.terms import GroupTerm
 from bayes_mlm.formula import Formula
+from bayes_mlm.model import UNWEIGHTED, Weights
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,13 +24,15 @@ class Request:
     missing: str
     group_level: tuple[str, ...]
     strip: bool
+    weights: Weights = UNWEIGHTED
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table that are needed."""
         formula = self.formula
         names = (name for name in formula.columns if name not in formula.interactions)
-        return tuple(dict.fromkeys([*names, *self.keys, *self.group_level]))
+        more = (*self.group_level, *self.weights.columns)
+        return tuple(dict.fromkeys([*names, *self.keys, *more]))
 
     @property
     def keys(self) -> tuple[str, ...]:

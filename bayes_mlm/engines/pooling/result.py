@@ -156,6 +156,7 @@ class PooledResult(EstimatesTable):
             for k, part in enumerate(self.parts, start=1)
             for one in part.verdict.problems
         ]
+        found += self._cautions()
         fmi, df = self.of_beta.fmi, self.of_beta.df
         worst, least = int(np.argmax(fmi)), int(np.argmin(df))
         found.append(
@@ -192,6 +193,27 @@ class PooledResult(EstimatesTable):
                 )
             )
         return Verdict(tuple(found))
+
+    def _cautions(self) -> list[Finding]:
+        """Return what parts say whatever else they say, with how many of them do."""
+        said: dict[str, list[Finding]] = {}
+        for part in self.parts:
+            for one in part.verdict.findings:
+                if one.ok and one.always:
+                    said.setdefault(one.check, []).append(one)
+        return [
+            replace(
+                many[0],
+                message=f"in {len(many)} of {self.m} imputations, such as: {many[0].message}",
+            )
+            for many in said.values()
+        ]
+
+    @property
+    def summary_notes(self) -> tuple[str, ...]:
+        """What the parts are, in words: the weights of a survey."""
+        notes: tuple[str, ...] = self.parts[0].summary_notes
+        return notes
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -314,6 +336,6 @@ def refuse_pooled(solution: object, what: str, why: str) -> None:
     """
     if isinstance(solution, PooledResult):
         raise UnsupportedModelError(
-            f"{what} is not defined for {solution.m} imputations: {why}; use the fit of one of "
-            "them (fit its data by itself) to look at it"
+            f"{what} is not defined for {solution.m} imputations pooled: {why}, or fit one of them "
+            "by itself"
         )

@@ -67,14 +67,14 @@ class Pooled:
         """Share of the total variance that is due to missing data: ``(1 + 1/M) B / T``."""
         with np.errstate(invalid="ignore", divide="ignore"):
             found = (1.0 + 1.0 / self.m) * self.between / self.total
-        return np.where(self.between > 0.0, found, self.between)  # 0 stays 0, and nan is nan
+        return np.where((self.between > 0.0) | np.isnan(self.within), found, 0.0)
 
     @property
     def relative_increase(self) -> Floats:
         """Relative increase of the variance due to missing data: ``(1 + 1/M) B / U``."""
         with np.errstate(invalid="ignore", divide="ignore"):
             found = (1.0 + 1.0 / self.m) * self.between / self.within
-        return np.where(self.between > 0.0, found, self.between)
+        return np.where((self.between > 0.0) | np.isnan(self.within), found, 0.0)
 
     @property
     def df(self) -> Floats:

@@ -84,18 +84,18 @@ class PooledVariances:
 def variance_interval(of: Pooled, k: int, level: float, at_zero: int) -> Interval:
     """Return the interval of an sd, of which variance k was pooled.
 
-    Where the variance is at least t standard errors from zero, it is t's on the scale of the log
-    about the pooled variance; below, from zero, and its upper end continues along a line (the log
-    runs off to infinity there).
+    It is t's on the scale of the log, about the pooled sd, where this is at least t of its standard
+    errors from zero; below, from zero, and its upper end continues along a line in the standard
+    error of the variance (the log runs off to infinity there).
     """
     value, se = float(of.estimate[k]), float(of.se[k])
     if math.isnan(se):
         return _undefined(level, VARIANCE_METHOD, at_zero, of.m)
     reach = wald_reach(level, float(of.df[k])) * se
-    if value > reach:
+    if value > 0.5 * reach:  # the sd has half the relative error of the variance
         ends = value * math.exp(-reach / value), value * math.exp(reach / value)
     else:
-        ends = 0.0, value + (math.e - 1.0) * reach
+        ends = 0.0, value + 0.5 * (math.e**2 - 1.0) * reach
     lower, upper = map(math.sqrt, ends)
     return Interval(lower=lower, upper=upper, level=level, method=VARIANCE_METHOD)
 

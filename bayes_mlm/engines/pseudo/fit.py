@@ -145,6 +145,7 @@ def _finished(
     return PseudoFit(
         **kept
         | {
+            "n": weights.n,
             "aic": math.nan,
             "bic": math.nan,
             "beta_cov": covariance[v:, v:],

@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_mlm.base import Ints
-from bayes_mlm.design import INTERCEPT, Design
+from bayes_mlm.design import INTERCEPT, WEIGHT_SUMS, Design
 from bayes_mlm.engines import Variable
 from bayes_mlm.likelihood import TermNames, row_dim, term_names
 from bayes_mlm.moments import CellMoments
 
 # Of distinct rows: their dimension, and the name of their outcomes.
 PATTERN, OUTCOME = "pattern", "outcome"
-# Of survey weights, by group.
-WEIGHT_SUMS = ("rows", "total", "square", "level2")
 
 
 def constant_variables(design: Design) -> dict[str, Variable]:

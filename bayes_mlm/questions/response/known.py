@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayes_mlm.base import Floats
-from bayes_mlm.engines import GeneralisedFit, GeneralisedSeveralFit
+from bayes_mlm.engines import GeneralisedFit, GeneralisedSeveralFit, refuse_pooled
 from bayes_mlm.fitting import Estimate, ParameterPoints, expected_outcomes
 from bayes_mlm.questions.response.average import means_at
 from bayes_mlm.questions.response.conditional import ConditionalEffects
@@ -15,6 +15,13 @@ from bayes_mlm.questions.response.smooth import normal_nodes
 
 # Numbers in one working array, and the step of a derivative in the linear predictor.
 _BLOCK, _STEP = 2_000_000, 1e-4
+
+# What of several imputations, and why not.
+_POOLED = (
+    "an average over groups of the data",
+    "their effects given the outcomes are of one data set; use question='new_group', or draws "
+    "(engine='auto')",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +66,7 @@ def known_averages(
     """
     shares = rows.shares if weights is None else weights / weights.sum()
     design, solution, scores = estimate.design, estimate.solution, scores_of(estimate.design)
+    refuse_pooled(solution, *_POOLED)
     if isinstance(solution, GeneralisedSeveralFit):
         return _about_joint_mode(estimate, solution, points, rows, shares)
     assert isinstance(solution, GeneralisedFit)
@@ -76,6 +84,7 @@ def known_means(estimate: Estimate, points: ParameterPoints, rows: ResponseRows)
     Of one trial; of ordered categories the expected score.
     """
     family, solution, scores = estimate.design.family, estimate.solution, scores_of(estimate.design)
+    refuse_pooled(solution, *_POOLED)
     if isinstance(solution, GeneralisedFit):
         groups = np.unique(rows.codes[0])
         effects = ConditionalEffects(design=estimate.design, solution=solution, groups=groups)

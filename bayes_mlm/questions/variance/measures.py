@@ -225,10 +225,14 @@ def _whole(inputs: VarianceInputs) -> Iterator[Measure]:
         meaning="by the fixed and the random effects (Nakagawa & Schielzeth)",
         note=reason,
     )
-    values, reason = design.compute(
-        lambda rows: _bayes_conditional(model, rows),
-        lambda _: (None, "needs the rows, and the data are aggregated"),
-    )
+    values: Floats | None = None
+    if design.imputations:
+        reason = f"is of the rows of one data set, and these are {len(design.imputations)}"
+    else:
+        values, reason = design.compute(
+            lambda rows: _bayes_conditional(model, rows),
+            lambda _: (None, "needs the rows, and the data are aggregated"),
+        )
     of_groups = " and the group effects" if design.has_group_effects else ""
     yield Measure(
         question="whole",
