@@ -4,7 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayes_mlm.base import Column, ResultTable, UnsupportedModelError, percent, scaled, signed
+from bayes_mlm.base import (
+    Column,
+    ResultTable,
+    UnsupportedModelError,
+    expect,
+    percent,
+    scaled,
+    signed,
+)
 from bayes_mlm.design import Design, GroupWeights, changed
 from bayes_mlm.engines import SCALING_WORDS, PseudoFit, RemlFit
 from bayes_mlm.fitting import Estimate, Fit, estimate_design, estimate_of
@@ -105,6 +113,7 @@ def survey_weighting(result: Fit | Estimate) -> Weighting:
     >>> print(f"{row.estimate:.2f} {row.unweighted:.2f} {row.moved:+.1f}")
     12.96 12.66 +1.6
     """
+    expect("survey_weighting", result, Fit, Estimate)
     estimate = estimate_of(result)
     solution, design = estimate.solution, estimate.design
     if not isinstance(solution, PseudoFit) or design.weights is None:
