@@ -85,7 +85,7 @@ def estimates(data: object, **options: str) -> list[tuple[float, float, float]]:
     return [(row.estimate, row.lower, row.upper) for row in rows]
 
 
-def main(replications: int = 200) -> None:
+def main(replications: int = 150) -> None:
     found: dict[str, list[list[tuple[float, float, float]]]] = {}
     not_ok = 0
     for seed in range(replications):
