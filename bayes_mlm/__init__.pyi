@@ -78,6 +78,7 @@ from .questions import (
     population_line as population_line,
     predict as predict,
     slopes as slopes,
+    survey_weighting as survey_weighting,
     variance_by_level as variance_by_level,
     write_group_effects as write_group_effects,
 )

@@ -106,7 +106,7 @@ def intervals(table: dict[str, np.ndarray], J: int, seed: int) -> dict[str, np.n
         design = by_weights(table, "size", errors)
         fit = fit_pseudo(design)
         name = f"size, pseudo-posterior adjusted ({errors})"
-        found[name] = of_draws(adjusted(values, fit, design))
+        found[name] = of_draws(adjusted(values, fit, design)[0])
     return found
 
 

@@ -371,6 +371,8 @@ def _parts(design: Design, name: str, mean: str) -> list[int]:
 
 def _share_of(design: Design, places: list[int]) -> float:
     """Return `share_between` of a sum of columns, from rows or from sums."""
+    if design.imputations:
+        return float(np.mean([_share_of(one, places) for one in design.imputations]))
     if design.has_rows:
         return share_between(design.X[:, places].sum(axis=1), design)
     s = mean_moments(design)

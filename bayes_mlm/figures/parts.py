@@ -14,12 +14,12 @@ from bayes_mlm.figures.lines import Line
 from bayes_mlm.figures.style import (
     GREY,
     INK,
+    LIKELIHOOD_STYLE,
     WIDTH,
     Artist,
     Axes,
     Figure,
     Style,
-    engine_style,
     figure_of,
     width_of,
 )
@@ -118,7 +118,7 @@ def draw_line(ax: Axes, line: Line, style: Style, *, label: str) -> Artist:
 
 def draw_likelihood(ax: Axes, line: Line) -> Artist:
     """Draw the line of REML or OLS, thin and dashed, over the posterior's."""
-    style = engine_style(line.likelihood_engine.lower())
+    style = LIKELIHOOD_STYLE
     ax.plot(line.x, line.likelihood, color=style.colour, ls=style.line, lw=0.8, zorder=6)
     return legend_key(color=style.colour, ls=style.line, lw=0.8, label=line.likelihood_engine)
 

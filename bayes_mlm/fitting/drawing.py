@@ -15,7 +15,7 @@ def draw(engine: str, task: Task) -> tuple[str, str, Drawn]:
         return engine, "requested", found
     passed = ""
     for name, one in ENGINES.items():
-        if not one.draws:
+        if not one.draws or one.refusal_of_weights(task.design):
             continue
         reason = one.refusal(task.design, task.priors)
         if not reason:

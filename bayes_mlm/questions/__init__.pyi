@@ -54,6 +54,11 @@ from .means import (
     marginal_means as marginal_means,
 )
 from .prediction import check_rows as check_rows, predict as predict
+from .survey import (
+    Weighting as Weighting,
+    survey_facts as survey_facts,
+    survey_weighting as survey_weighting,
+)
 from .variance import (
     QUESTIONS as QUESTIONS,
     VarianceRow as VarianceRow,

@@ -110,6 +110,8 @@ def _terminal_legend(analysis: Analysis, _: list[Span], drawn: bool, printed: bo
     icc = " and icc" if additive else ""
     coefficients = " or ".join(dict.fromkeys(one.interval_method for one in analysis.estimates))
     rest = f"Wald for sigma, rho{icc}" if wald else f"profile for sigma{icc}"
+    if analysis.design.weights is not None:
+        rest = f"t on the scale of logs for sigma{', of log odds for icc' if additive else ''}"
     if analysis.design.imputations:
         rest = f"Rubin's rules on variances for sigma{icc}"
     ends = f"{coefficients} for beta, {rest}"

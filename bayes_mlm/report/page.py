@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bayes_mlm.base import count, scaled
-from bayes_mlm.data import DATASETS
+from bayes_mlm.base import count
 from bayes_mlm.engines import ENGINES
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.report import provenance
 from bayes_mlm.report.choosing import Chosen
+from bayes_mlm.report.data_facts import SurveyPart, data_facts, survey_part
 from bayes_mlm.report.equations import Equation, equations
 from bayes_mlm.report.group_table import GroupTable, group_table
 from bayes_mlm.report.images import Image
@@ -20,9 +20,7 @@ from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import Answer, answer, main_model
 from bayes_mlm.report.publication import publication_table
 from bayes_mlm.report.remarks import (
-    coded_outcome,
     describe_intervals,
-    reference_categories,
     typeset,
 )
 from bayes_mlm.report.sections import PageSection, choose_sections
@@ -197,6 +195,8 @@ class Page:
     figures : mapping of str to tuple of Figure
         By section of the catalogue.
     methods : MethodsText
+    survey : SurveyPart or None
+        Of a main model with survey weights.
     sections : tuple of PageSection
         Those that were chosen, in order.
     live : LiveModel or None
@@ -225,6 +225,7 @@ class Page:
     seconds: float | None
     figures: dict[str, tuple[Figure, ...]]
     methods: MethodsText
+    survey: SurveyPart | None
     sections: tuple[PageSection, ...]
     live: LiveModel | None = None
 
@@ -263,7 +264,7 @@ def make_page(
         main=main.spec.name,
         all_ok=not unclean,
         unclean=unclean,
-        data_facts=tuple(_data_facts(main)),
+        data_facts=tuple(data_facts(main)),
         variables=variables_table(main),
         ladder=_ladder(analyses),
         intervals=describe_intervals(analyses),
@@ -282,6 +283,7 @@ def make_page(
         seconds=None if origin.started is None else time.monotonic() - origin.started,
         figures=_figures(chosen, images),
         methods=methods(analyses),
+        survey=survey_part(main),
         sections=choose_sections(sections),
     )
 
@@ -348,42 +350,6 @@ def _ladder(analyses: Sequence[Analysis]) -> str:
     ]
     table = publication_table(single, likelihood=False)
     return "\n".join(part.render("html") for part in table.in_parts(_MOST_MODELS))
-
-
-def _data_facts(main: Analysis) -> list[tuple[str, str]]:
-    source, design = main.source, main.design
-    facts = [("Data", provenance.data_name(source))]
-    if source.data in DATASETS:
-        known = DATASETS[source.data]
-        facts = [
-            ("Data", f"{known.title} ({known.name})"),
-            ("Source", known.source),
-            ("Reference", known.reference),
-            ("Licence", known.licence),
-        ]
-    facts += [("Outcome", one) for one in coded_outcome(design)]
-    facts.append(("Rows", count(design.n)))
-    if design.n_dropped:
-        facts.append(("Omitted", f"{count(design.n_dropped, 'row')} with missing values"))
-    for term in design.group_terms:
-        sizes = term.sizes
-        facts.append(("Groups", f"{count(term.J)} ({term.factor})"))
-        low, high = int(sizes.min()), int(sizes.max())
-        mean = float(sizes.mean())
-        spread = (
-            f"{count(low)} to {count(high)}, mean {scaled(mean, 1)}"
-            if low != high
-            else f"{count(low)} in each"
-        )
-        facts.append(("Rows in a group", spread))
-    if reference := reference_categories(design):
-        facts.append(("Reference categories", reference))
-    if source.data in DATASETS:
-        columns = DATASETS[source.data].columns
-        used = [name for name in design.formula.columns if name in columns]
-        facts += [(name, columns[name]) for name in used]
-    facts.append(("SHA-256", provenance.checksum(source)))
-    return facts
 
 
 def _corrections(origin: Origin) -> Corrections | None:

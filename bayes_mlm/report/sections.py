@@ -90,6 +90,7 @@ def _section(
 
 _section("answer", "Summary of results")
 _section("data", "Data", figures="data")
+_section("survey", "Survey design and weights", applies=lambda page: bool(page.survey))
 _section(
     "comparison",
     lambda page: "Comparison of models" if len(page.models) > 1 else "Table of estimates",

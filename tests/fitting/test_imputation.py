@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayes_mlm import fit, impute
+from bayes_mlm import fit, impute, summarise
 from bayes_mlm.base import BayesMLMError, DataError
 from bayes_mlm.data import as_table, handle_missing
 from bayes_mlm.engines import MissingValues, TwoLevelRows
@@ -114,6 +114,24 @@ def test_the_sampler_draws_from_the_posterior_predictive_of_known_cases():
     assert draws.z.var(axis=0).mean() == pytest.approx(variance.mean(), rel=0.12)
     covered = np.abs(whole[gone] - draws.z.mean(axis=0)) < 1.96 * draws.z.std(axis=0)
     assert 0.9 < covered.mean() < 0.985
+
+
+@pytest.mark.slow
+def test_intraclass_correlations_and_slopes_are_recovered():
+    """Pooled estimates against those with nothing missing, of 40 data sets."""
+    gaps_to_whole = []
+    for seed in range(40):
+        whole = study(seed=seed)
+        imputed = impute(FORMULA, with_gaps(whole, seed=seed), m=10, thin=30, random_seed=seed)
+        values = []
+        for data in (whole, imputed):
+            icc = summarise(fit("x ~ 1 + (1 | g)", data, engine="reml"))["icc"].estimate
+            beta = fit(FORMULA, data, engine="reml").solution.beta
+            values.append([icc, *beta[1:]])
+        gaps_to_whole.append(np.subtract(*values))
+    mean, error = np.mean(gaps_to_whole, axis=0), np.std(gaps_to_whole, axis=0) / np.sqrt(40)
+    assert np.all(np.abs(mean) < 4 * error)
+    assert np.all(error < 0.03)  # enough to see the bias of imputation without groups, 0.1
 
 
 @pytest.mark.parametrize(

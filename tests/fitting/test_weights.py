@@ -55,7 +55,7 @@ def test_at_the_boundary_it_says_that_nothing_is_adjusted(students):
     flat = students.assign(y=students["mathach"] - by_school.transform("mean"), one=1.0)
     found = bm.fit("y ~ 1 + (1 | schoolid)", flat, weights={"level1": "one"}, random_seed=1)
     assert not found.verdict.ok
-    assert "not adjusted to the sandwich" in str(found.verdict)
+    assert "but for sigma_u: the pseudo-likelihood hardly tells it" in str(found.verdict)
 
 
 def test_a_saved_fit_keeps_its_weights(posterior, tmp_path):
@@ -238,3 +238,29 @@ def test_weighted_sums_are_not_added_up(students):
         bm.merge_sums(one, one)
     with pytest.raises(BayesMLMError, match="weighted sums"):
         bm.sum_more_rows(one, students)
+
+
+def test_weights_are_compared_with_none(estimate, posterior, students):
+    table = bm.survey_weighting(estimate)
+    row = table["beta[ses]"]
+    plain = bm.fit("mathach ~ ses * sector + (1 | schoolid)", students, engine="ml").solution
+    assert row.unweighted == pytest.approx(plain.beta[1], rel=1e-10)
+    assert row.moved == pytest.approx((row.estimate - row.unweighted) / row.se)
+    effective = bm.fit("mathach ~ ses * sector + (1 | schoolid)", students, weights=WEIGHTS,
+                       scaling="effective", engine="pml").solution  # fmt: skip
+    assert row.other == pytest.approx(effective.beta[1], rel=1e-7)
+    assert table["sigma_e"].other == pytest.approx(effective.sigma_e, rel=1e-7)
+    assert bm.survey_weighting(posterior)["sigma_u"].estimate > 0.0
+    with pytest.raises(UnsupportedModelError, match="no survey weights"):
+        bm.survey_weighting(bm.fit(SES, students, engine="reml"))
+
+
+def test_informative_weights_are_said_to_move_the_estimates(students):
+    from bayes_mlm.questions import survey_facts
+
+    informative = students.assign(w1=np.where(students["mathach"] > 13.0, 1.0, 4.0))
+    found = bm.survey_weighting(bm.fit(SES, informative, weights={"level1": "w1"}, engine="pml"))
+    assert found["beta[Intercept]"].moved < -5.0
+    assert "hangs together with the outcome" in " ".join(found.notes)
+    facts = dict(survey_facts(bm.fit(SES, students, weights=WEIGHTS, engine="pml").design.weights))
+    assert facts["Weights of rows"] == "w1, conditional on the group"

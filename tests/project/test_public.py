@@ -127,6 +127,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         "sum_rows": [GROWTH, sleep],
         "simulation_based_calibration": [mean, 50],
         "summarise": [fitted],
+        "survey_weighting": [_weighted(hsb)],
         "variance_by_level": [fitted],
         "variance_tests": [fitted],
         "within": [bayes_mlm.for_kind(_of_hsb(hsb), "within")],
@@ -145,6 +146,12 @@ def _product(hsb: pd.DataFrame) -> Any:
 def _both_slopes(hsb: pd.DataFrame) -> Any:
     formula = "mathach ~ ses + between(ses) + (1 | schoolid)"
     return bayes_mlm.fit(formula, hsb, engine="reml")
+
+
+def _weighted(hsb: pd.DataFrame) -> Any:
+    weights = {"level1": "w"}
+    table = hsb.assign(w=1.0 + hsb["female"])
+    return bayes_mlm.fit("mathach ~ ses + (1 | schoolid)", table, weights=weights, engine="pml")
 
 
 def _next_year(sleep: pd.DataFrame) -> pd.DataFrame:

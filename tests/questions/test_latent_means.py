@@ -208,6 +208,30 @@ def test_other_outcomes_and_several_factors_are_refused():
             latent_contextual_effects(fit(formula, data, engine="ml", family=family))
 
 
+def test_imputations_are_pooled_by_rubins_rules():
+    data = rows(40, 6, seed=11)
+    rng = np.random.default_rng(12)
+    several = [{**data, "x": data["x"] + 0.3 * rng.standard_normal(240)} for _ in range(3)]
+    pooled = latent_contextual_effects(fit(FORMULA, several, engine="reml"))
+    each = [latent_contextual_effects(fit(FORMULA, one, engine="reml")) for one in several]
+    for row in pooled:
+        of = [one["x", row.quantity] for one in each]
+        estimates = np.array([one.estimate for one in of])
+        total = np.mean([one.sd**2 for one in of]) + 4 / 3 * estimates.var(ddof=1)
+        assert (row.estimate, row.sd) == pytest.approx((estimates.mean(), total**0.5))
+        assert row.observed == pytest.approx(np.mean([one.observed for one in of]))
+        assert row.upper - row.estimate > 1.95996 * row.sd  # of a t distribution
+    assert any("Rubin" in note for note in pooled.notes)
+
+
+def test_survey_weights_are_refused():
+    data = rows(30, 6, seed=13)
+    data["weight"] = 1.0 + np.arange(180) % 3
+    fitted = fit(FORMULA, data, engine="pml", weights={"level1": "weight"})
+    with pytest.raises(DesignError, match="survey weights"):
+        latent_contextual_effects(fitted)
+
+
 def test_the_posterior_of_observed_means_stands_next_to_it(run_command):
     code, out, err = run_command("contextual", "hsb_ses", "--latent", "--engine", "reml")
     assert code == 0, err

@@ -191,7 +191,8 @@ def _residual(
 ) -> tuple[Pooled, Interval | None]:
     """Return the residual variance pooled, and the interval of the sd where it has errors."""
     errors = np.array([[_residual_error(one)] for one in parts])
-    found = pool_sds(np.array([[one.sigma_e] for one in parts]), errors, within)
+    df = getattr(getattr(parts[0], "errors", None), "df", math.inf)
+    found = pool_sds(np.array([[one.sigma_e] for one in parts]), errors, within, df)
     known = np.isfinite(errors).all()
     return found, variance_interval(found, 0, level, 0) if known else None
 

@@ -127,9 +127,13 @@ def _undefined(level: float, method: str, at_zero: int, m: int) -> Interval:
     return Interval(lower=math.nan, upper=math.nan, level=level, method=method, note=note)
 
 
-def pool_sds(sds: Floats, errors: Floats, within: Within = "mean") -> Pooled:
+def pool_sds(
+    sds: Floats, errors: Floats, within: Within = "mean", df_complete: float = math.inf
+) -> Pooled:
     """Pool sds (M, k) with standard errors (M, k), as variances."""
-    return pool(np.square(sds), np.square(2.0 * sds * errors), within=within)
+    return pool(
+        np.square(sds), np.square(2.0 * sds * errors), df_complete=df_complete, within=within
+    )
 
 
 def sd_errors(of: Pooled) -> Floats:
@@ -161,6 +165,7 @@ def pool_variances(
         Imputations whose estimate is singular, for the notes.
     """
     first, q = parts[0], len(parts[0].effects)
+    df = first.errors.df
     # Where they are held at zero the correlations have errors of zero, not nan.
     pairs = list(combinations(range(q), 2)) if first.errors.rho_u.any() else []
     places = tuple(np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
@@ -172,10 +177,12 @@ def pool_variances(
         np.array([one.sigma_u for one in parts]),
         np.array([one.errors.sigma_u for one in parts]),
         within,
+        df,
     )
     correlations = pool(
         np.array([one.rho_u[places] for one in parts]),
         np.square(np.array([one.errors.rho_u[places] for one in parts])),
+        df_complete=df,
         within=within,
     )
     found = {"sigma_u": variances, "rho_u": replace(correlations, estimate=rho_u[places])}
@@ -183,6 +190,7 @@ def pool_variances(
         found["icc"] = pool(
             np.array([[one.icc] for one in parts], dtype=float),
             np.square(np.array([[one.errors.icc] for one in parts], dtype=float)),
+            df_complete=df,
             within=within,
         )
     icc = found.get("icc")

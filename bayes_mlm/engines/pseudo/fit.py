@@ -139,7 +139,7 @@ def _finished(
         covariance[v:, v:] = _in_parameters(reduced, optimum, fixed, v)[v:, v:]
     if plain.singular:
         covariance[: v - 1] = covariance[:, : v - 1] = np.nan
-    errors = _errors_of(plain, covariance[:v, :v], correlated=correlated)
+    errors = _errors_of(plain, covariance[:v, :v], df, correlated=correlated)
     tests = KnownDf(label=label, covariance=covariance[v:, v:], degrees=np.full(reduced.p, df))
     kept = {one.name: getattr(plain, one.name) for one in fields(RemlFit)}
     return PseudoFit(
@@ -183,7 +183,9 @@ def _in_parameters(reduced: RotatedMoments, optimum: Optimum, covariance: Floats
     return found
 
 
-def _errors_of(plain: RemlFit, covariance: Floats, *, correlated: bool) -> VarianceErrors:
+def _errors_of(
+    plain: RemlFit, covariance: Floats, df: float, *, correlated: bool
+) -> VarianceErrors:
     """Return standard errors of the variance parameters from their covariance (v, v)."""
     q, error = len(plain.effects), np.sqrt(np.diagonal(covariance))
     rho = np.zeros((q, q))
@@ -204,6 +206,7 @@ def _errors_of(plain: RemlFit, covariance: Floats, *, correlated: bool) -> Varia
         sigma_e=float(error[-1]),
         sigma_e2=float(2.0 * plain.sigma_e * error[-1]),
         icc=icc,
+        df=df,
     )
 
 

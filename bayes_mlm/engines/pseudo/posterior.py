@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from bayes_mlm.engines.engine import Task
     from bayes_mlm.moments import GroupMoments
 
+# Standard error of a log below which its distribution may be near to normal.
+_CLEAR = 1.0
 # Draws over which group effects too many to be drawn are summarised.
 _SUMMARISED = 1000
 
@@ -55,8 +57,8 @@ def sample_pseudo(task: "Task") -> Drawn:
     Returns
     -------
     Drawn
-        Not trusted where the maximum is on the boundary, at which there is no adjustment: the draws
-        are then those of the pseudo-posterior itself, and the verdict says so.
+        Near the boundary there is no adjustment of the variances of group effects: their draws are
+        then those of the pseudo-posterior itself, and the verdict says so.
     """
     design, priors, settings = task.design, task.priors, task.settings
     assert priors is not None and settings is not None  # noqa: PT018  for mypy
@@ -76,22 +78,8 @@ def sample_pseudo(task: "Task") -> Drawn:
         name: found.draws[name].reshape(-1, *found.draws[name].shape[2:])
         for name in found.draws.posterior
     }
-    if fit.singular:
-        finding = Finding(
-            "adjustment",
-            False,
-            "not adjusted to the sandwich: the pseudo-likelihood has its maximum at a variance of "
-            "zero, where there is no adjustment; omit the group effect, or use engine='pml'",
-        )
-    else:
-        values = adjusted(values, fit, design)
-        finding = Finding(
-            "adjustment",
-            True,
-            "pseudo-posterior of the survey weights, adjusted to the covariance of the "
-            f"{ERROR_WORDS[fit.standard_errors]}; intervals of group effects are not adjusted",
-            always=True,
-        )
+    values, left = adjusted(values, fit, design)
+    finding = _finding(fit, left)
     values |= _effects(design, s, task, values)
     report = replace(
         found.report,
@@ -114,7 +102,28 @@ def sample_pseudo(task: "Task") -> Drawn:
     )
 
 
-def adjusted(values: dict[str, Floats], fit: PseudoFit, design: "Design") -> dict[str, Floats]:
+def _finding(fit: PseudoFit, left: tuple[str, ...]) -> Finding:
+    how = f"covariance of the {ERROR_WORDS[fit.standard_errors]}"
+    if left:
+        return Finding(
+            "adjustment",
+            False,
+            f"adjusted to the {how}, but for {', '.join(left)}: the pseudo-likelihood hardly tells "
+            "it from the boundary, where there is no adjustment; omit the group effect, or use "
+            "engine='pml'",
+        )
+    return Finding(
+        "adjustment",
+        True,
+        f"pseudo-posterior of the survey weights, adjusted to the {how}; intervals of group "
+        "effects are not adjusted",
+        always=True,
+    )
+
+
+def adjusted(
+    values: dict[str, Floats], fit: PseudoFit, design: "Design"
+) -> tuple[dict[str, Floats], tuple[str, ...]]:
     """Return draws (S, ...) by name, mapped so that they have the covariance of the sandwich.
 
     Parameters
@@ -122,8 +131,14 @@ def adjusted(values: dict[str, Floats], fit: PseudoFit, design: "Design") -> dic
     values : mapping of str to ndarray
         beta (S, p), sigma_u (S,) or (S, q), rho_u (S, pairs) and sigma_e (S,).
     fit : PseudoFit
-        Not singular.
     design : Design
+
+    Returns
+    -------
+    values : dict of str to ndarray
+    left : tuple of str
+        Variance parameters that are not adjusted, with all of the group effects': on the scale of
+        logs their errors are too large to be of a normal distribution.
     """
     term, q, p = design.group_term, design.q, design.p
     cov_u = _covariances(values, design)
@@ -135,10 +150,13 @@ def adjusted(values: dict[str, Floats], fit: PseudoFit, design: "Design") -> dic
         _on_the_scale(one, fit, correlated=term.correlated)
         for one in (fit.model_covariance, fit.covariance)
     )
-    centre = phi.mean(axis=0)
-    turn = np.linalg.solve(np.linalg.cholesky(model).T, np.linalg.cholesky(robust).T)
-    phi = np.asarray(centre + (phi - centre) @ turn)
     k = phi.shape[1] - p - 1
+    spread = np.sqrt(np.stack([np.diagonal(model), np.diagonal(robust)]))
+    clear = bool((spread[:, _logs(q, correlated=term.correlated)] < _CLEAR).all())
+    some = np.arange(0 if clear else k, phi.shape[1])
+    part, centre = np.ix_(some, some), phi[:, some].mean(axis=0)
+    roots = (np.linalg.cholesky(one[part]).T for one in (model, robust))
+    phi[:, some] = centre + (phi[:, some] - centre) @ np.linalg.solve(*roots)
     cov_u = _to_covariance(phi[:, :k], q, correlated=term.correlated)
     sd = np.sqrt(np.einsum("saa->sa", cov_u))
     found = {"beta": phi[:, k + 1 :]} if p else {}
@@ -149,7 +167,14 @@ def adjusted(values: dict[str, Floats], fit: PseudoFit, design: "Design") -> dic
     found["sigma_e"] = np.exp(phi[:, k])
     if design.has_icc:
         found["icc"] = sd[:, 0] ** 2 / (sd[:, 0] ** 2 + found["sigma_e"] ** 2)
-    return found
+    return found, () if clear else fit.errors.names[:-1]
+
+
+def _logs(q: int, *, correlated: bool) -> list[int]:
+    """Return the places of logs among the coordinates of a covariance."""
+    if not correlated:
+        return list(range(q))
+    return [k for k, (a, b) in enumerate(zip(*np.tril_indices(q), strict=True)) if a == b]
 
 
 def _covariances(values: dict[str, Floats], design: "Design") -> Floats:
@@ -193,6 +218,9 @@ def _on_the_scale(covariance: Floats, fit: PseudoFit, *, correlated: bool) -> Fl
     digits of its slopes.
     """
     q, p = len(fit.effects), len(fit.beta)
+    if fit.singular:  # only what is not of the group effects is known
+        covariance = np.where(np.isfinite(covariance), covariance, 0.0)
+        return _with_unknown(covariance, len(covariance) - p - 1, fit)
     at = np.concatenate([fit.sigma_u, fit.rho_u[np.triu_indices(q, 1)] if correlated else []])
     v = len(at)
     step = 1e-5 * np.concatenate([fit.sigma_u, np.ones(v - q)])
@@ -213,6 +241,16 @@ def _on_the_scale(covariance: Floats, fit: PseudoFit, *, correlated: bool) -> Fl
     jacobian[v, v] = 1.0 / fit.sigma_e
     jacobian[v + 1 :, v + 1 :] = np.eye(p)
     return np.asarray(jacobian @ covariance @ jacobian.T)
+
+
+def _with_unknown(covariance: Floats, v: int, fit: PseudoFit) -> Floats:
+    """Return a covariance in which the first v coordinates have no finite variance."""
+    found = covariance.copy()
+    found[v, v] /= fit.sigma_e**2
+    found[v, v + 1 :] /= fit.sigma_e
+    found[v + 1 :, v] /= fit.sigma_e
+    found[range(v), range(v)] = np.inf
+    return found
 
 
 def _effects(

@@ -133,7 +133,7 @@ class PseudoFit(RemlFit):
         kind = "unconditional" if spec.overall else "conditional on the group"
         rows = (
             f"weights of rows {spec.rows} ({kind}), {SCALING_WORDS[spec.scaling]}; effective "
-            f"number of rows {scaled(float(weights.effective_rows.sum()), 0)} of {weights.n:,}"
+            f"number of rows {float(weights.effective_rows.sum()):,.0f} of {weights.n:,}"
             if spec.rows
             else "rows have no weights within groups"
         )

@@ -5,6 +5,7 @@ least-squares estimate; standard errors of the variance parameters follow by the
 and those of beta in two forms that the field both uses (`beta_covariances`).
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -136,6 +137,8 @@ class VarianceErrors:
     sigma_e, sigma_e2 : float
     icc : float or None
         None where the icc is not defined.
+    df : float
+        Degrees of freedom of these errors; infinite of a likelihood's.
     """
 
     names: tuple[str, ...]
@@ -146,6 +149,7 @@ class VarianceErrors:
     sigma_e: float
     sigma_e2: float
     icc: float | None
+    df: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

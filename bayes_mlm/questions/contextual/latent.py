@@ -8,7 +8,6 @@ import numpy as np
 from bayes_mlm.base import (
     DEFAULT_PROB,
     Column,
-    DesignError,
     Floats,
     ResultTable,
     check_prob,
@@ -17,18 +16,19 @@ from bayes_mlm.base import (
     scaled,
     wald_reach,
 )
-from bayes_mlm.design import Design, Pair, pairs_of
-from bayes_mlm.engines import LatentMeans, fit_latent_means, is_drawing
+from bayes_mlm.engines import is_drawing, pool
 from bayes_mlm.fitting import Estimate, Fit
-from bayes_mlm.questions.contextual.one_slope import varying, without_means
+from bayes_mlm.questions.contextual.latent_model import (
+    LatentModel,
+    check_latent_model,
+    fit_latent_model,
+)
 from bayes_mlm.questions.contextual.table import QUANTITIES, contextual_effects
 
 # Below, the error of the latent estimate may exceed the bias of the observed one
 # (benchmarks/latent_means.py; the simulations of Lüdtke et al. 2008).
 _FEW_GROUPS = 50
 _LOW = 0.5
-# Least mean reliability; below, the latent slope is a ratio of two numbers near zero.
-_LEAST = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,24 +178,24 @@ def latent_contextual_effects(
     expect("latent_contextual_effects", fit, Fit, Estimate)
     check_prob(prob)
     design = fit.design.whole
-    _check_model(design)
+    check_latent_model(design)
     observed = contextual_effects(fit, means=means, prob=prob)
-    pairs = _pairs(design, means, {row.predictor for row in observed})
-    single, _ = without_means(design, means)
-    moves = varying(single)
-    _check_columns(single, moves)
-    columns = np.flatnonzero(moves).tolist()
-    names = [single.terms[k] for k in columns]
-    paired = [names.index(pair.predictor) for pair in pairs]
-    found = fit_latent_means(single.moments(), columns, paired)
-    _check_variance(found, design)
+    models = [fit_latent_model(one, means) for one in design.imputations or (design,)]
+    estimates, errors, biases = (
+        np.array(part) for part in zip(*(one.slopes() for one in models), strict=True)
+    )
+    se, df = errors[0], np.full(errors[0].shape, np.inf)
+    if len(models) > 1:
+        flat = (len(models), -1)
+        pooled = pool(estimates.reshape(flat), errors.reshape(flat) ** 2)
+        se, df = pooled.se.reshape(se.shape), pooled.df.reshape(se.shape)
+    reliability = np.mean([one.reliability.mean(axis=0) for one in models], axis=0)
     rows = []
-    for place, pair in enumerate(pairs):
-        values = _slopes(found, place)
-        reach = wald_reach(prob, np.inf)
-        reliability = float(found.reliability[:, paired[place]].mean())
-        for quantity, estimate, sd, bias in zip(QUANTITIES, *values, strict=True):
+    for place, pair in enumerate(models[0].pairs):
+        for k, quantity in enumerate(QUANTITIES):
             beside = observed[pair.predictor, quantity]
+            estimate = float(estimates[:, place, k].mean())
+            reach = wald_reach(prob, float(df[place, k])) * float(se[place, k])
             rows.append(
                 LatentRow(
                     model=fit.name,
@@ -205,114 +205,28 @@ def latent_contextual_effects(
                     observed=beside.estimate,
                     observed_sd=beside.sd,
                     estimate=estimate,
-                    sd=sd,
-                    lower=estimate - reach * sd,
-                    upper=estimate + reach * sd,
-                    bias=bias,
-                    reliability=reliability,
+                    sd=float(se[place, k]),
+                    lower=estimate - reach,
+                    upper=estimate + reach,
+                    bias=float(biases[:, place, k].mean()),
+                    reliability=float(reliability[place]),
                 )
             )
     return LatentContextualTable(
         rows=tuple(rows),
         interval=f"{level(prob)} CI",
-        notes=_notes(found, pairs, single),
-        cautions=(*observed.cautions, *_cautions(found, pairs, single, moves)),
+        notes=_notes(models),
+        cautions=(*observed.cautions, *_cautions(models[0])),
         verdict=fit.verdict,
     )
 
 
-def _slopes(found: LatentMeans, place: int) -> tuple[list[float], list[float], list[float]]:
-    """Return the slopes within and between and their difference, their se and the expected bias."""
-    K, at = len(found.within), found.paired[place]
-    weights = np.zeros((3, K + len(found.contextual)))
-    weights[:2, at] = 1.0
-    weights[1:, K + place] = 1.0
-    expected = np.concatenate(found.expected_of_observed())
-    values = np.concatenate([found.within, found.contextual])
-    se = np.sqrt(np.einsum("ik,kl,il->i", weights, found.cov, weights))
-    bias = weights @ (expected - values)
-    return (weights @ values).tolist(), se.tolist(), bias.tolist()
-
-
-def _check_model(design: Design) -> None:
-    what = "latent group means"
-    if len(design.factors) > 1:
-        raise DesignError(
-            f"{what} are of one grouping factor, and the model has {' and '.join(design.factors)}; "
-            "fit it with the groups of one of them"
-        )
-    if not design.family.gaussian_moments:
-        raise DesignError(
-            f"{what} are fitted jointly with a Gaussian outcome, and this one is "
-            f"{design.family.label}; use contextual_effects, whose means are observed"
-        )
-    if design.residual is not None and not design.residual.spec.is_plain:
-        raise DesignError(
-            f"{what} are fitted with independent residuals of one sd, and the model has "
-            f"{design.errors}; omit them, or use contextual_effects"
-        )
-    if design.group is not None and not design.q:
-        raise DesignError(
-            f"{what} are fitted with a random intercept, and the model has none; add "
-            f"(1 | {design.group}) to the formula"
-        )
-    if design.group is not None and not design.has_icc:
-        raise DesignError(
-            f"{what} need a random intercept alone, (1 | {design.group}), and the model has "
-            f"{', '.join(design.group_term.effects)}: the product of a random slope and "
-            "a latent deviation is not normal, and the likelihood has no closed form"
-        )
-
-
-def _pairs(design: Design, means: Mapping[str, str] | None, known: set[str]) -> list[Pair]:
-    """Return the predictors with a latent mean, whose slopes must be single numbers."""
-    pairs = [pair for pair in pairs_of(design, means)[0] if pair.predictor in known]
-    for pair in pairs:
-        if pair.averaged:
-            raise DesignError(
-                f"the slopes of {pair.predictor} depend on {', '.join(pair.averaged)}, and the "
-                "product of a latent mean with another column is not normal; omit the product, or "
-                "use contextual_effects, whose means are observed"
-            )
-        if not pair.from_rows and pair.predictor not in design.terms:
-            raise DesignError(
-                f"{pair.mean} is not the mean that {pair.predictor} is centred at, so its values "
-                f"are not known; write {pair.predictor} in place of within({pair.predictor})"
-            )
-    return pairs
-
-
-def _check_columns(single: Design, moves: Sequence[bool] | np.ndarray) -> None:
-    if not single.has_intercept:
-        raise DesignError(
-            "latent group means need an intercept, from which they deviate; add it to the formula"
-        )
-    products = [term for term, one in zip(single.terms, moves, strict=True) if one and ":" in term]
-    if products:
-        raise DesignError(
-            f"{', '.join(products)}: a product of individual-level columns is not normal with one "
-            "covariance within groups, as latent group means need it; omit it, or use "
-            "contextual_effects, whose means are observed"
-        )
-
-
-def _check_variance(found: LatentMeans, design: Design) -> None:
-    reliability = found.reliability.mean(axis=0)
-    flat = [found.terms[k] for k in found.paired if reliability[k] < _LEAST]
-    if flat:
-        raise DesignError(
-            f"the means of {', '.join(flat)} by {design.group} vary hardly more than the sampling "
-            f"of the rows in each group makes them (reliability below {_ratio(_LEAST)}, given the "
-            "other predictors), so a slope of latent means cannot be estimated; the model needs "
-            "more, or larger, groups, or a common slope"
-        )
-
-
-def _notes(found: LatentMeans, pairs: Sequence[Pair], single: Design) -> tuple[str, ...]:
+def _notes(models: Sequence[LatentModel]) -> tuple[str, ...]:
     notes = []
+    first = models[0]
+    found, pairs, single = first.found, first.pairs, first.single
     sizes = found.sizes
-    for place, pair in zip(found.paired, pairs, strict=True):
-        of = found.reliability[:, place]
+    for pair, of in zip(pairs, first.reliability.T, strict=True):
         spread = f" ({_ratio(of.min())} to {_ratio(of.max())})" if sizes.min() < sizes.max() else ""
         given = "" if len(single.terms) == 1 + len(found.terms) else " given group-level predictors"
         notes.append(
@@ -334,12 +248,16 @@ def _notes(found: LatentMeans, pairs: Sequence[Pair], single: Design) -> tuple[s
             for pair in pairs
             if not pair.from_rows
         ),
+        *(
+            [f"{len(models)} imputations pooled by Rubin's rules; reliability of the first"]
+            if len(models) > 1
+            else []
+        ),
     )
 
 
-def _cautions(
-    found: LatentMeans, pairs: Sequence[Pair], single: Design, moves: np.ndarray
-) -> tuple[str, ...]:
+def _cautions(model: LatentModel) -> tuple[str, ...]:
+    found, single = model.found, model.single
     texts = []
     if single.J < _FEW_GROUPS:
         texts.append(
@@ -347,15 +265,15 @@ def _cautions(
             "much that the observed one, in spite of its bias, has the smaller error; compare the "
             "se with the bias"
         )
-    for place, pair in zip(found.paired, pairs, strict=True):
-        mean = float(found.reliability[:, place].mean())
+    for pair, of in zip(model.pairs, model.reliability.T, strict=True):
+        mean = float(of.mean())
         if mean < _LOW:
             texts.append(
                 f"the observed means of {pair.predictor} are mostly sampling error (reliability "
                 f"{_ratio(mean)}): the correction is large and depends on normality"
             )
     if single.has_rows:
-        columns: Floats = single.X[:, moves]
+        columns: Floats = single.X[:, model.moves]
         binary = [name for name, x in zip(found.terms, columns.T, strict=True) if _is_binary(x)]
         if binary:
             texts.append(
