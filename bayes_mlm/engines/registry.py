@@ -32,7 +32,7 @@ def engine_names(*, drawing: bool = False, auto: bool = True) -> tuple[str, ...]
     Examples
     --------
     >>> engine_names(drawing=True)
-    ('auto', 'direct', 'nuts')
+    ('auto', 'direct', 'nuts', 'pseudo')
     """
     names = tuple(name for name, one in ENGINES.items() if one.draws or not drawing)
     return (AUTO, *names) if auto else names

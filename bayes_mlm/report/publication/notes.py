@@ -131,7 +131,13 @@ def _about_draws(sources: Sequence[Source]) -> str:
     fits = [fit for analysis in _models(sources) for fit in analysis.fits]
     if not fits:
         return ""
-    sizes = dict.fromkeys(f"{fit.settings.chains} × {fit.settings.draws}" for fit in fits)
+    # Of imputations there are not as many chains as settings, but one for each imputation.
+    sizes = dict.fromkeys(
+        f"{fit.draws.n_chains} × {fit.draws.n_draws}"
+        if fit.design.imputations
+        else f"{fit.settings.chains} × {fit.settings.draws}"
+        for fit in fits
+    )
     seeds = dict.fromkeys(str(fit.settings.random_seed) for fit in fits)
     version = fits[0].versions.get("bayes-mlm", "")
     return (
