@@ -39,6 +39,8 @@ class Task:
     progressbar : bool
     profile : bool
         Whether variance parameters get profile intervals, where the engine has them.
+    estimate : RemlFit or None
+        The pseudo-likelihood estimate of a design with survey weights, where it is known.
     """
 
     design: "Design"
@@ -49,6 +51,7 @@ class Task:
     check: bool = False
     progressbar: bool = False
     profile: bool = True
+    estimate: "RemlFit | None" = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

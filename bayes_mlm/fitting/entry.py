@@ -1,6 +1,7 @@
 """Fit a model: from a formula and a table to draws, or an estimate, with a verdict."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,6 +12,7 @@ from bayes_mlm.engines import (
     AUTO,
     ENGINES,
     EngineName,
+    RemlFit,
     Settings,
     Task,
     engine_names,
@@ -32,6 +34,9 @@ from bayes_mlm.fitting.waiting import is_watched, waiting
 from bayes_mlm.likelihood import ModelPriors, model_priors
 from bayes_mlm.model import HasRequest
 from bayes_mlm.moments import GroupMoments
+
+# Draws a chain of one imputation, at least: the adjustment to a covariance is by their mean.
+_LEAST_DRAWS = 250
 
 
 @takes_options
@@ -172,6 +177,7 @@ def fit_design(
     started: float | None = None,
     progressbar: bool = False,
     priors: ModelPriors | None = None,
+    estimate: RemlFit | None = None,
 ) -> Fit:
     """Draw from the posterior of a design that is laid out for its kind, data being read.
 
@@ -194,16 +200,18 @@ def fit_design(
     if design.imputations:
         rng = stream(settings.random_seed, Stream.IMPUTATIONS)
         seeds = rng.integers(2**31, size=len(design.imputations)).tolist()
+        part, known = _of_part(design, settings)
         fits = [
             fit_design(
                 request,
                 one,
-                replace(settings, random_seed=seed),
+                replace(part, random_seed=seed),
                 engine=engine,
                 progressbar=progressbar,
                 priors=priors,
+                estimate=estimate,
             )
-            for one, seed in zip(design.imputations, seeds, strict=True)
+            for one, seed, estimate in zip(design.imputations, seeds, known, strict=True)
         ]
         return mix_fits(
             fits,
@@ -221,6 +229,7 @@ def fit_design(
         settings=settings,
         statistics=moments,
         progressbar=progressbar,
+        estimate=estimate,
     )
     name, reason, drawn = draw(engine, task)
     extra = cautions_on(task, name, drawn.draws, moments)
@@ -237,6 +246,19 @@ def fit_design(
         verdict=Verdict((*drawn.verdict.findings, *extra)),
         seconds=time.perf_counter() - began,
     )
+
+
+def _of_part(design: Design, settings: Settings) -> tuple[Settings, Sequence[RemlFit | None]]:
+    """Return the settings for one imputation of several, and what is known of each.
+
+    Under survey weights all are fitted at once, and draws that the mixture leaves out are not made.
+    """
+    many = len(design.imputations)
+    if design.weights is None:
+        return settings, [None] * many
+    each = max(-(-settings.draws // many), _LEAST_DRAWS)
+    solution = estimate_design(design, "pml").solution
+    return replace(settings, draws=min(each, settings.draws)), getattr(solution, "parts", ())
 
 
 def fit_by(

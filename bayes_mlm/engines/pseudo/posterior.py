@@ -72,7 +72,9 @@ def sample_pseudo(task: "Task") -> Drawn:
         statistics=s,
         effects=False,
     )
-    fit = fit_pseudo(design, statistics=s)
+    fit = task.estimate
+    if not isinstance(fit, PseudoFit):
+        fit = fit_pseudo(design, statistics=s)
     shape = (settings.chains, settings.draws)
     values = {
         name: found.draws[name].reshape(-1, *found.draws[name].shape[2:])
