@@ -7,9 +7,8 @@ import numpy as np
 
 from bayes_mlm.base import DataError, Floats, Ints
 from bayes_mlm.data import Groups, Table, as_labels, group_spread, label_text
-from bayes_mlm.design.terms import RowArray
 from bayes_mlm.model import Replicates, Scaling, Weights
-from bayes_mlm.moments import GroupMoments
+from bayes_mlm.moments import GroupMoments, refuse_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +31,8 @@ class GroupWeights:
         Sums of the weights of its rows as they were given, and of their squares.
     level2 : ndarray, shape (J,)
         Weights of the groups as they were given; ones without.
-    of_rows : ndarray, shape (n,)
-        Weights of the rows as they were given; ones without.
+    given : ndarray, shape (n,), or None
+        Weights of the rows as they were given, ones without; None of sums.
     replicates : ndarray, shape (n, G), or None
         Replicate weights of the rows, unconditional.
     """
@@ -43,12 +42,25 @@ class GroupWeights:
     total: Floats
     square: Floats
     level2: Floats
-    of_rows: RowArray[Floats] = RowArray()  # noqa: RUF009  (a descriptor)
+    given: Floats | None = None
     replicates: Floats | None = None
 
     def __repr__(self) -> str:
         """Return the levels with their columns, and the scaling."""
         return f"<GroupWeights {self.spec}, scaling {self.spec.scaling}>"
+
+    @property
+    def of_rows(self) -> Floats:
+        """Weights of the rows as they were given, (n,).
+
+        Raises
+        ------
+        RowsNeededError
+            Of sums.
+        """
+        if self.given is None:
+            refuse_rows("weights")
+        return self.given
 
     @property
     def n(self) -> int:
@@ -191,7 +203,7 @@ def group_weights(spec: Weights, of_rows: Floats, codes: Ints, level2: Floats) -
         total=np.bincount(codes, of_rows, minlength=J),
         square=np.bincount(codes, of_rows**2, minlength=J),
         level2=level2,
-        of_rows=of_rows,
+        given=of_rows,
     )
 
 

@@ -219,7 +219,6 @@ def _run_imputations(tasks: "Sequence[Task]") -> "list[RemlFit]":
 def _draw_pseudo(task: Task) -> Drawn:
     from bayes_mlm.engines.pseudo import sample_pseudo
 
-    assert task.priors is not None and task.settings is not None  # noqa: PT018  for mypy
     return sample_pseudo(task)
 
 

@@ -61,7 +61,7 @@ def weights_from(spec: Weights, constant: Group) -> GroupWeights | None:
     arrays = arrays_of(constant.variables)
     return GroupWeights(
         spec=spec,
-        of_rows=arrays.get("weights_of_rows"),
+        given=arrays.get("weights_of_rows"),
         replicates=arrays.get("weights_replicates"),
         **{name: arrays[f"weights_{name}"] for name in WEIGHT_SUMS},
     )

@@ -177,9 +177,8 @@ def rotate_moments(s: GroupMoments, *, aliased: bool = False) -> RotatedMoments:
     centre, ones, z_constant = transformed.centre, transformed.ones, transformed.z_constant
     c, xy, z = transformed.c, transformed.xy, list(range(p, p + q))
     r, of_group, groups = _classes(transformed.r)
-    if s.weights is None:
-        left, size, n = transformed.left.sum(axis=0), groups, s.n
-    else:
+    left, size, n = transformed.left.sum(axis=0), groups, s.n
+    if s.weights is not None:
         left, n = np.tensordot(s.weights, transformed.left, 1), s.counted.n
         size = np.bincount(of_group, s.weights)
         c = np.sqrt(s.weights)[:, None, None] * c

@@ -233,8 +233,9 @@ def _joint(parts: tuple[Any, ...], within: Within) -> JointEstimate | None:
     The roots of the covariances are taken with a diagonal that is not negative: their signs are
     free, and may differ from one imputation to the next.
     """
-    joints: list[JointEstimate] = [getattr(one, "joint", None) for one in parts]  # type: ignore[misc]
-    if any(one is None for one in joints):
+    known: list[JointEstimate | None] = [getattr(one, "joint", None) for one in parts]
+    joints = [one for one in known if one is not None]
+    if len(joints) < len(known):
         return None
     turned = [_upright(one) for one in joints]
     points = np.array([x for x, _ in turned])

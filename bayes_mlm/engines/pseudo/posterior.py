@@ -61,7 +61,8 @@ def sample_pseudo(task: "Task") -> Drawn:
         then those of the pseudo-posterior itself, and the verdict says so.
     """
     design, priors, settings = task.design, task.priors, task.settings
-    assert priors is not None and settings is not None  # noqa: PT018  for mypy
+    assert priors is not None  # for mypy, as settings: the engine draws
+    assert settings is not None
     s = design.moments() if task.statistics is None else task.statistics
     found = sample_direct(
         design,
@@ -259,7 +260,8 @@ def _effects(
     design: "Design", s: "GroupMoments", task: "Task", values: dict[str, Floats]
 ) -> dict[str, Floats]:
     """Draw the group effects given the parameters, or summarise them where they are too many."""
-    assert task.priors is not None and task.settings is not None  # noqa: PT018  for mypy
+    assert task.priors is not None  # for mypy, as settings: the engine draws
+    assert task.settings is not None
     problem = join(s, task.priors).problem
     reduced, q = problem.reduced.of_each_group, design.q
     sigma_e = values["sigma_e"]
