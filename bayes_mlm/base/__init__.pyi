@@ -46,6 +46,7 @@ from .prob import (
     check_prob as check_prob,
     wald_reach as wald_reach,
 )
+from .ranges import numbered_names as numbered_names
 from .registry import Registry as Registry
 from .rendering import (
     RENDERERS as RENDERERS,

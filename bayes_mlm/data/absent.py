@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-_LISTED = 12  # more names than this would drown the message
+_LISTED, _ABSENT = 12, 5  # more names than this would drown the message
 _STATA = re.compile(r"(?P<operator>i|c|ib(?P<base>\d+)|[LDF]\d*)\.(?P<name>\w+)")
 
 
@@ -32,11 +32,12 @@ def explain_absent(absent: Sequence[str], names: Sequence[str], source: str) -> 
     >>> explain_absent(["i.sex"], ["sex", "y"], "t.dta")
     "t.dta has no column 'i.sex' (it is written C(sex) here); columns: sex, y"
     """
-    parts = [f"{name!r}{_hint(str(name), names)}" for name in absent]
+    parts = [f"{name!r}{_hint(str(name), names)}" for name in absent[:_ABSENT]]
+    more = f" and {len(absent) - _ABSENT} more that are needed" if len(absent) > _ABSENT else ""
     listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
     repeated = [found for name in absent if (found := _waves(str(name), names))]
     wide = f"; {_reshape(str(absent[0]), repeated[0])}" if repeated else ""
-    return f"{source} has no column {', no column '.join(parts)}; columns: {listed}{wide}"
+    return f"{source} has no column {', no column '.join(parts)}{more}; columns: {listed}{wide}"
 
 
 def _hint(name: str, names: Sequence[str]) -> str:

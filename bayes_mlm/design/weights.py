@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayes_mlm.base import DataError, Floats, Ints
-from bayes_mlm.data import Groups, Table, as_labels, group_spread, label_text
+from bayes_mlm.data import Groups, Table, group_spread, label_text
 from bayes_mlm.model import Replicates, Scaling, Weights
 from bayes_mlm.moments import GroupMoments, refuse_rows
 
@@ -233,7 +233,7 @@ def _constant(values: Floats, name: str, groups: Groups) -> None:
         return
     shown = []
     for code in varying[:_SHOWN]:
-        found = as_labels(np.unique(values[groups.codes == code])[:_SHOWN])
+        found = np.unique(values[groups.codes == code])[:_SHOWN]
         texts = ", ".join(label_text(value) for value in found)
         shown.append(f"{label_text(groups.labels[code])}: {texts}")
     raise DataError(

@@ -7,14 +7,13 @@ place, and fitted once with each column under that name.
 import re
 from dataclasses import dataclass
 
-from bayes_mlm.base import FormulaError
+from bayes_mlm.base import FormulaError, numbered_names
 from bayes_mlm.formula.grammar import Source
 
 _CALL = re.compile(r"(?<![\w.`])(pv|imputed)\s*\(")
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'")
 _NAME = re.compile(r"[^\W\d]\w*(?:\.(?!\.)\w+)*|`[^`]+`")
 _PLAIN = re.compile(r"[^\W\d]\w*(\.\w+)*")
-_MOST = 1000
 _WRITE = "write pv(PV1MATH..PV10MATH), or list the columns: pv(m1, m2, m3)"
 
 
@@ -124,21 +123,13 @@ def _columns(source: Source, start: int, end: int) -> tuple[str, ...]:
 
 def _range(source: Source, at: int, first: str, last: str) -> list[str]:
     """Return the numbered columns from one to another."""
-    parts, others = (re.split(r"(\d+)", one) for one in (first, last))
-    differ = [k for k, (a, b) in enumerate(zip(parts, others, strict=False)) if a != b]
-    if len(parts) != len(others) or len(differ) != 1 or differ[0] % 2 == 0:
+    found = numbered_names(first, last)
+    if not found:
         raise source.error(
-            at, f"{first}..{last} is no range: the two differ in more than one number; {_WRITE}"
+            at,
+            f"{first}..{last} is no range: the two differ in one number, the lower first; {_WRITE}",
         )
-    (k,) = differ
-    low, high = int(parts[k]), int(others[k])
-    if not low < high < low + _MOST:
-        raise source.error(at, f"{first}..{last} runs from {low} to {high}; give the lower first")
-    width = len(parts[k]) if parts[k].startswith("0") else 0
-    return [
-        "".join([*parts[:k], str(number).zfill(width), *parts[k + 1 :]])
-        for number in range(low, high + 1)
-    ]
+    return found
 
 
 def _outside(text: str, found: list[tuple[int, int, tuple[str, ...]]]) -> set[str]:

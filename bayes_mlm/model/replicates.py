@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bayes_mlm.base import Registry, SpecError, suggest
+from bayes_mlm.base import Registry, SpecError, numbered_names, suggest
 
 # From replicates G and Fay's factor to the multiplier of squared deviations.
 type Multiplier = Callable[[int, float], float]
@@ -19,7 +19,6 @@ REPLICATIONS.register("jk2-full", lambda *_: 0.5)
 REPLICATIONS.register("jkn", lambda *_: 1.0)
 REPLICATIONS.register("bootstrap", lambda G, _: 1.0 / G)
 _FAY = 0.5
-_RANGE = re.compile(r"\s*(\D*\d*?\D*?)(\d+)(\D*)\s*\.\.\s*(.*\S)\s*")
 _KEYS = ("columns", "method", "fay", "multipliers", "zone", "unit", "within", "df")
 
 
@@ -193,17 +192,12 @@ def expand(text: str) -> tuple[str, ...]:
     for part in text.split(","):
         if not part.strip():
             continue
-        ends = _RANGE.fullmatch(part)
-        if ends is None:
-            found.append(part.strip())
-            continue
-        head, first, tail, last = ends[1], ends[2], ends[3], ends[4]
-        end = re.fullmatch(re.escape(head) + r"(\d+)" + re.escape(tail), last)
-        if end is None or int(end[1]) <= int(first):
+        first, dots, last = (one.strip() for one in part.partition(".."))
+        names = numbered_names(first, last) if dots else [first]
+        if not names:
             raise SpecError(
                 f"{part.strip()!r} is no range of columns: both ends have the same name but for "
                 "a rising number, as in W_FSTURWT1..W_FSTURWT80"
             )
-        width = len(first) if first.startswith("0") else 0
-        found += [f"{head}{k:0{width}d}{tail}" for k in range(int(first), int(end[1]) + 1)]
+        found += names
     return tuple(found)

@@ -196,10 +196,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     parts = [part.partition("=") for part in value.split(",") if part.strip()]
     wrong = next((name for name, mark, _ in parts if not mark), None)
     if wrong is not None:
+        near = suggest(wrong.strip(), tuple(SURVEYS)) if len(parts) == 1 else ""
+        survey = f", or a survey{near}" if "did you mean" in near else ""
         raise SpecError(
             f"weights {wrong.strip()!r} names no level; write level1={wrong.strip()} for weights "
             f"of rows within their group, overall={wrong.strip()} for unconditional ones, or "
-            f"FACTOR={wrong.strip()} for weights of groups"
+            f"FACTOR={wrong.strip()} for weights of groups{survey}"
         )
     names = [name.strip() for name, _, _ in parts]
     twice = next((name for name in names if names.count(name) > 1), None)
