@@ -86,7 +86,7 @@ from .pooling.rubin import (
 from .pooling.run import maximise as maximise
 from .pooling.several import PooledSeveralFit as PooledSeveralFit
 from .pseudo import PseudoFit as PseudoFit, fit_pseudo as fit_pseudo
-from .pseudo.result import SCALING_WORDS as SCALING_WORDS
+from .pseudo.result import ERROR_WORDS as ERROR_WORDS, SCALING_WORDS as SCALING_WORDS
 from .recovery import (
     conditions_of as conditions_of,
     effect_moments as effect_moments,

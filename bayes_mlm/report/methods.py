@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bayes_mlm.base import count
-from bayes_mlm.engines import ENGINES, PooledResult, Satterthwaite, has_chains, has_random_effects
+from bayes_mlm.engines import (
+    ENGINES,
+    ERROR_WORDS,
+    SCALING_WORDS,
+    PooledResult,
+    PseudoFit,
+    Satterthwaite,
+    has_chains,
+    has_random_effects,
+)
 from bayes_mlm.fitting import Analysis, installed_versions
 from bayes_mlm.report.model_description import describe_model
 from bayes_mlm.report.narrative import main_model
@@ -159,6 +168,7 @@ def _likelihood(main: Analysis) -> Iterator[_Sentence]:
             "reml": "Restricted maximum likelihood (REML)",
             "ml": "Maximum likelihood" + ("" if additive else ", group effects integrated out,"),
             "ols": "Ordinary least squares",
+            "pml": "Pseudo-maximum likelihood",
         }.get(summary.engine, label)
         also = " for comparison" if main.fits else ""
         text = f"{what} gave estimates with {summary.interval}{also}"
@@ -172,6 +182,30 @@ def _likelihood(main: Analysis) -> Iterator[_Sentence]:
         if isinstance(one.solution.tests, Satterthwaite):
             t = "Intervals of coefficients are of t tests with Satterthwaite's degrees of freedom"
             yield _Sentence(t, ("satterthwaite",))
+
+
+def _survey(main: Analysis) -> Iterator[_Sentence]:
+    weights = main.design.weights
+    if weights is None:
+        return
+    spec = weights.spec
+    levels = [name for name, there in (("rows", spec.rows), ("groups", spec.level2)) if there]
+    scaled_to = f", those of rows {SCALING_WORDS[spec.scaling]}" if spec.rows else ""
+    yield _Sentence(
+        f"Survey weights of {' and of '.join(levels)} ({spec}) were taken into account by "
+        f"pseudo-likelihood{scaled_to}",
+        ("pfeffermann", "rabe_hesketh_2006"),
+    )
+    solution = main.estimate.solution
+    part = solution.parts[0] if isinstance(solution, PooledResult) else solution
+    if isinstance(part, PseudoFit):
+        errors = ERROR_WORDS[part.standard_errors]
+        if spec.replicates is not None:
+            errors = f"{errors} ({spec.replicates})"
+        yield _Sentence(f"Standard errors are of the {errors}")
+    if main.fits:
+        text = "Draws of the pseudo-posterior were mapped to the covariance of these errors"
+        yield _Sentence(text, ("williams_savitsky",))
 
 
 # The works that define a diagnostic.
@@ -205,6 +239,7 @@ def _software(main: Analysis) -> Iterator[_Sentence]:
 # In the order of the paragraph.
 _SENTENCES: tuple[Callable[[Analysis], Iterator[_Sentence]], ...] = (
     _model,
+    _survey,
     _priors,
     _posterior,
     _likelihood,

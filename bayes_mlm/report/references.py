@@ -172,6 +172,42 @@ _work(
     doi="10.18637/jss.v082.i13",
 )
 _work(
+    "pfeffermann",
+    "pfeffermann1998",
+    "Pfeffermann, D.; Skinner, C. J.; Holmes, D. J.; Goldstein, H.; Rasbash, J.",
+    1998,
+    "Weighting for unequal selection probabilities in multilevel models",
+    "Journal of the Royal Statistical Society B",
+    volume="60",
+    number="1",
+    pages="23--40",
+    doi="10.1111/1467-9868.00106",
+)
+_work(
+    "rabe_hesketh_2006",
+    "rabehesketh2006",
+    "Rabe-Hesketh, S.; Skrondal, A.",
+    2006,
+    "Multilevel modelling of complex survey data",
+    "Journal of the Royal Statistical Society A",
+    volume="169",
+    number="4",
+    pages="805--827",
+    doi="10.1111/j.1467-985X.2006.00426.x",
+)
+_work(
+    "williams_savitsky",
+    "williams2021",
+    "Williams, M. R.; Savitsky, T. D.",
+    2021,
+    "Uncertainty estimation for pseudo-Bayesian inference under complex sampling",
+    "International Statistical Review",
+    volume="89",
+    number="1",
+    pages="72--107",
+    doi="10.1111/insr.12376",
+)
+_work(
     "rubin",
     "rubin1987",
     "Rubin, D. B.",

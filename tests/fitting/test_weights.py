@@ -264,3 +264,16 @@ def test_informative_weights_are_said_to_move_the_estimates(students):
     assert "hangs together with the outcome" in " ".join(found.notes)
     facts = dict(survey_facts(bm.fit(SES, students, weights=WEIGHTS, engine="pml").design.weights))
     assert facts["Weights of rows"] == "w1, conditional on the group"
+
+
+def test_the_methods_say_how_weights_were_taken_into_account(students):
+    from bayes_mlm.fitting import analyse, make_settings
+    from bayes_mlm.report.methods import methods
+    from bayes_mlm.studies import as_record
+
+    record = as_record(SES, students, weights="level1=w1,schoolid=w2")
+    found = methods([analyse(record.request, make_settings(record.request), data=students)])
+    assert "scaled to sum to each group's number of rows" in found.text
+    assert "Standard errors are of the sandwich over all parameters" in found.text
+    keys = {one.key for one in found.references}
+    assert {"pfeffermann1998", "rabehesketh2006", "williams2021"} <= keys

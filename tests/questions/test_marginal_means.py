@@ -375,3 +375,9 @@ def test_a_posterior_stands_next_to_the_estimate():
     assert drawn.p is None
     assert drawn.direction > 0.98
     assert estimate.p < 0.01
+
+
+def test_a_predictor_that_groups_rows_too_has_no_joint_test():
+    found = fit("reaction ~ days + (1 | days)", "sleepstudy", engine="reml")
+    with pytest.raises(DesignError, match="days is a predictor and a grouping factor"):
+        joint_tests(found)

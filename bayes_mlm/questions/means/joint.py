@@ -160,6 +160,13 @@ def joint_tests(
     terms = _terms(population)
     if not terms:
         raise DesignError("the model has no predictor to test")
+    both = {name for term in terms for name in term} - set(population.predictors)
+    if both:
+        raise DesignError(
+            f"{', '.join(sorted(both))} is a predictor and a grouping factor, and such has no "
+            "marginal means; test its coefficients (coefficient_tests), or give the groups a column of "
+            "their own"
+        )
     if type == 2:
         products = _cross_products(population.design)
         weights = {
