@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from bayes_mlm import fit, joint_tests, marginal_means, predict
-from bayes_mlm.base.errors import BayesMLMError, EmptyCellError
+from bayes_mlm.base.errors import BayesMLMError, DesignError, EmptyCellError
 from bayes_mlm.questions.means.letters import compact_letters
 
 REFERENCE = json.loads(

@@ -164,8 +164,8 @@ def joint_tests(
     if both:
         raise DesignError(
             f"{', '.join(sorted(both))} is a predictor and a grouping factor, and such has no "
-            "marginal means; test its coefficients (coefficient_tests), or give the groups a column of "
-            "their own"
+            "marginal means; test its coefficients (coefficient_tests), or give the groups a "
+            "column of their own"
         )
     if type == 2:
         products = _cross_products(population.design)
