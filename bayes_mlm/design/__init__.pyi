@@ -98,6 +98,7 @@ from .weights import (
     WEIGHT_SUMS as WEIGHT_SUMS,
     GroupWeights as GroupWeights,
     group_weights as group_weights,
+    weights_of as weights_of,
 )
 from .wording import (
     event_name as event_name,

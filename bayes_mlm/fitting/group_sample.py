@@ -37,11 +37,12 @@ from bayes_mlm.design import (
     is_missing,
     open_data,
     replay,
+    weights_of,
 )
 from bayes_mlm.fitting.estimate import Estimate
 from bayes_mlm.fitting.result import Fit
 from bayes_mlm.fitting.source import CoefficientSource
-from bayes_mlm.model import plain_rows
+from bayes_mlm.model import UNWEIGHTED, plain_rows
 
 # Rows fetched at most.
 MOST_ROWS = 500_000
@@ -116,12 +117,15 @@ def sample_rows[R: CoefficientSource](
     grouped = find_groups(table, str(design.group))
     rows, arrays = replay(design, table), encode(design.encoding, table)
     base = design.base
+    spec = UNWEIGHTED if design.weights is None else design.weights.spec
+    weights = weights_of(table, spec, grouped)
     sampled = design.with_arrays(
         response=Response(
             name=design.outcome,
             y=arrays.y,
             offset=rows.offset if design.formula.offsets else None,
             trials=arrays.trials,
+            weights=None if weights is None else weights.population_weights(grouped.codes),
         ),
         X=rows.X,
         Z=rows.Z,
@@ -135,6 +139,7 @@ def sample_rows[R: CoefficientSource](
         residual=None if design.residual is None else plain_rows(table.n),
         aggregated=None,
         patterns=None,
+        weights=weights,
         sample_of=design,
     )
     _check_same(sampled, design, places, table.source)
@@ -184,9 +189,7 @@ def sample_table(
         places = _named(design, groups)
     scan = open_data(data) if isinstance(data, (str, Path)) else as_scan(data)
     scan = replace(scan, strip=design.encoding.strip, complete=design.n_dropped > 0)
-    table = collect_rows(
-        _only(scan, design, places), design.encoding.columns_with(str(design.group))
-    )
+    table = collect_rows(_only(scan, design, places), _columns(design))
     found = find_groups(table, design.group)
     same = np.array_equal(found.labels, design.labels[places])
     if not same or not np.array_equal(found.sizes, design.group_sizes[places]):
@@ -244,10 +247,16 @@ def _choose_among(small: Ints, design: Design, n_groups: int, rng: np.random.Gen
     return np.sort(order[np.cumsum(design.group_sizes[order]) <= MOST_ROWS])
 
 
+def _columns(design: Design) -> tuple[str, ...]:
+    """Return the columns of the rows of a design, its weights' among them."""
+    found = design.encoding.columns_with(str(design.group))
+    weights = () if design.weights is None else design.weights.spec.columns
+    return tuple(dict.fromkeys((*found, *weights)))
+
+
 def _only(scan: Scan, design: Design, places: Ints) -> Scan:
     """Return the whole rows of some groups, in the engine that stores them."""
-    group = str(design.group)
-    columns = design.encoding.columns_with(group)
+    group, columns = str(design.group), _columns(design)
     absent = [name for name in columns if name not in scan.kinds]
     if absent:
         raise DataError(explain_absent(absent, list(scan.kinds), scan.source))

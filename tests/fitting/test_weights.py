@@ -277,3 +277,15 @@ def test_the_methods_say_how_weights_were_taken_into_account(students):
     assert "Standard errors are of the sandwich over all parameters" in found.text
     keys = {one.key for one in found.references}
     assert {"pfeffermann1998", "rabehesketh2006", "williams2021"} <= keys
+
+
+def test_a_sample_of_summed_rows_has_their_weights(students, tmp_path):
+    students.to_parquet(tmp_path / "s.parquet")
+    summed = bm.fit(SES, tmp_path / "s.parquet", weights=WEIGHTS, rows="sum", random_seed=1)
+    sample = bm.sample_groups(summed, tmp_path / "s.parquet", n_groups=8, random_seed=2)
+    assert sample.design.J == 8
+    assert sample.design.n == sample.design.weights.n == sample.design.y.size
+    with pytest.raises(UnsupportedModelError, match="needs a likelihood"):
+        bm.leave_one_row_out(sample)
+    with pytest.raises(DataError, match="has other values"):
+        bm.sample_groups(summed, students.assign(ses=students["ses"] + 1.0), n_groups=8)
