@@ -99,12 +99,6 @@ REFUSED = {
     "variance_tests": lambda e, p: bm.variance_tests(e),
     "group_influence": lambda e, p: bm.group_influence(e),
     "check": lambda e, p: bm.check(p),
-    "multiverse": lambda e, p: bm.multiverse(
-        "mathach ~ ses + (1 | schoolid)",
-        bm.load_hsb().assign(w=1.0),
-        ["sector"],
-        weights={"level1": "w"},
-    ),
     "hausman": lambda e, p: bm.hausman(e.design),
     "kenward-roger": lambda e, p: bm.coefficient_tests(e, df="kenward-roger"),
     "cr2": lambda e, p: bm.joint_tests(e, df="cr2"),

@@ -206,6 +206,4 @@ def _universe(choices: Choices, data: Any, *, rows: Rows = "auto", **options: An
             "a multiverse is of one data set, and imputations are several; take one of them"
         )
     request = as_request(str(choices.union), data, **options)
-    design = design_of(request, data, rows=rows, aliased=True)
-    design.require_likelihood("multiverse")
-    return Universe(choices=choices, design=design)
+    return Universe(choices=choices, design=design_of(request, data, rows=rows, aliased=True))
