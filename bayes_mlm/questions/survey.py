@@ -13,8 +13,8 @@ from bayes_mlm.base import (
     scaled,
     signed,
 )
-from bayes_mlm.design import Design, GroupWeights, changed
-from bayes_mlm.engines import SCALING_WORDS, PseudoFit, RemlFit
+from bayes_mlm.design import Design, GroupWeights, changed, pool_designs
+from bayes_mlm.engines import SCALING_WORDS, PooledFit, PseudoFit, RemlFit
 from bayes_mlm.fitting import Estimate, Fit, estimate_design, estimate_of
 
 # Standard errors that a coefficient moves by which are worth a word.
@@ -90,7 +90,8 @@ def survey_weighting(result: Fit | Estimate) -> Weighting:
     Parameters
     ----------
     result : Fit or Estimate
-        With weights; of a pseudo-posterior, the pseudo-likelihood estimate is compared.
+        With weights; of a pseudo-posterior, the pseudo-likelihood estimate is compared, and of
+        several imputations pooled estimates.
 
     Returns
     -------
@@ -100,7 +101,7 @@ def survey_weighting(result: Fit | Estimate) -> Weighting:
     Raises
     ------
     UnsupportedModelError
-        If the model has no weights, or several imputations.
+        If the model has no weights, or there are sums alone.
 
     Examples
     --------
@@ -116,21 +117,25 @@ def survey_weighting(result: Fit | Estimate) -> Weighting:
     expect("survey_weighting", result, Fit, Estimate)
     estimate = estimate_of(result)
     solution, design = estimate.solution, estimate.design
-    if not isinstance(solution, PseudoFit) or design.weights is None:
-        what = "several imputations" if design.imputations else "no survey weights"
+    parts = solution.parts if isinstance(solution, PooledFit) else (solution,)
+    found = [one for one in parts if isinstance(one, PseudoFit)]
+    if not isinstance(solution, PseudoFit | PooledFit) or not found or solution.errors is None:
         raise UnsupportedModelError(
-            f"survey_weighting compares one weighted fit, and this model has {what}; give weights, "
-            "or compare one imputation"
+            "survey_weighting compares a fit by survey weights, and this model has no survey "
+            "weights; fit with weights=..."
         )
     plain = estimate_design(_unweighted(design), "ml", request=estimate.request).solution
-    assert isinstance(plain, RemlFit)  # for mypy: of one factor
+    assert isinstance(plain, RemlFit | PooledFit)  # for mypy: of one factor
     weighted = _values(solution)
     without = _values(plain)
     errors = [*solution.beta_se, *solution.errors.sigma_u, solution.errors.sigma_e]
-    other = solution.others[0] if solution.others else None
+    scaling = found[0].others[0].scaling if found[0].others else ""
     others: list[float | None] = [None] * len(weighted)
-    if other is not None:
-        others = [*other.beta.tolist(), *other.sigma_u.tolist(), other.sigma_e]
+    if scaling:
+        each = [one.others[0] for one in found]
+        variances = np.mean([np.append(one.sigma_u, one.sigma_e) ** 2 for one in each], axis=0)
+        beta = np.mean([one.beta for one in each], axis=0)
+        others = [*beta.tolist(), *np.sqrt(variances).tolist()]
     rows = tuple(
         WeightingRow(
             model=estimate.name,
@@ -146,7 +151,7 @@ def survey_weighting(result: Fit | Estimate) -> Weighting:
     )
     return Weighting(
         rows=rows,
-        other_scaling="" if other is None else other.scaling,
+        other_scaling=scaling,
         notes=(*solution.summary_notes, _what_moves(rows)),
         verdict=solution.verdict,
     )
@@ -158,10 +163,12 @@ def _unweighted(design: Design) -> Design:
         raise UnsupportedModelError(
             "sums by weights hold no unweighted ones; fit the rows (rows='keep') to compare"
         )
+    if design.imputations:
+        return pool_designs([_unweighted(one) for one in design.imputations])
     return replace(design, weights=None, response=changed(design.response, weights=None))
 
 
-def _values(solution: RemlFit) -> dict[str, float]:
+def _values(solution: RemlFit | PooledFit) -> dict[str, float]:
     names = [f"beta[{term}]" for term in solution.terms]
     alone = solution.effects == ("Intercept",)
     names += ["sigma_u" if alone else f"sigma_u[{name}]" for name in solution.effects]

@@ -57,7 +57,7 @@ class SurveyPart:
     facts : tuple of (str, str)
         Weights, scaling, effective numbers and replicates: terms with their definitions.
     table : PageTable or None
-        Estimates with weights next to those without; None of several imputations or of sums.
+        Estimates with weights next to those without; None of sums.
     notes : tuple of str
     """
 

@@ -100,3 +100,14 @@ def test_a_design_is_shared_only_where_the_outcome_alone_differs(survey):
     missing[0] = np.nan
     spoilt = type(first)(columns=columns | {"PV": missing}, n=first.n, source=first.source)
     assert with_outcome(design, spoilt, first) is None
+
+
+def test_pooled_estimates_are_compared_with_unweighted_ones(survey):
+    weighted = bm.fit(FORMULA, survey, engine="pml", **options())
+    row = bm.survey_weighting(weighted)["beta[ses]"]
+    assert row.unweighted == pytest.approx(bm.fit(FORMULA, survey, engine="ml").solution.beta[1])
+    assert row.estimate == weighted.solution.beta[1]
+    effective = bm.fit(FORMULA, survey, engine="pml", scaling="effective", **options())
+    assert row.other == pytest.approx(effective.solution.beta[1], rel=1e-6)
+    other = bm.survey_weighting(weighted)["sigma_u"].other
+    assert other == pytest.approx(effective.solution.sigma_u[0], rel=1e-6)
