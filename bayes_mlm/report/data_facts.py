@@ -7,7 +7,7 @@ from bayes_mlm.data import DATASETS
 from bayes_mlm.fitting import Analysis
 from bayes_mlm.questions import survey_facts, survey_weighting
 from bayes_mlm.report import provenance
-from bayes_mlm.report.remarks import coded_outcome, reference_categories
+from bayes_mlm.report.remarks import coded_outcome, reference_categories, typeset
 from bayes_mlm.report.tables import PageTable
 
 
@@ -76,7 +76,11 @@ def survey_part(main: Analysis) -> SurveyPart | None:
         found = survey_weighting(main.estimate)
     except UnsupportedModelError:
         return SurveyPart(facts=facts, table=None, notes=())
-    view = replace(found.view(), title="Estimates with weights and without.", legend=())
+    shown = found.view()
+    cells = tuple(tuple(map(typeset, row)) for row in shown.cells)
+    view = replace(shown, title="Estimates with weights and without.", cells=cells, legend=())
     return SurveyPart(
-        facts=facts, table=PageTable(name="weighting-table", view=view), notes=found.notes[1:]
+        facts=facts,
+        table=PageTable(name="weighting-table", view=view),
+        notes=tuple(map(typeset, found.notes[1:])),
     )

@@ -289,3 +289,18 @@ def test_a_sample_of_summed_rows_has_their_weights(students, tmp_path):
         bm.leave_one_row_out(sample)
     with pytest.raises(DataError, match="has other values"):
         bm.sample_groups(summed, students.assign(ses=students["ses"] + 1.0), n_groups=8)
+
+
+def test_the_report_has_the_design_of_the_survey(students):
+    from bayes_mlm.fitting import analyse, make_settings
+    from bayes_mlm.report.data_facts import survey_part
+    from bayes_mlm.studies import as_record
+
+    record = as_record(SES, students, weights="level1=w1,schoolid=w2")
+    settings = make_settings(record.request)
+    part = survey_part(analyse(record.request, settings, data=students, engines=["pml"]))
+    assert ("Weights of groups", "w2") in part.facts
+    assert "-" not in "".join(cell for row in part.table.view.cells for cell in row[1:])
+    plain = as_record(SES, students)
+    found = analyse(plain.request, settings, data=students, engines=["reml"])
+    assert survey_part(found) is None
