@@ -112,7 +112,7 @@ def survey_weighting(result: Fit | Estimate) -> Weighting:
     ...             engine="pml")
     >>> row = survey_weighting(found)["beta[Intercept]"]
     >>> print(f"{row.estimate:.2f} {row.unweighted:.2f} {row.moved:+.1f}")
-    12.96 12.66 +1.6
+    13.03 12.66 +1.8
     """
     expect("survey_weighting", result, Fit, Estimate)
     estimate = estimate_of(result)

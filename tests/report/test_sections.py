@@ -40,7 +40,7 @@ def test_the_page_has_the_sections_that_apply_in_their_order(by_reml, undrawn):
     source = render_report([by_reml], Origin(title="t"))
     shown = anchors(source)
     assert shown == [one for one in SECTIONS if one in shown]
-    assert set(SECTIONS) - set(shown) == {"refit", "corrections"}
+    assert set(SECTIONS) - set(shown) == {"refit", "corrections", "survey"}
     page = Page(source)
     nav = page.all("nav")[0]
     links = [one["attributes"]["href"] for one in page.all("a") if nav in one["inside"]]

@@ -274,7 +274,11 @@ def variance_slopes(reduced: RotatedMoments, optimum: Optimum) -> Floats:
         sd = sigma_e * np.sqrt(diagonal[a])
         found[a, :m], found[a, m] = 0.5 * sd * ds[:, a, a] / diagonal[a], 0.5 * sd
     for i, (a, b) in enumerate(pairs, start=q):
-        root = np.sqrt(diagonal[a] * diagonal[b])
+        if min(diagonal[a], diagonal[b]) < np.sqrt(np.finfo(float).tiny):
+            # A variance of zero to machine precision has no correlation.
+            found[i] = np.nan
+            continue
+        root = np.sqrt(diagonal[a]) * np.sqrt(diagonal[b])
         relative = ds[:, a, a] / diagonal[a] + ds[:, b, b] / diagonal[b]
         found[i, :m] = ds[:, a, b] / root - 0.5 * s[a, b] / root * relative
     found[-1, m] = 0.5 * sigma_e
