@@ -44,7 +44,7 @@ def reproduce(
     its posterior (.nc) and its record (.toml) with the seed and versions.
     """
     started = time.monotonic()
-    from bayes_mlm.engines import ENGINES, Settings
+    from bayes_mlm.engines import Settings
     from bayes_mlm.report import (
         console as show,
         drawing_pool,
@@ -68,7 +68,7 @@ def reproduce(
     printer = find_chromium() if pdf else ""  # an error before anything is fitted
     ladder = records(WORKED_STUDY)
     check_folder(out, run_files([record.name for record in ladder]))
-    engines = [name for name, one in ENGINES.items() if one.draws][: 1 if quick else None]
+    engines = engines_of_study(quick=quick)
 
     def settings_of(record: "Record") -> "Settings":
         return settings_for(record, sampling)
@@ -135,3 +135,10 @@ def reproduce(
         written=out,
         remark=f"; read {visible(out / 'report.html')}",
     )
+
+
+def engines_of_study(*, quick: bool) -> tuple[str, ...]:
+    """Return the engines that draw from every model of the study, which has no survey weights."""
+    from bayes_mlm.engines import engine_names
+
+    return engine_names(drawing=True, auto=False, weighted=False)[: 1 if quick else None]

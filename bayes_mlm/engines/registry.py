@@ -26,15 +26,30 @@ type EngineName = Literal["auto", "direct", "nuts", "reml", "ml", "ols", "pml", 
 ENGINES = Registry[Engine]("engine", EngineError)
 
 
-def engine_names(*, drawing: bool = False, auto: bool = True) -> tuple[str, ...]:
+def engine_names(
+    *, drawing: bool = False, auto: bool = True, weighted: bool = True
+) -> tuple[str, ...]:
     """Return the names that an option takes, "auto" first.
+
+    Parameters
+    ----------
+    drawing : bool
+        Only those that draw from the posterior.
+    auto : bool
+        With "auto".
+    weighted : bool
+        With those that fit models with survey weights and no others.
 
     Examples
     --------
-    >>> engine_names(drawing=True)
-    ('auto', 'direct', 'nuts', 'pseudo')
+    >>> engine_names(drawing=True), engine_names(drawing=True, auto=False, weighted=False)
+    (('auto', 'direct', 'nuts', 'pseudo'), ('direct', 'nuts'))
     """
-    names = tuple(name for name, one in ENGINES.items() if one.draws or not drawing)
+    names = tuple(
+        name
+        for name, one in ENGINES.items()
+        if (one.draws or not drawing) and (weighted or not one.weighted)
+    )
     return (AUTO, *names) if auto else names
 
 

@@ -11,9 +11,11 @@ from dataclasses import replace
 
 import pytest
 
+from bayes_mlm.cli.reproduce import engines_of_study
 from bayes_mlm.data.datasets import load_dataset
 from bayes_mlm.design import build_design, design_of
 from bayes_mlm.design.layouts import for_kind
+from bayes_mlm.engines import check_engine
 from bayes_mlm.studies.hsb.study import load_study
 from bayes_mlm.studies.published import check_published
 from bayes_mlm.studies.record import WORKED_STUDY, Record, dump_record, load_record, records
@@ -194,3 +196,12 @@ def _numbers(text: str) -> Iterator[str]:
     # A point without decimals belongs to the number at the end of a table's line ("1075.") only.
     number = r"(?<![\w.\^{])-?\d+(?:\.\d+(?:e[-+]?\d+)?|\.(?=\s*$))?(?!\w)"
     yield from re.findall(rf"\d\d:\d\d:\d\d|{number}", text, flags=re.MULTILINE)
+
+
+def test_every_engine_of_the_study_fits_every_model_of_it():
+    engines = engines_of_study(quick=False)
+    assert engines == ("direct", "nuts")
+    assert engines_of_study(quick=True) == ("direct",)
+    for record in records(WORKED_STUDY):
+        for engine in engines:
+            check_engine(engine, design_of(record.request))
