@@ -7,7 +7,7 @@ import numpy as np
 
 from bayes_mlm.base import DataError, Floats, Ints
 from bayes_mlm.data import Groups, Table, group_spread, label_text
-from bayes_mlm.model import Replicates, Scaling, Weights
+from bayes_mlm.model import REPLICATIONS, Replicates, Scaling, Weights
 from bayes_mlm.moments import GroupMoments, refuse_rows
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ class GroupWeights:
     def n_zones(self) -> int:
         """Number of zones that replicates were made of; 0 where they are columns."""
         spec = self.spec.replicates
-        each = 2 if spec is not None and spec.method == "jk2-full" else 1
-        return 0 if spec is None or spec.zone is None else self.n_replicates // each
+        if spec is None or spec.zone is None:
+            return 0
+        return self.n_replicates // REPLICATIONS[spec.method].per_zone
 
     @property
     def effective_rows(self) -> Floats:
@@ -189,7 +190,7 @@ def _replicates(table: Table, spec: Replicates, weights: GroupWeights, codes: In
                 f"the zone {label_text(label)} of {spec.zone!r} has {units.size} units in "
                 f"{spec.unit!r}, and a pair has two; join it with another zone"
             )
-        doubled = units[::-1] if spec.method == "jk2-full" else units[1:]
+        doubled = units[::-1][: REPLICATIONS[spec.method].per_zone]
         made += [np.where(inside, np.where(unit == one, 2.0, 0.0), 1.0) * whole for one in doubled]
     return np.stack(made, axis=1)
 

@@ -11,14 +11,8 @@ from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests, KnownDf
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bayes_mlm.engines.generalised.result import GeneralisedFit
-    from bayes_mlm.engines.ols import OlsFit
-    from bayes_mlm.engines.pooling.result import PooledFit
-    from bayes_mlm.engines.pooling.several import PooledSeveralFit
-    from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
+    from bayes_mlm.engines.pooling.run import OneSolution, Solution
 
-    type OneSolution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
-    type Solution = OneSolution | PooledFit | PooledSeveralFit
     type Method = Callable[[OneSolution, Design], CoefficientTests]
 
 

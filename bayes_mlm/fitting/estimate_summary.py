@@ -57,9 +57,8 @@ def summarise_solution(
     if fit.errors is not None:
         if design.family.residual_sd is not None and not design.family.gaussian_moments:
             findings.append(Finding("family", True, _GAUSSIAN))
-        if fit.singular and not isinstance(
-            fit, PooledResult
-        ):  # ordinary with few or similar groups, and no fault of the fit
+        # Ordinary with few or similar groups, and no fault of the fit; pooled ones say it already.
+        if fit.singular and not isinstance(fit, PooledResult):
             findings.append(Finding("singular", True, _SINGULAR))
             if fit.tests is not None:
                 notes = (*notes, _HANG)

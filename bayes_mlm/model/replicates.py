@@ -1,25 +1,58 @@
 """Replicate weights: their columns, what they are, and the variance that is made of them."""
 
+import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, Literal
 
-from bayes_mlm.base import Registry, SpecError, numbered_names, suggest
+from bayes_mlm.base import (
+    Registry,
+    SpecError,
+    check_choice,
+    describe_value,
+    numbered_names,
+    suggest,
+)
 
-# From replicates G and Fay's factor to the multiplier of squared deviations.
-type Multiplier = Callable[[int, float], float]
 
-REPLICATIONS: Registry[Multiplier] = Registry("replication method", SpecError)
-REPLICATIONS.register("brr", lambda G, _: 1.0 / G)
-REPLICATIONS.register("fay", lambda G, fay: 1.0 / (G * (1.0 - fay) ** 2))
-REPLICATIONS.register("jk1", lambda G, _: (G - 1.0) / G)
-REPLICATIONS.register("jk2", lambda *_: 1.0)
-REPLICATIONS.register("jk2-full", lambda *_: 0.5)
-REPLICATIONS.register("jkn", lambda *_: 1.0)
-REPLICATIONS.register("bootstrap", lambda G, _: 1.0 / G)
+@dataclass(frozen=True)
+class Replication:
+    """A method of replication.
+
+    Parameters
+    ----------
+    label : str
+        In words, with a place for Fay's factor.
+    multiplier : callable or None
+        From the number of replicates and Fay's factor to the multiplier of squared deviations;
+        None where each replicate has its own.
+    per_zone : int
+        Replicates that are made of a zone with a pair of units; 0 where none are.
+    """
+
+    label: str
+    multiplier: Callable[[int, float], float] | None
+    per_zone: int = 0
+
+
+REPLICATIONS: Registry[Replication] = Registry("replication method", SpecError)
+_BRR = "balanced repeated replication"
+REPLICATIONS.register("brr", Replication(_BRR, lambda G, _: 1.0 / G))
+REPLICATIONS.register(
+    "fay",
+    Replication(f"{_BRR}, Fay's factor {{:g}}", lambda G, fay: 1.0 / (G * (1.0 - fay) ** 2)),
+)
+REPLICATIONS.register("jk1", Replication("jackknife (JK1)", lambda G, _: (G - 1.0) / G))
+REPLICATIONS.register("jk2", Replication("jackknife of pairs (JK2)", lambda *_: 1.0, per_zone=1))
+REPLICATIONS.register(
+    "jk2-full",
+    Replication("jackknife of pairs, a replicate for either unit", lambda *_: 0.5, per_zone=2),
+)
+REPLICATIONS.register("jkn", Replication("stratified jackknife (JKn)", None))
+REPLICATIONS.register("bootstrap", Replication("bootstrap", lambda G, _: 1.0 / G))
 _FAY = 0.5
-_KEYS = ("columns", "method", "fay", "multipliers", "zone", "unit", "within", "df")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +105,14 @@ class Replicates:
 
     def factors(self, count: int) -> tuple[float, ...]:
         """Return the multiplier of each of so many replicates."""
-        if self.multipliers:
+        multiplier = REPLICATIONS[self.method].multiplier
+        if self.multipliers or multiplier is None:
             return self.multipliers
-        return (REPLICATIONS[self.method](count, self.fay),) * count
+        return (multiplier(count, self.fay),) * count
 
     def __str__(self) -> str:
         """Return the method and the columns in a few words."""
-        words = {
-            "brr": "balanced repeated replication",
-            "fay": f"balanced repeated replication, Fay's factor {self.fay:g}",
-            "jk1": "jackknife (JK1)",
-            "jk2": "jackknife of pairs (JK2)",
-            "jk2-full": "jackknife of pairs, a replicate for either unit",
-            "jkn": "stratified jackknife (JKn)",
-            "bootstrap": "bootstrap",
-        }
-        method = words.get(self.method, self.method)
+        method = REPLICATIONS[self.method].label.format(self.fay)
         if self.zone:
             return f"{method}, of the zones {self.zone} with the units {self.unit}"
         first, last = self.columns[0], self.columns[-1]
@@ -127,15 +152,19 @@ def as_replicates(value: "Replicates | Mapping[str, Any] | str | None") -> "Repl
             "replicates are a mapping such as {'columns': 'W1..W80', 'method': 'fay'}, found "
             f"{value!r}"
         )
+    known = tuple(one.name for one in fields(Replicates))
     for key in value:
-        if key not in _KEYS:
-            raise SpecError(f"replicates have no key {key!r}{suggest(str(key), _KEYS)}")
-    columns = value.get("columns", ())
-    found_columns = expand(columns) if isinstance(columns, str) else tuple(columns)
-    given = {key: one for key, one in value.items() if key != "columns"}
-    if "multipliers" in given:
-        given["multipliers"] = tuple(float(one) for one in given["multipliers"])
-    made = Replicates(columns=found_columns, **given)
+        if key not in known:
+            raise SpecError(f"replicates have no key {key!r}{suggest(str(key), known)}")
+    given = dict(value)
+    for key in ("columns", "multipliers"):
+        one = given.get(key, ())
+        if key == "columns" and isinstance(one, str):
+            one = expand(one)
+        elif isinstance(one, str) or not isinstance(one, Iterable):
+            raise SpecError(f"replicates: {key} must be a list, found {describe_value(one)}")
+        given[key] = tuple(one)
+    made = Replicates(**given)
     check_replicates(made)
     return made
 
@@ -147,37 +176,65 @@ def check_replicates(found: Replicates) -> None:
     ------
     SpecError
     """
-    if found.method not in REPLICATIONS:
-        _ = REPLICATIONS[found.method]  # names those there are
+    _check_types(found)
+    check_choice("replication method", found.method, REPLICATIONS, SpecError)
+    check_choice("within", found.within, ("mean", "first"), SpecError)
+    replication = REPLICATIONS[found.method]
     if bool(found.zone) != bool(found.unit):
         raise SpecError("replicates of zones need both columns, zone and unit")
     if bool(found.columns) == bool(found.zone):
         raise SpecError(
             "replicates are columns of weights, or made of zone and unit: give one of the two"
         )
-    if found.zone and found.method not in ("jk2", "jk2-full"):
+    if found.zone and not replication.per_zone:
+        able = " or ".join(name for name, one in REPLICATIONS.items() if one.per_zone)
         raise SpecError(
-            f"replicates of zones are by jk2 or jk2-full, and method = {found.method!r} is given"
+            f"replicates of zones are by {able}, and method = {found.method!r} is given"
         )
     if found.columns and len(found.columns) < 2:
         raise SpecError(f"replicates are two columns or more, found {list(found.columns)}")
     twice = next((one for one in found.columns if found.columns.count(one) > 1), None)
     if twice is not None:
         raise SpecError(f"replicates have the column {twice!r} twice")
-    if not 0.0 <= found.fay < 1.0:
-        raise SpecError(f"replicates: fay = {found.fay} must be from 0 to below 1")
     if found.multipliers and len(found.multipliers) != len(found.columns):
         raise SpecError(
             f"replicates have {len(found.columns)} columns and {len(found.multipliers)} "
             "multipliers; give one for each"
         )
-    if found.method == "jkn" and not found.multipliers:
+    if replication.multiplier is None and not found.multipliers:
         raise SpecError(
-            "replicates by jkn need the multiplier of each, (n_h - 1) / n_h of its stratum: "
-            "multipliers=[...]"
+            f"replicates by {found.method} need the multiplier of each, (n_h - 1) / n_h of its "
+            "stratum: multipliers=[...]"
         )
-    if found.within not in ("mean", "first"):
-        raise SpecError(f"replicates: within = {found.within!r} is not one of mean, first")
+
+
+def _check_types(found: Replicates) -> None:
+    """Refuse columns that are no names, and numbers that are none or out of range."""
+    for name in found.columns:
+        _check_text("columns", name)
+    for key in ("zone", "unit"):
+        if getattr(found, key) is not None:
+            _check_text(key, getattr(found, key))
+    if not 0.0 <= _number("fay", found.fay) < 1.0:
+        raise SpecError(f"replicates: fay = {found.fay} must be from 0 to below 1")
+    if found.df is not None and not 0.0 < _number("df", found.df) < math.inf:
+        raise SpecError(f"replicates: df = {found.df} must be above 0, and finite")
+    wrong = [one for one in found.multipliers if not 0.0 < _number("multipliers", one) < math.inf]
+    if wrong:
+        raise SpecError(f"replicates: multipliers must be above 0, and finite, found {wrong[0]}")
+
+
+def _check_text(key: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise SpecError(
+            f"replicates: {key} must be names of columns, found {describe_value(value)}"
+        )
+
+
+def _number(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise SpecError(f"replicates: {key} must be a number, found {describe_value(value)}")
+    return float(value)
 
 
 def expand(text: str) -> tuple[str, ...]:

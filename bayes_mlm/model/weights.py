@@ -4,8 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
-from bayes_mlm.base import Registry, SpecError, suggest
-from bayes_mlm.model.replicates import Replicates, as_replicates, expand
+from bayes_mlm.base import Registry, SpecError, check_choice, suggest
+from bayes_mlm.model.replicates import (
+    Replicates,
+    as_replicates,
+    check_replicates,
+    expand,
+)
 
 type Scaling = Literal["size", "effective", "none"]
 type StandardErrors = Literal["sandwich", "jackknife", "fixed"]
@@ -37,7 +42,7 @@ class Weights:
     standard_errors : {"sandwich", "jackknife", "fixed"}, optional
         Of the sandwich over all parameters; of the jackknife over groups; or of the sandwich with
         the variances held at their estimates. By default the jackknife where there are few groups,
-        else the sandwich; of replicate weights where there are any.
+        else the sandwich; of replicate weights where there are any, and then none is chosen.
     replicates : Replicates, optional
         Replicate weights of the rows, unconditional ones.
     """
@@ -165,9 +170,7 @@ def as_weights(
         found = replace(found, scaling=cast("Scaling", scaling))
     if standard_errors is not None:
         found = replace(found, standard_errors=cast("StandardErrors", standard_errors))
-    _check_choice("scaling", found.scaling, SCALINGS)
-    if found.standard_errors is not None:
-        _check_choice("standard_errors", found.standard_errors, STANDARD_ERRORS)
+    _check_consistent(found)
     if not found.rows and not found.level2 and (scaling or standard_errors or made):
         raise SpecError(
             "scaling, standard_errors and replicates are of weights, and no weights are given; add "
@@ -176,10 +179,24 @@ def as_weights(
     return found
 
 
-def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
+def _check_consistent(weights: Weights) -> None:
+    """Refuse weights that contradict themselves."""
+    check_choice("scaling", weights.scaling, SCALINGS, SpecError)
+    if weights.level1 is not None and weights.overall is not None:
         raise SpecError(
-            f"{name} = {value!r} is not one of {', '.join(allowed)}{suggest(str(value), allowed)}"
+            "weights give level1 (conditional on the group) and overall (unconditional) ones of "
+            "the rows; give one of the two"
+        )
+    if weights.replicates is not None:
+        check_replicates(weights.replicates)
+    if weights.standard_errors is None:
+        return
+    check_choice("standard_errors", weights.standard_errors, STANDARD_ERRORS, SpecError)
+    if weights.replicates is not None:
+        raise SpecError(
+            f"standard_errors = {weights.standard_errors!r} is given, and replicate weights, which "
+            "have standard errors of their own; omit one of the two (the columns of a survey "
+            "without its replicates are given by level: level1 or overall, and the factor)"
         )
 
 
@@ -218,11 +235,6 @@ def _read(value: Mapping[str, Any]) -> Weights:
     base = UNWEIGHTED if survey is None else SURVEYS[survey]
     value = {name: column for name, column in value.items() if name != "survey"}
     groups = [name for name in value if name not in _ROWS]
-    if all(name in value for name in _ROWS):
-        raise SpecError(
-            "weights give level1 (conditional on the group) and overall (unconditional) ones of "
-            "the rows; give one of the two"
-        )
     if len(groups) > 1:
         raise SpecError(
             f"weights name several levels of groups ({', '.join(groups)}); they are of one factor"
@@ -261,6 +273,10 @@ def check_weights(
     """
     if not weights:
         return
+    try:
+        _check_consistent(weights)
+    except SpecError as error:
+        raise SpecError(f"{at}: {error}") from error
     if len(factors) > 1:
         raise SpecError(
             f"{at}: weights are of models with one grouping factor, and the formula has "

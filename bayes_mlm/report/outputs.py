@@ -63,8 +63,8 @@ def write_run(
         ``estimates.csv``; ``verdicts.csv`` (each check of each engine, the kind and prob of its
         intervals, rows and groups); for each model ``<model>.toml`` (the record with the seed and
         settings in force; its first line is the command that reproduces the numbers) and, where
-        there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``);
-        Of several imputations ``<model>.<engine>.draws.nc`` instead, for ArviZ, and ``pooled.csv``;
+        there are draws, ``<model>.nc`` (of further engines ``<model>.<engine>.nc``); of
+        several imputations ``<model>.<engine>.draws.nc`` instead, for ArviZ, and ``pooled.csv``;
         ``published.csv``; ``report.html``; and ``report.pdf``.
 
     Raises

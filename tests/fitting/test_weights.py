@@ -148,8 +148,18 @@ WRONG = {
     "twice": (lambda t: t, "level1=w1,level1=w2", {}, "twice"),
     "not text": (lambda t: t, {"level1": 3}, {}, "must be the name of a column"),
     "a list": (lambda t: t, ["w1"], {}, "columns by level"),
-    "scaling": (lambda t: t, WEIGHTS, {"scaling": "sizes"}, "not one of size, effective, none"),
-    "errors": (lambda t: t, WEIGHTS, {"standard_errors": "robust"}, "not one of sandwich"),
+    "scaling": (
+        lambda t: t,
+        WEIGHTS,
+        {"scaling": "sizes"},
+        "unknown scaling .*allowed: size, effective, none",
+    ),
+    "errors": (
+        lambda t: t,
+        WEIGHTS,
+        {"standard_errors": "robust"},
+        "unknown standard_errors .*allowed: sandwich",
+    ),
     "scaling alone": (lambda t: t, None, {"scaling": "size"}, "no weights are given"),
     "family": (lambda t: t, WEIGHTS, {"family": "student_t"}, "Gaussian outcomes"),
     "residual": (lambda t: t, WEIGHTS, {"residual": {"sigma": "sector"}}, "residuals that"),
@@ -193,6 +203,31 @@ def test_a_record_has_weights(students, tmp_path):
     assert found.solution.loglik == pytest.approx(expected.solution.loglik, rel=1e-12)
     with pytest.raises(BayesMLMError, match="a record states its"):
         bm.fit(tmp_path / "m.toml", weights=WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('overall = "w1"', "give one of the two"),
+        ('standard_errors = "sandwich"\n[weights.replicates]\ncolumns = ["w1", "w2"]', "omit one"),
+        ('[weights.replicates]\ncolumns = ["w1", "w2"]\nfay = 1.0', "below 1"),
+        ('[weights.replicates]\ncolumns = ["w1", "w2"]\nmethod = "jkn"', "multiplier of each"),
+        ('scaling = "sizes"', "scaling"),
+    ],
+)
+def test_a_record_with_wrong_weights_is_one_clear_error(students, tmp_path, more, message):
+    students.to_csv(tmp_path / "s.csv", index=False)
+    (tmp_path / "m.toml").write_text(
+        f'title = "T"\ndata = "s.csv"\nformula = "{SES}"\nkind = "partial_pooling"\n'
+        f'[weights]\nlevel1 = "w1"\nlevel2 = "w2"\n{more}\n'
+    )
+    with pytest.raises(SpecError, match=message):
+        bm.fit(tmp_path / "m.toml", engine="pml")
+
+
+def test_standard_errors_are_of_replicates_or_of_another_kind(students):
+    with pytest.raises(SpecError, match="omit one of the two"):
+        bm.fit(SES, students, weights="pisa", standard_errors="sandwich")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from bayes_mlm.engines.pooling.variances import (
     transformed_interval,
     variance_interval,
 )
-from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests, degrees_of
+from bayes_mlm.engines.reml.coefficient_tests import CoefficientTests, KnownDf, degrees_of
 from bayes_mlm.engines.reml.inference import EstimateRow, Interval, effect_name, wald_intervals
 
 if TYPE_CHECKING:
@@ -142,26 +142,12 @@ def pooled_tests(
 _PLAIN = ("Satterthwaite", "residual", "normal", "known")
 
 
-class _KnownTests:
-    """Tests of a solution that has none, or other degrees of freedom; a `CoefficientTests`."""
-
-    label = "known"
-
-    def __init__(self, covariance: Floats, df: float) -> None:
-        self.covariance, self._df = covariance, df
-
-    def df(self, weights: Floats) -> Floats:
-        return np.full(len(weights), self._df)
-
-    def f_test(self, estimates: Floats, weights: Floats) -> Any:
-        raise NotImplementedError  # of the pooled alone
-
-
 def _tests_of(solution: Any, df_complete: float | None) -> CoefficientTests:
     if df_complete is None and solution.tests is not None:
         found: CoefficientTests = solution.tests
         return found
-    return _KnownTests(solution.beta_cov, math.inf if df_complete is None else df_complete)
+    degrees = np.full(len(solution.beta), math.inf if df_complete is None else df_complete)
+    return KnownDf(label="known", covariance=solution.beta_cov, degrees=degrees)
 
 
 def _complete_df(tests: tuple[CoefficientTests, ...]) -> Callable[[Floats], Floats]:
@@ -348,6 +334,4 @@ def _several(
             )
         )
         pools.append(found.pooled)
-    return PooledSeveralFit(
-        **shared, factors=tuple(factors), factor_pools=tuple(pools), level=level
-    )
+    return PooledSeveralFit(**shared, factors=tuple(factors), factor_pools=tuple(pools))

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from bayes_mlm.engines.pooling.several import PooledSeveralFit
     from bayes_mlm.engines.reml import RemlFit, SeveralFactorsFit
 
-    type Solution = (
-        RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit | PooledFit | PooledSeveralFit
-    )
+    type OneSolution = RemlFit | SeveralFactorsFit | GeneralisedFit | OlsFit
+    type Solution = OneSolution | PooledFit | PooledSeveralFit
 
 
 def _within(design: "Design") -> "Within":
@@ -50,5 +49,5 @@ def maximise(name: str, task: Task) -> "Solution":
         return pool_solutions(parts, within=_within(task.design))
     found = engine.run(task)
     if isinstance(found, Drawn):
-        raise EngineError(f"the {ENGINES[name].label} engine draws; use fit_design")
+        raise EngineError(f"the {engine.label} engine draws; use fit_design")
     return found

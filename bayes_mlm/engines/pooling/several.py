@@ -17,16 +17,13 @@ class PooledSeveralFit(PooledResult):
     Parameters
     ----------
     factors : tuple of FactorEstimates
-        In the order of the formula; their `theta` is that of the pooled covariance.
+        In the order of the formula; their `theta` and `u_cov` are nan.
     factor_pools : tuple of mapping
         Of each factor: "sigma_u" (as variances), "rho_u" and "icc" as they were pooled.
-    level : float
-        Coverage of the intervals.
     """
 
     factors: tuple[FactorEstimates, ...]
     factor_pools: tuple[dict[str, Pooled], ...]
-    level: float
 
     icc = None
 

@@ -22,8 +22,8 @@ def constant_variables(design: Design) -> dict[str, Variable]:
     Of a design with rows: each predictor by the name of its column; ``X`` and ``Z``, the group of
     each row as its place among the labels (``codes``) and by its label (``schoolid_of_obs``);
     trials, offset and weights where there are any (of survey weights, also those as given and their
-    sums by group); ``design_inputs``, the columns that predictors
-    are functions of; and the residual structure by row. Of a design without rows: its moments by
+    sums by group); ``design_inputs``, the columns that predictors are functions of; and the
+    residual structure by row. Of a design without rows: its moments by
     group; or the same of its distinct rows, with the ``outcome`` of each.
     """
     dims = term_names(design.factors)

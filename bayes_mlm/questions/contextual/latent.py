@@ -193,7 +193,7 @@ def latent_contextual_effects(
     rows = []
     for place, pair in enumerate(models[0].pairs):
         for k, quantity in enumerate(QUANTITIES):
-            beside = observed[pair.predictor, quantity]
+            by_observed = observed[pair.predictor, quantity]
             estimate = float(estimates[:, place, k].mean())
             reach = wald_reach(prob, float(df[place, k])) * float(se[place, k])
             rows.append(
@@ -202,8 +202,8 @@ def latent_contextual_effects(
                     predictor=pair.predictor,
                     quantity=quantity,
                     engine=fit.engine,
-                    observed=beside.estimate,
-                    observed_sd=beside.sd,
+                    observed=by_observed.estimate,
+                    observed_sd=by_observed.sd,
                     estimate=estimate,
                     sd=float(se[place, k]),
                     lower=estimate - reach,
