@@ -123,6 +123,11 @@ class Engine:
         """Whether it runs Markov chains, whose convergence is to be diagnosed."""
         return self.draws and not self.independent
 
+    @property
+    def maximised(self) -> str:
+        """What one that does not draw maximises, in tables."""
+        return "log pseudo-likelihood" if self.weighted else "log-likelihood"
+
     def refusal(self, design: "Design", priors: "ModelPriors | None") -> str:
         """Return the reason why it cannot fit a model, in a clause; "" if it can."""
         if reason := self.refusal_of_weights(design):

@@ -339,7 +339,7 @@ for _engine in (
         what="draws of the pseudo-posterior, under survey weights",
         why_not=_not_direct,
         run=_draw_pseudo,
-        estimates="mean of draws of the pseudo-posterior, adjusted to the sandwich",
+        estimates="mean of draws of the pseudo-posterior, adjusted to errors under weights",
         independent=True,
         weighted=True,
     ),

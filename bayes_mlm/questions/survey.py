@@ -13,7 +13,7 @@ from bayes_mlm.base import (
     scaled,
     signed,
 )
-from bayes_mlm.design import Design, GroupWeights, changed, pool_designs
+from bayes_mlm.design import Design, changed, pool_designs
 from bayes_mlm.engines import SCALING_WORDS, PooledFit, PseudoFit, RemlFit
 from bayes_mlm.fitting import Estimate, Fit, estimate_design, estimate_of
 
@@ -192,15 +192,17 @@ def _what_moves(rows: tuple[WeightingRow, ...]) -> str:
     )
 
 
-def survey_facts(weights: GroupWeights) -> list[tuple[str, str]]:
-    """Return the design of a survey as terms with their definitions.
+def survey_facts(design: Design) -> list[tuple[str, str]]:
+    """Return the design of a survey as terms with their definitions; none without weights.
 
     Parameters
     ----------
-    weights : GroupWeights
+    design : Design
     """
+    weights, facts = design.weights, list[tuple[str, str]]()
+    if weights is None:
+        return facts
     spec, J = weights.spec, len(weights.level2)
-    facts = []
     if spec.rows:
         kind = "unconditional" if spec.overall else "conditional on the group"
         facts.append(("Weights of rows", f"{spec.rows}, {kind}"))
@@ -210,9 +212,9 @@ def survey_facts(weights: GroupWeights) -> list[tuple[str, str]]:
         shown = f"{total:,.0f} of {weights.n:,}, given the groups ({share})"
         facts.append(("Effective rows", shown))
     if spec.level2:
-        facts.append(("Weights of groups", spec.level2))
         low, high = float(weights.level2.min()), float(weights.level2.max())
-        facts.append(("Range", f"{scaled(low, 2)} to {scaled(high, 2)}"))
+        shown = f"{spec.level2}, from {scaled(low, 2)} to {scaled(high, 2)}"
+        facts.append(("Weights of groups", shown))
         facts.append(
             (
                 "Effective groups",
@@ -222,6 +224,7 @@ def survey_facts(weights: GroupWeights) -> list[tuple[str, str]]:
         )
     if spec.replicates is not None:
         facts.append(("Replicate weights", str(spec.replicates)))
+    if spec.replicates is not None and design.imputations:
         within = {"mean": "mean over the plausible values", "first": "of the first plausible value"}
         facts.append(("Sampling variance", within[spec.replicates.within]))
     return facts

@@ -68,10 +68,9 @@ class SurveyPart:
 
 def survey_part(main: Analysis) -> SurveyPart | None:
     """Return the section on survey weights; None without weights."""
-    weights = main.design.weights
-    if weights is None:
+    facts = tuple(survey_facts(main.design))
+    if not facts:
         return None
-    facts = tuple(survey_facts(weights))
     try:
         found = survey_weighting(main.estimate)
     except UnsupportedModelError:

@@ -76,6 +76,12 @@ def describe_intervals(analyses: Sequence[Analysis]) -> str:
         else "intervals of ML are Wald for coefficients, and profile for sds and what follows from "
         "them (with several effects of a group Wald, of their logarithms)"
     )
+    if any(one.design.weights is not None for one in analyses):
+        made = (
+            "intervals of pseudo-ML are of the t distribution, on the scale of logs for sds and of "
+            "log odds for the icc, with the number of groups less that of group-level columns, or "
+            "that of replicates, as degrees of freedom"
+        )
     if any(one.design.imputations for one in analyses):
         made = (
             "imputations are pooled by Rubin's rules, intervals of coefficients are of the t "

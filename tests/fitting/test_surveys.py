@@ -68,6 +68,7 @@ def test_the_posterior_has_the_pooled_variance(survey):
     beta = drawn.draws["beta"].reshape(-1, 2)
     assert beta.mean(axis=0) == pytest.approx(pooled.beta, abs=0.1)
     assert beta.std(axis=0) == pytest.approx(np.sqrt(np.diagonal(pooled.beta_cov)), rel=0.12)
+    assert "with 6 degrees of freedom the intervals of pml" in str(drawn.verdict)
     with pytest.raises(UnsupportedModelError):
         bm.leave_one_group_out(drawn)
 

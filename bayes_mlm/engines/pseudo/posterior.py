@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 # Standard error of a log below which its distribution may be near to normal.
 _CLEAR = 1.0
+# Degrees of freedom of the errors below which the tails of a t matter, which draws do not have.
+_FEW_DF = 30.0
 # Draws over which group effects too many to be drawn are summarised.
 _SUMMARISED = 1000
 
@@ -115,11 +117,13 @@ def _finding(fit: PseudoFit, left: tuple[str, ...]) -> Finding:
             "it from the boundary, where there is no adjustment; omit the group effect, or use "
             "engine='pml'",
         )
+    df = fit.errors.df
+    narrow = f"; with {df:g} degrees of freedom the intervals of pml, of the t, are wider"
     return Finding(
         "adjustment",
         True,
         f"pseudo-posterior of the survey weights, adjusted to the {how}; intervals of group "
-        "effects are not adjusted",
+        f"effects are not adjusted{narrow if df < _FEW_DF else ''}",
         always=True,
     )
 

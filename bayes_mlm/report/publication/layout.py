@@ -242,7 +242,9 @@ def _size(sources: Sequence[Source]) -> Iterator[_Line]:
     if any(source.analysis.design.imputations for source in sources):
         many = [len(source.analysis.design.imputations) for source in sources]
         yield _plain("imputations", [count(one) if one else "" for one in many])
-    for engine in (name for name, one in ENGINES.items() if not one.draws):
+    for engine, registered in ENGINES.items():
+        if registered.draws:
+            continue
         summaries = [source.likelihood for source in sources]
         if any(summary is not None and summary.engine == engine for summary in summaries):
             texts = [
@@ -252,7 +254,7 @@ def _size(sources: Sequence[Source]) -> Iterator[_Line]:
                 for summary in summaries
             ]
             if any(texts):  # several imputations have none
-                yield _plain(f"log-likelihood ({engine.upper()})", texts)
+                yield _plain(f"{registered.maximised} ({engine.upper()})", texts)
 
 
 def _plain(label: str, texts: Sequence[str]) -> _Line:
